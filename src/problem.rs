@@ -1,0 +1,168 @@
+//! What a model is asked and how its answer is judged: problems, cases, verdicts.
+//!
+//! Nothing here starts a process or knows about tensors; every later module speaks these words.
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::{Value, ValueType};
+
+/// One hidden test: the argument of the entry point and what the reference returned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    pub input: Value,
+    pub expected: Value,
+}
+
+/// Which data set a problem belongs to (paper: *Atom_base* and the three composite sets).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Set {
+    /// The 100 atoms, depth 1.
+    AtomBase,
+    /// Chains over the source topics that may be trained on.
+    CompositeATrain,
+    /// Chains over the source topics that nothing is trained on.
+    CompositeAHeldOut,
+    /// Chains over the target topics: the target domain. Nothing is trained on them.
+    CompositeB,
+    /// Chains that mix source and target atoms. Nothing is trained on them.
+    CompositeC,
+    /// Chains of depth 4 and 5 over the source topics. Nothing is trained on them.
+    Deep,
+}
+
+impl Set {
+    pub const ALL: [Set; 6] = [
+        Set::AtomBase,
+        Set::CompositeATrain,
+        Set::CompositeAHeldOut,
+        Set::CompositeB,
+        Set::CompositeC,
+        Set::Deep,
+    ];
+
+    /// The name used in records, figures and `--set`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Set::AtomBase => "atom_base",
+            Set::CompositeATrain => "composite_a_train",
+            Set::CompositeAHeldOut => "composite_a_held_out",
+            Set::CompositeB => "composite_b",
+            Set::CompositeC => "composite_c",
+            Set::Deep => "deep",
+        }
+    }
+}
+
+/// A programming problem: a description, a reference program, hidden cases.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Atom ids joined by ` > ` in the order they are applied: the chain's key.
+    pub key: String,
+    pub atoms: Vec<String>,
+    pub topics: Vec<String>,
+    pub depth: usize,
+    pub set: Set,
+    pub input: ValueType,
+    pub output: ValueType,
+    /// Prompts that training may use: whole prompt texts, ending in a newline.
+    pub prompts: Vec<String>,
+    /// Paraphrases that no training prompt contains.
+    pub held_out_prompts: Vec<String>,
+    /// Name of the function the cases call.
+    pub entry: String,
+    /// The reference program: what SFT teaches as the response.
+    pub reference: String,
+    /// Hidden cases, edge cases among them; expected outputs come from running the reference.
+    pub cases: Vec<Case>,
+}
+
+/// What happened in one case. The words are part of the command line's contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseWord {
+    Pass,
+    WrongAnswer,
+    /// The program raised (a syntax error or a missing entry point is an exception in every case).
+    Exception,
+    Timeout,
+    Memory,
+    /// A system call or a resource that the sandbox denies.
+    Forbidden,
+    /// The process ended by itself (`sys.exit`) before it answered.
+    Exited,
+    /// The process died of a signal that the sandbox did not send.
+    Crashed,
+    OutputLimit,
+    /// The answer is not a value of a supported type, or the protocol was broken.
+    Malformed,
+    /// A case before this one ended the process, or the caller stopped at the first failure.
+    NotRun,
+}
+
+impl CaseWord {
+    pub const ALL: [CaseWord; 11] = [
+        CaseWord::Pass,
+        CaseWord::WrongAnswer,
+        CaseWord::Exception,
+        CaseWord::Timeout,
+        CaseWord::Memory,
+        CaseWord::Forbidden,
+        CaseWord::Exited,
+        CaseWord::Crashed,
+        CaseWord::OutputLimit,
+        CaseWord::Malformed,
+        CaseWord::NotRun,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            CaseWord::Pass => "pass",
+            CaseWord::WrongAnswer => "wrong_answer",
+            CaseWord::Exception => "exception",
+            CaseWord::Timeout => "timeout",
+            CaseWord::Memory => "memory",
+            CaseWord::Forbidden => "forbidden",
+            CaseWord::Exited => "exited",
+            CaseWord::Crashed => "crashed",
+            CaseWord::OutputLimit => "output_limit",
+            CaseWord::Malformed => "malformed",
+            CaseWord::NotRun => "not_run",
+        }
+    }
+}
+
+/// What the sandbox says of one program on one problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// One word a case, in the order of the cases.
+    Cases(Vec<CaseWord>),
+    /// The sandbox itself failed, twice. Not a judgement of the program; never a reward.
+    Infra(String),
+}
+
+impl Verdict {
+    /// `None` where the sandbox failed. A verdict over no cases does not pass.
+    pub fn passed(&self) -> Option<bool> {
+        match self {
+            Verdict::Cases(words) => {
+                Some(!words.is_empty() && words.iter().all(|word| *word == CaseWord::Pass))
+            }
+            Verdict::Infra(_) => None,
+        }
+    }
+
+    /// The first word that is not `pass`, or `pass`: one word for the whole program.
+    pub fn word(&self) -> Option<CaseWord> {
+        match self {
+            Verdict::Cases(words) => Some(
+                words.iter().copied().find(|word| *word != CaseWord::Pass).unwrap_or(if words.is_empty() {
+                    CaseWord::NotRun
+                } else {
+                    CaseWord::Pass
+                }),
+            ),
+            Verdict::Infra(_) => None,
+        }
+    }
+}
