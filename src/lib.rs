@@ -18,6 +18,8 @@ pub mod ops;
 pub mod model;
 pub mod optim;
 pub mod rollout;
+pub mod objectives;
+pub mod packing;
 pub mod pretrain;
 pub mod sft;
 pub mod ppo;
