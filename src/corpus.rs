@@ -66,6 +66,11 @@ impl<'a> Corpus<'a> {
         Corpus { catalog, config, seed }
     }
 
+    /// The same corpus, read under another seed.
+    pub fn with_seed(&self, seed: Seed) -> Corpus<'a> {
+        Corpus { seed, ..*self }
+    }
+
     /// The `count` documents of training step `step`: a pure function of seed and step.
     pub fn documents(&self, step: usize, count: usize) -> Vec<Document> {
         let mut rng = self.seed.child_index(step as u64).stream("documents");
