@@ -111,7 +111,9 @@ pub fn train(
             .collect();
         let tokens_trained: usize = passages.iter().map(Passage::read_tokens).sum();
         if tokens_trained == 0 {
-            return Err(Error::Data(format!("pretraining step {step} has no document of two tokens or more")));
+            return Err(Error::Data(format!(
+                "pretraining step {step} has no document of two tokens or more"
+            )));
         }
 
         // ---- The gradient of the mean over all predicted tokens, one microbatch at a time.

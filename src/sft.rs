@@ -60,7 +60,9 @@ impl Mixture {
         let pools: Vec<Pool> =
             pools.into_iter().filter(|pool| pool.weight > 0.0 && !pool.examples.is_empty()).collect();
         if pools.is_empty() {
-            return Err(Error::Data("an SFT mixture needs one pool with examples and a weight over 0".into()));
+            return Err(Error::Data(
+                "an SFT mixture needs one pool with examples and a weight over 0".into(),
+            ));
         }
         Ok(Mixture { pools })
     }

@@ -37,8 +37,7 @@ pub(super) fn loss(
 ) -> Result<Loss> {
     let column = |numbers: &[f32]| Tensor::new(numbers, policy.device()); // (rows,)
     let hidden = policy.hidden(&packed.batch)?; // (tokens, hidden)
-    let (new_log_probs, entropy) =
-        policy.log_probs_and_entropy(&hidden, &packed.rows, &packed.targets)?; // (rows,) twice
+    let (new_log_probs, entropy) = policy.log_probs_and_entropy(&hidden, &packed.rows, &packed.targets)?; // (rows,) twice
 
     let policy_loss = clipped_policy_loss(
         &new_log_probs,

@@ -75,7 +75,12 @@ impl Rollout<'_> {
 
 /// The tasks of step `step`, a pure function of (tasks, seed, step). All steps together walk
 /// through the tasks epoch after epoch, each epoch in a new order; a step may span two epochs.
-pub(super) fn choose_tasks<'a>(tasks: &'a [Task], count: usize, step: usize, seed: Seed) -> Result<Vec<&'a Task>> {
+pub(super) fn choose_tasks<'a>(
+    tasks: &'a [Task],
+    count: usize,
+    step: usize,
+    seed: Seed,
+) -> Result<Vec<&'a Task>> {
     if tasks.is_empty() {
         return Err(Error::Data("PPO needs at least one task".into()));
     }
@@ -111,7 +116,8 @@ pub(super) fn judge<'a>(
         .collect();
     let judgements = if answers.is_empty() { Vec::new() } else { verifier.judge(&answers)? };
     if judgements.len() != answers.len() {
-        let message = format!("the verifier gave {} judgements on {} answers", judgements.len(), answers.len());
+        let message =
+            format!("the verifier gave {} judgements on {} answers", judgements.len(), answers.len());
         return Err(Error::Data(message));
     }
     m.verifier_calls = answers.len();

@@ -30,7 +30,8 @@ fn pool(name: &str, weight: f64, count: u32) -> Pool {
 }
 
 fn four() -> Mixture {
-    let example = |prompt: [u32; 2], response: &[u32]| Example { prompt: prompt.into(), response: response.into() };
+    let example =
+        |prompt: [u32; 2], response: &[u32]| Example { prompt: prompt.into(), response: response.into() };
     let examples = vec![
         example([1, 2], &[3, 4, 5, 0]),
         example([2, 1], &[6, 0]),
@@ -127,7 +128,8 @@ fn pools_keep_their_shares_whatever_their_size() {
     for step in 0..300 {
         let batch = mixture.batch(32, Seed::new(5).child_index(step));
         assert_eq!(batch.len(), 32);
-        let here = batch.iter().filter(|example| atoms.iter().any(|atom| std::ptr::eq(atom, **example))).count();
+        let here =
+            batch.iter().filter(|example| atoms.iter().any(|atom| std::ptr::eq(atom, **example))).count();
         assert!((10..=11).contains(&here), "a third of 32 is 10 or 11, not {here}");
         from_atoms += here;
     }
