@@ -133,7 +133,7 @@ fn train_prompts() -> Prompts {
 }
 
 impl Side {
-    fn quantity(&self, decode: Decode) -> Result<Quantity, (&'static str, String)> {
+    fn quantity(&self, decode: Decode) -> std::result::Result<Quantity, (&'static str, String)> {
         let side = match self {
             Side::Constant(value) => return Ok(Quantity::Constant(*value)),
             Side::Rate(side) => side,
@@ -155,7 +155,7 @@ impl Side {
         let quantity = match (&side.arm, side.combine) {
             (Arms::One(arm), None) => of_arm(arm)?,
             (Arms::Several(arms), Some(combine)) if !arms.is_empty() => {
-                let parts = arms.iter().map(of_arm).collect::<Result<Vec<_>, _>>()?;
+                let parts = arms.iter().map(of_arm).collect::<std::result::Result<Vec<_>, _>>()?;
                 match combine {
                     Combine::Min => Quantity::Min(parts),
                     Combine::Max => Quantity::Max(parts),

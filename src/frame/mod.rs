@@ -17,11 +17,12 @@ use polars::prelude::*;
 
 use crate::error::Result;
 use crate::problem::CaseWord;
-use crate::runs::{FinishedRun, OutcomeRow};
+use crate::runs::{FinishedRun, MetricRow, OutcomeRow};
 
 pub use curve::{CurvePoint, curve};
 pub use estimate::{Bootstrap, Estimate, MissingData, Quantity};
 pub use pass_at_k::pass_at_k;
+pub(crate) use scores::stage_number;
 pub use scores::{Cell, Decode, LAST_STAGE, Scores};
 
 /// One row a problem and evaluation, over all `runs`. Columns: `arm`, `seed`, `stage`, `set`,
@@ -61,22 +62,31 @@ pub fn outcomes_from_rows(rows: &[(String, u64, OutcomeRow)]) -> Result<DataFram
 
 /// One row a logged value. Columns: `arm`, `seed`, `stage`, `step`, `name`, `value`.
 pub fn metrics(runs: &[FinishedRun]) -> Result<DataFrame> {
-    let (mut arm, mut seed, mut stage) = (Vec::new(), Vec::<u64>::new(), Vec::new());
-    let (mut step, mut name, mut value) = (Vec::<u64>::new(), Vec::new(), Vec::<f64>::new());
+    let mut rows = Vec::new();
     for run in runs {
-        for row in run.metrics()? {
-            for (logged, number) in row.values {
-                arm.push(run.record.arm.clone());
-                seed.push(run.record.seed);
-                stage.push(row.stage.clone());
-                step.push(row.step as u64);
-                name.push(logged);
-                value.push(number);
-            }
+        let seed = run.record.seed;
+        rows.extend(run.metrics()?.into_iter().map(|row| (run.record.arm.clone(), seed, row)));
+    }
+    metrics_from_rows(&rows)
+}
+
+/// [`metrics`] from rows that are not (yet) in a store, each with its arm and seed.
+pub fn metrics_from_rows(rows: &[(String, u64, MetricRow)]) -> Result<DataFrame> {
+    let (mut arms, mut seeds, mut stages) = (Vec::new(), Vec::<u64>::new(), Vec::new());
+    let (mut steps, mut names, mut values) = (Vec::<u64>::new(), Vec::new(), Vec::<f64>::new());
+    for (arm, seed, row) in rows {
+        for (name, value) in &row.values {
+            arms.push(arm.as_str());
+            seeds.push(*seed);
+            stages.push(row.stage.as_str());
+            steps.push(row.step as u64);
+            names.push(name.as_str());
+            values.push(*value);
         }
     }
     Ok(df!(
-        "arm" => arm, "seed" => seed, "stage" => stage, "step" => step, "name" => name, "value" => value,
+        "arm" => arms, "seed" => seeds, "stage" => stages, "step" => steps, "name" => names,
+        "value" => values,
     )?)
 }
 
