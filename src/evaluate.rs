@@ -38,7 +38,7 @@ pub struct Question<'a> {
 /// The questions of the study: every set with its training wording, and the trained-on sets once
 /// more as held-out paraphrases. Which problems of a large set are asked depends on the set only,
 /// never on arm or seed, so that arms compare on the same problems.
-pub fn questions<'a>(splits: &'a Splits, trained_on: &'a [&'a Problem], config: &EvalConfig) -> Vec<Question<'a>> {
+pub fn questions<'a>(splits: &'a Splits, trained_on: &[&'a Problem], config: &EvalConfig) -> Vec<Question<'a>> {
     let mut questions = Vec::new();
     for set in Set::ALL {
         let mut problems: Vec<&Problem> = if set == Set::CompositeATrain {

@@ -33,6 +33,7 @@ pub mod progress;
 pub mod frame;
 pub mod claims;
 pub mod figure;
+pub mod report;
 pub mod study;
 
 pub use error::{Error, Result};

@@ -77,7 +77,7 @@ impl Shape {
             rms_norm_eps: 1e-5,
             tie_word_embeddings: true,
             bos_token_id: None,
-            eos_token_id: end_token,
+            eos_token_id: Some(end_token),
         }
     }
 }

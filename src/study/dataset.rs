@@ -45,7 +45,7 @@ impl Dataset {
         }
         let splits = Splits::load(&splits_path)?;
         let codec = Codec::load(&codec_path)?;
-        let hash = hex(&Sha256::digest(format!("{} {}", splits.content_hash(), codec.content_hash()?)));
+        let hash = hex(&Sha256::digest(format!("{} {}", splits.content_hash()?, codec.content_hash()?)));
         Ok(Dataset { splits, codec, hash })
     }
 

@@ -54,7 +54,7 @@ impl Options {
             tier: Tier::named(tier)?,
             kernels: Kernels::best(&device),
             device,
-            sandbox: SandboxConfig::default(),
+            sandbox: SandboxConfig::for_this_machine(),
         })
     }
 }

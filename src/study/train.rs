@@ -144,7 +144,7 @@ fn start(
     };
     optimizer.load(&folder.join("optimizer.safetensors"))?;
     if let Some((head, optimizer)) = &mut critic {
-        *head = ValueHead::load(&folder.join("value.safetensors"), &study.device)?;
+        *head = ValueHead::load(&folder.join("value.safetensors"), model.config().hidden_size, &study.device)?;
         *optimizer = AdamW::new(head.variables(), tier.ppo.value_optimizer.clone())?;
         optimizer.load(&folder.join("value_optimizer.safetensors"))?;
     }
@@ -257,7 +257,7 @@ impl<'a> Trainer<'a> {
                     // Sampling: forward once. Update: forward and backward, and the reference's forward.
                     cost.flops += 2.0 * parameters * step.tokens_sampled as f64;
                     cost.flops += 8.0 * parameters * step.tokens_trained as f64;
-                    progress.at(step.step + 1, || format!("reward {:.3}, KL {:.4}", step.reward_mean, step.kl));
+                    progress.at(step.step + 1, || format!("reward {:.3}, KL {:.4}", step.reward_mean, step.kl_to_reference));
                     handle.metric(&row("rl", step.step, step.values()))
                 };
                 let mut learner = Learner {
