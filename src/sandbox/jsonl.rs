@@ -1,0 +1,1 @@
+//! The `sandbox` command: jobs in, verdicts out, one a line (written next).
