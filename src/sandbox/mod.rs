@@ -181,6 +181,10 @@ impl Sandbox {
         self.run_all(&requests).into_iter().zip(&requests).map(outputs).collect()
     }
 
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
     /// What is enforced here, for `doctor` and for run records.
     pub fn isolation(&self) -> &Isolation {
         &self.isolation

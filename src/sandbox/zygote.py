@@ -17,6 +17,7 @@ sys.path[:] = [entry for entry in sys.path if entry]
 import _sitebuiltins
 import builtins
 import ctypes
+import errno
 import gc
 import json
 import os
@@ -348,6 +349,8 @@ def word_for(error):
         return "memory"
     if isinstance(error, PermissionError):
         return "forbidden"
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return "memory"
     return "exception"
 
 
