@@ -320,6 +320,6 @@ mod tests {
     fn the_first_training_chains_are_a_small_version_of_all() {
         let chains = vec![vec![1, 2], vec![1, 3], vec![1, 4], vec![1, 5], vec![1, 2, 3], vec![1, 2, 4]];
         let depths: Vec<usize> = interleave(chains).iter().map(Vec::len).collect();
-        assert_eq!(depths, [2, 2, 3, 2, 2, 3]);
+        assert_eq!(depths, [2, 3, 2, 2, 3, 2]);
     }
 }

@@ -164,4 +164,19 @@ impl<'a> TypeGraph<'a> {
         };
         dropped.filter(callable).collect()
     }
+
+    /// The chain with two neighbors swapped, for each two where the types allow it.
+    pub fn swapped(&self, chain: &[usize]) -> Vec<Chain> {
+        let swap = |place: usize| {
+            let mut other = chain.to_vec();
+            other.swap(place, place + 1);
+            other
+        };
+        let input = |chain: &[usize]| self.atoms[chain[0]].input;
+        let output = |chain: &[usize]| self.atoms[chain[chain.len() - 1]].output;
+        (0..chain.len().saturating_sub(1))
+            .map(swap)
+            .filter(|other| self.fits(other) && input(other) == input(chain) && output(other) == output(chain))
+            .collect()
+    }
 }

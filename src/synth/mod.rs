@@ -11,10 +11,12 @@ mod behaviour;
 mod cases;
 mod chain;
 mod export;
+pub mod mutate;
 mod oracle;
 pub mod program;
 pub mod prompt;
 pub mod python;
+mod rivals;
 mod rules;
 mod synthesizer;
 

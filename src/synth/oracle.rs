@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::error::{Error, Result};
 use crate::problem::CaseWord;
 use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};
+use crate::synth::program::Step;
 use crate::value::{Value, ValueType};
 
 /// Index of a function in an [`Oracle`].
@@ -25,7 +26,7 @@ pub type Outputs = Vec<Option<Value>>;
 const CALLS_PER_PROGRAM: usize = 256;
 
 /// Generous for 256 calls that should take microseconds each: only an endless loop gets here.
-const LIMITS: Limits = Limits { cpu_s: 2.0, wall_s: 20.0, memory_mb: 512 };
+const LIMITS: Limits = Limits { cpu_s: 0.5, wall_s: 20.0, memory_mb: 256 };
 
 struct Function {
     source: String,
@@ -52,6 +53,11 @@ impl<'a> Oracle<'a> {
         let (source, name) = (source.to_owned(), name.to_owned());
         self.functions.push(Function { source, name, output, dead: false, known: HashMap::new() });
         self.functions.len() - 1
+    }
+
+    /// The function as a step of a program.
+    pub fn step(&self, id: FunctionId) -> Step<'_> {
+        Step { name: &self.functions[id].name, source: &self.functions[id].source }
     }
 
     /// The outputs of each chain of functions on its own inputs, in order.
@@ -99,9 +105,10 @@ impl<'a> Oracle<'a> {
                 return Ok(());
             }
             let before = calls.len();
-            let jobs: Vec<Job> = calls.chunks(CALLS_PER_PROGRAM).map(|calls| self.job(calls)).collect();
+            let programs = self.programs(&calls);
+            let jobs: Vec<Job> = programs.iter().map(|calls| self.job(calls)).collect();
             let answers = self.sandbox.outputs(&jobs);
-            for (calls, answer) in calls.chunks(CALLS_PER_PROGRAM).zip(answers) {
+            for (calls, answer) in programs.into_iter().zip(answers) {
                 let answer = answer.map_err(Error::Sandbox)?;
                 for ((id, input), output) in calls.iter().zip(answer) {
                     self.remember(*id, input, output);
@@ -114,6 +121,16 @@ impl<'a> Oracle<'a> {
                 return Err(Error::Sandbox("no call of a whole round was answered".to_owned()));
             }
         }
+    }
+
+    /// Cuts the calls into programs. A function that might loop for ever has programs of its own,
+    /// so that several endless mutants end side by side rather than round after round.
+    fn programs<'c>(&self, calls: &'c [(FunctionId, Value)]) -> Vec<&'c [(FunctionId, Value)]> {
+        let loops = |id: FunctionId| self.functions[id].source.contains("while ");
+        calls
+            .chunk_by(|(a, _), (b, _)| a == b || !(loops(*a) || loops(*b)))
+            .flat_map(|calls| calls.chunks(CALLS_PER_PROGRAM))
+            .collect()
     }
 
     fn remember(&mut self, id: FunctionId, input: &Value, output: CaseOutput) {

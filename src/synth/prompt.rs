@@ -58,3 +58,26 @@ pub fn chinese(atoms: &[&Atom]) -> Vec<String> {
 pub fn prompt_text(descriptions: &[&str], connective: &str) -> String {
     format!("# {}\n", descriptions.join(connective))
 }
+
+/// The steps that an English prompt describes.
+pub fn steps(prompt: &str) -> impl Iterator<Item = &str> {
+    let text = prompt.trim_start_matches("# ").trim_end();
+    CONNECTIVES.iter().fold(vec![text], |steps, connective| {
+        steps.into_iter().flat_map(|step| step.split(connective)).collect()
+    })
+    .into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_is_one_line_and_gives_its_steps_back() {
+        for connective in CONNECTIVES {
+            let prompt = prompt_text(&["sort the numbers", "add them up"], connective);
+            assert!(prompt.ends_with('\n') && prompt.lines().count() == 1);
+            assert_eq!(steps(&prompt).collect::<Vec<_>>(), ["sort the numbers", "add them up"]);
+        }
+    }
+}
