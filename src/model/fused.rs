@@ -52,7 +52,7 @@ pub(crate) fn sizes(config: &Config) -> BlockSizes {
 }
 
 /// All weights of a layer one after another, as `Block` takes them.
-fn flat_weights(model: &Decoder, layer: usize) -> Result<Tensor> {
+pub(crate) fn flat_weights(model: &Decoder, layer: usize) -> Result<Tensor> {
     let mut parts = Vec::with_capacity(PARTS.len());
     for part in PARTS {
         parts.push(model.layer_weight(layer, part).flatten_all()?);

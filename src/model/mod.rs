@@ -259,6 +259,16 @@ impl Decoder {
         self.weight(if self.config.tie_word_embeddings { config::EMBEDDING } else { config::HEAD })
     }
 
+    /// `(vocab, hidden)`
+    pub(crate) fn embedding(&self) -> Tensor {
+        self.weight(config::EMBEDDING)
+    }
+
+    /// Weight of the last norm, `(hidden,)`.
+    pub(crate) fn norm_weight(&self) -> Tensor {
+        self.weight(config::FINAL_NORM)
+    }
+
     fn check_rows(&self, hidden: &Tensor, rows: &[u32], targets: &[u32]) -> Result<()> {
         let tokens = hidden.dim(0)?;
         if rows.len() != targets.len() {

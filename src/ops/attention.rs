@@ -32,7 +32,7 @@ impl Heads {
         self.q_size() + 2 * self.kv_size()
     }
 
-    fn scale(&self) -> f32 {
+    pub(crate) fn scale(&self) -> f32 {
         1.0 / (self.head_dim as f32).sqrt()
     }
 }
@@ -116,7 +116,7 @@ pub(crate) fn attention(
             scratch.scores.resize(rows * end, 0.0);
             let scores = &mut scratch.scores[..rows * end];
             let q = Matrix::rows(&q[start * width..], width);
-            gemm(rows, end, 0..head_dim, q, &scratch.keys_t, scores, end, Store::Overwrite);
+            gemm(rows, end, 0..head_dim, q, scratch.keys_t.view(), scores, end, Store::Overwrite);
             let log_sums = &mut log_sums[start * n_heads + head..];
             softmax(scores, end, start, heads.scale(), log_sums, n_heads);
             let out = &mut out[start * q_size + head * head_dim..];
@@ -125,7 +125,7 @@ pub(crate) fn attention(
                 head_dim,
                 0..end,
                 Matrix::rows(scores, end),
-                &scratch.values,
+                scratch.values.view(),
                 out,
                 q_size,
                 Store::Overwrite,
@@ -172,9 +172,9 @@ pub(crate) fn attention_backward(
             let weights = &mut scratch.scores[..rows * end];
             let dscores = &mut scratch.dscores[..rows * end];
             let q = Matrix::rows(&qkv[start * width + q_start..], width);
-            gemm(rows, end, 0..head_dim, q, &scratch.keys_t, weights, end, Store::Overwrite);
+            gemm(rows, end, 0..head_dim, q, scratch.keys_t.view(), weights, end, Store::Overwrite);
             let block_out = Matrix::rows(&dout[start * q_size + q_start..], q_size);
-            gemm(rows, end, 0..head_dim, block_out, &scratch.values_t, dscores, end, Store::Overwrite);
+            gemm(rows, end, 0..head_dim, block_out, scratch.values_t.view(), dscores, end, Store::Overwrite);
             for row in 0..rows {
                 let token = start + row;
                 let at = token * q_size + q_start;
@@ -191,11 +191,11 @@ pub(crate) fn attention_backward(
             // From here on `dscores` is the gradient of `q . k`.
             let (weights, dscores) = (Matrix::rows(weights, end), Matrix::rows(dscores, end));
             let dq = &mut dqkv[start * width + q_start..];
-            gemm(rows, head_dim, 0..end, dscores, &scratch.keys, dq, width, Store::Overwrite);
+            gemm(rows, head_dim, 0..end, dscores, scratch.keys.view(), dq, width, Store::Overwrite);
             // Keys and values collect from all blocks and, in grouped attention, from all heads.
-            let (dk, queries) = (&mut dqkv[k_start..], &scratch.queries);
+            let (dk, queries) = (&mut dqkv[k_start..], scratch.queries.view());
             gemm(end, head_dim, start..end, dscores.transposed(), queries, dk, width, Store::Add);
-            let (dv, douts) = (&mut dqkv[v_start..], &scratch.douts);
+            let (dv, douts) = (&mut dqkv[v_start..], scratch.douts.view());
             gemm(end, head_dim, start..end, weights.transposed(), douts, dv, width, Store::Add);
         }
     }
@@ -208,15 +208,28 @@ vectorized! {
         for (i, row) in scores.chunks_exact_mut(columns).enumerate() {
             let (seen, hidden) = row.split_at_mut(start + i + 1);
             hidden.fill(0.0);
-            seen.iter_mut().for_each(|score| *score *= scale);
-            let max = max(seen);
-            exp_shifted::<FMA>(seen, max);
-            let total = sum(seen);
-            let inverse = 1.0 / total;
-            seen.iter_mut().for_each(|weight| *weight *= inverse);
-            log_sums[i * stride] = max + total.ln();
+            log_sums[i * stride] = softmax_in_place::<FMA>(seen, scale);
         }
     }
+}
+
+vectorized! {
+    /// Softmax of one row of scores, all of them seen.
+    pub(crate) fn softmax_row(row: &mut [f32], scale: f32) {
+        softmax_in_place::<FMA>(row, scale);
+    }
+}
+
+/// Returns the logarithm of the sum.
+#[inline(always)]
+fn softmax_in_place<const FMA: bool>(row: &mut [f32], scale: f32) -> f32 {
+    row.iter_mut().for_each(|score| *score *= scale);
+    let max = max(row);
+    exp_shifted::<FMA>(row, max);
+    let total = sum(row);
+    let inverse = 1.0 / total;
+    row.iter_mut().for_each(|weight| *weight *= inverse);
+    max + total.ln()
 }
 
 vectorized! {

@@ -17,7 +17,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::attention::{self, Heads, RotaryTable, attention, attention_backward};
-use super::gemm::{Matrix, Panels, Store, gemm};
+use super::gemm::{Matrix, PanelView, Panels, Store, gemm};
 use super::norm::{rms_norm, rms_norm_backward};
 use super::simd::add_assign;
 use super::swiglu::{swiglu, swiglu_backward};
@@ -79,7 +79,7 @@ impl BlockSizes {
         }
     }
 
-    fn weights<'a>(&self, flat: &'a [f32]) -> BlockWeights<&'a [f32]> {
+    pub(crate) fn weights<'a>(&self, flat: &'a [f32]) -> BlockWeights<&'a [f32]> {
         let ranges = self.ranges();
         BlockWeights {
             input_norm: &flat[ranges.input_norm],
@@ -89,6 +89,18 @@ impl BlockSizes {
             gate_up: &flat[ranges.gate_up],
             down: &flat[ranges.down],
         }
+    }
+
+    /// The matrices as right-hand sides of `x @ weight^T`: `qkv`, `out`, `gate_up`, `down`.
+    pub(crate) fn pack_transposed(&self, weights: &BlockWeights<&[f32]>) -> [Panels; 4] {
+        let (hidden, inner, heads) = (self.hidden, self.inner, self.heads);
+        let (qkv_size, q_size) = (heads.qkv_size(), heads.q_size());
+        pack_all([
+            (Matrix::rows(weights.qkv, hidden).transposed(), hidden, qkv_size),
+            (Matrix::rows(weights.out, q_size).transposed(), q_size, hidden),
+            (Matrix::rows(weights.gate_up, hidden).transposed(), hidden, 2 * inner),
+            (Matrix::rows(weights.down, inner).transposed(), inner, hidden),
+        ])
     }
 
     fn weights_mut<'a>(&self, flat: &'a mut [f32]) -> BlockWeights<&'a mut [f32]> {
@@ -110,8 +122,8 @@ pub(crate) struct Rows {
 }
 
 /// What the backward pass needs of the forward pass, beside the input and the weights.
-struct Saved {
-    qkv: Vec<f32>,      // (tokens, qkv), rotated
+pub(crate) struct Saved {
+    pub qkv: Vec<f32>,  // (tokens, qkv), rotated
     mixed: Vec<f32>,    // (tokens, heads * head_dim), what attention returned
     log_sums: Vec<f32>, // (tokens, heads)
     middle: Vec<f32>,   // (tokens, hidden), the residual stream between attention and SwiGLU
@@ -133,16 +145,12 @@ impl Block {
         Block { sizes, rows, saved: Mutex::new(None), keep }
     }
 
-    fn forward(&self, x: &[f32], flat: &[f32]) -> (Vec<f32>, Saved) {
+    /// The output, and what the backward pass needs.
+    pub(crate) fn forward(&self, x: &[f32], flat: &[f32]) -> (Vec<f32>, Saved) {
         let BlockSizes { hidden, inner, heads, eps } = self.sizes;
         let (tokens, qkv_size, q_size) = (x.len() / hidden, heads.qkv_size(), heads.q_size());
         let weights = self.sizes.weights(flat);
-        let [qkv_t, out_t, gate_up_t, down_t] = pack_all([
-            (Matrix::rows(weights.qkv, hidden).transposed(), hidden, qkv_size),
-            (Matrix::rows(weights.out, q_size).transposed(), q_size, hidden),
-            (Matrix::rows(weights.gate_up, hidden).transposed(), hidden, 2 * inner),
-            (Matrix::rows(weights.down, inner).transposed(), inner, hidden),
-        ]);
+        let [qkv_t, out_t, gate_up_t, down_t] = &self.sizes.pack_transposed(&weights);
         let mut saved = Saved {
             qkv: vec![0.0; tokens * qkv_size],
             mixed: vec![0.0; tokens * q_size],
@@ -162,7 +170,16 @@ impl Block {
                 normed.resize(x.len(), 0.0);
                 rms_norm(x, weights.input_norm, eps, normed);
                 let normed = Matrix::rows(normed, hidden);
-                gemm(positions.len(), qkv_size, 0..hidden, normed, &qkv_t, qkv, qkv_size, Store::Overwrite);
+                gemm(
+                    positions.len(),
+                    qkv_size,
+                    0..hidden,
+                    normed,
+                    qkv_t.view(),
+                    qkv,
+                    qkv_size,
+                    Store::Overwrite,
+                );
                 self.rows.rotary.rotate(heads, qkv, positions, 1.0);
             });
 
@@ -192,18 +209,27 @@ impl Block {
                     hidden,
                     0..q_size,
                     Matrix::rows(mixed, q_size),
-                    &out_t,
+                    out_t.view(),
                     middle,
                     hidden,
                     Store::Add,
                 );
                 rms_norm(middle, weights.inner_norm, eps, &mut tile.normed);
                 let normed = Matrix::rows(&tile.normed, hidden);
-                gemm(rows, 2 * inner, 0..hidden, normed, &gate_up_t, gate_up, 2 * inner, Store::Overwrite);
+                gemm(
+                    rows,
+                    2 * inner,
+                    0..hidden,
+                    normed,
+                    gate_up_t.view(),
+                    gate_up,
+                    2 * inner,
+                    Store::Overwrite,
+                );
                 swiglu(gate_up, inner, &mut tile.inner);
                 y.copy_from_slice(middle);
                 let inner_rows = Matrix::rows(&tile.inner, inner);
-                gemm(rows, hidden, 0..inner, inner_rows, &down_t, y, hidden, Store::Add);
+                gemm(rows, hidden, 0..inner, inner_rows, down_t.view(), y, hidden, Store::Add);
             });
         (y, saved)
     }
@@ -245,7 +271,16 @@ impl Block {
                     tile.resize(rows, hidden, inner);
 
                     let dy_rows = Matrix::rows(dy, hidden);
-                    gemm(rows, inner, 0..hidden, dy_rows, &down_w, &mut tile.dinner, inner, Store::Overwrite);
+                    gemm(
+                        rows,
+                        inner,
+                        0..hidden,
+                        dy_rows,
+                        down_w.view(),
+                        &mut tile.dinner,
+                        inner,
+                        Store::Overwrite,
+                    );
                     swiglu_backward(gate_up, inner, &tile.dinner, &mut tile.inner);
                     let dgate_up = Matrix::rows(gate_up, 2 * inner);
                     outer(tile_panels(&mut tile.panels, &tile.inner, inner), dy_rows, rows, dweights.down);
@@ -262,7 +297,7 @@ impl Block {
                         hidden,
                         0..2 * inner,
                         dgate_up,
-                        &gate_up_w,
+                        gate_up_w.view(),
                         &mut tile.normed,
                         hidden,
                         Store::Overwrite,
@@ -278,7 +313,7 @@ impl Block {
                     );
 
                     let dmiddle = Matrix::rows(dmiddle, hidden);
-                    gemm(rows, q_size, 0..hidden, dmiddle, &out_w, dmixed, q_size, Store::Overwrite);
+                    gemm(rows, q_size, 0..hidden, dmiddle, out_w.view(), dmixed, q_size, Store::Overwrite);
                     outer(tile_panels(&mut tile.panels, mixed, q_size), dmiddle, rows, dweights.out);
                 }
             });
@@ -311,7 +346,16 @@ impl Block {
                     tile.resize(rows, hidden, inner);
                     rms_norm(x, weights.input_norm, eps, &mut tile.normed);
                     outer(tile_panels(&mut tile.panels, &tile.normed, hidden), dqkv, rows, dweights.qkv);
-                    gemm(rows, hidden, 0..qkv_size, dqkv, &qkv_w, &mut tile.normed, hidden, Store::Overwrite);
+                    gemm(
+                        rows,
+                        hidden,
+                        0..qkv_size,
+                        dqkv,
+                        qkv_w.view(),
+                        &mut tile.normed,
+                        hidden,
+                        Store::Overwrite,
+                    );
                     rms_norm_backward(x, weights.input_norm, eps, &tile.normed, dx, dweights.input_norm);
                 }
             },
@@ -338,13 +382,13 @@ impl Tile {
 }
 
 /// Packs the rows of a tile as the right-hand side of [`outer`].
-fn tile_panels<'a>(panels: &'a mut Panels, x: &[f32], width: usize) -> (&'a Panels, usize) {
+fn tile_panels<'a>(panels: &'a mut Panels, x: &[f32], width: usize) -> (PanelView<'a>, usize) {
     panels.pack(Matrix::rows(x, width), x.len() / width, width);
-    (panels, width)
+    (panels.view(), width)
 }
 
 /// The gradient of a linear layer's weight: `dweight (out, in) += dy^T @ x`.
-pub(super) fn outer((x, width): (&Panels, usize), dy: Matrix, rows: usize, dweight: &mut [f32]) {
+pub(super) fn outer((x, width): (PanelView, usize), dy: Matrix, rows: usize, dweight: &mut [f32]) {
     let out = dweight.len() / width;
     gemm(out, width, 0..rows, dy.transposed(), x, dweight, width, Store::Add);
 }

@@ -48,7 +48,7 @@ impl Panels {
     pub(crate) fn pack(&mut self, matrix: Matrix, inner: usize, columns: usize) {
         self.inner = inner;
         self.columns = columns;
-        self.data.resize(columns.div_ceil(PANEL) * inner * PANEL, 0.0);
+        self.data.resize(panel_size(inner, columns), 0.0);
         for (index, panel) in self.data.chunks_exact_mut((inner * PANEL).max(1)).enumerate() {
             let start = index * PANEL;
             let width = PANEL.min(columns - start);
@@ -77,6 +77,46 @@ impl Panels {
         panels.pack(matrix, inner, columns);
         panels
     }
+
+    pub(crate) fn view(&self) -> PanelView<'_> {
+        PanelView { data: &self.data, inner: self.inner, columns: self.columns }
+    }
+}
+
+/// Panels inside a larger buffer: a key-value cache grows in place.
+#[derive(Clone, Copy)]
+pub(crate) struct PanelView<'a> {
+    data: &'a [f32],
+    inner: usize,
+    columns: usize,
+}
+
+impl<'a> PanelView<'a> {
+    /// `data` holds [`panel_size`] elements.
+    pub(crate) fn new(data: &'a [f32], inner: usize, columns: usize) -> PanelView<'a> {
+        assert_eq!(data.len(), panel_size(inner, columns));
+        PanelView { data, inner, columns }
+    }
+}
+
+/// Elements of a packed matrix.
+pub(crate) fn panel_size(inner: usize, columns: usize) -> usize {
+    columns.div_ceil(PANEL) * inner * PANEL
+}
+
+/// Writes column `column` of a packed matrix.
+pub(crate) fn set_column(data: &mut [f32], column: usize, values: &[f32]) {
+    let panel = &mut data[column / PANEL * values.len() * PANEL..];
+    for (row, &value) in panel.chunks_exact_mut(PANEL).zip(values) {
+        row[column % PANEL] = value;
+    }
+}
+
+/// Writes row `row` of a packed matrix of `inner` rows.
+pub(crate) fn set_row(data: &mut [f32], inner: usize, row: usize, values: &[f32]) {
+    for (panel, values) in data.chunks_exact_mut(inner * PANEL).zip(values.chunks(PANEL)) {
+        panel[row * PANEL..][..values.len()].copy_from_slice(values);
+    }
 }
 
 /// What becomes of the old contents of the result.
@@ -89,7 +129,7 @@ pub(crate) enum Store {
 vectorized! {
     /// `c (m, n) = a (m, k.len()) @ b[k] (k.len(), n)`: `k` picks rows of `b`, and `n` may be fewer
     /// columns than `b` has. `c` has rows `ldc` apart.
-    pub(crate) fn gemm(m: usize, n: usize, k: Range<usize>, a: Matrix, b: &Panels, c: &mut [f32], ldc: usize, store: Store) {
+    pub(crate) fn gemm(m: usize, n: usize, k: Range<usize>, a: Matrix, b: PanelView, c: &mut [f32], ldc: usize, store: Store) {
         if m == 0 || n == 0 {
             return;
         }
@@ -181,9 +221,9 @@ mod tests {
                 ] {
                     let mut c = vec![1.0; m * n];
                     let a = Matrix::rows(&a[k.start..], inner);
-                    gemm(m, n, k.clone(), a, &panels, &mut c, n, Store::Overwrite);
+                    gemm(m, n, k.clone(), a, panels.view(), &mut c, n, Store::Overwrite);
                     assert_eq!(c, expected, "{m} {n} {inner}");
-                    gemm(m, n, k.clone(), a, &panels, &mut c, n, Store::Add);
+                    gemm(m, n, k.clone(), a, panels.view(), &mut c, n, Store::Add);
                     assert!(c.iter().zip(&expected).all(|(c, e)| *c == 2.0 * e));
                 }
             }
@@ -199,7 +239,7 @@ mod tests {
         let panels = Panels::packed(Matrix::rows(&b, n), inner, n);
         let product = |m: usize| {
             let mut c = vec![0.0; m * n];
-            gemm(m, n, 0..inner, Matrix::rows(&a, inner), &panels, &mut c, n, Store::Overwrite);
+            gemm(m, n, 0..inner, Matrix::rows(&a, inner), panels.view(), &mut c, n, Store::Overwrite);
             c
         };
         let all = product(9);

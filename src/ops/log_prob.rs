@@ -44,7 +44,16 @@ impl Tile {
         }
         self.logits.resize(rows.len() * vocab, 0.0);
         let hidden = Matrix::rows(&self.hidden, width);
-        gemm(rows.len(), vocab, 0..width, hidden, projection_t, &mut self.logits, vocab, Store::Overwrite);
+        gemm(
+            rows.len(),
+            vocab,
+            0..width,
+            hidden,
+            projection_t.view(),
+            &mut self.logits,
+            vocab,
+            Store::Overwrite,
+        );
     }
 }
 
@@ -154,13 +163,13 @@ impl CustomOp2 for LogProb {
                                 width,
                                 0..vocab,
                                 dlogits,
-                                &projection,
+                                projection.view(),
                                 dhidden,
                                 width,
                                 Store::Overwrite,
                             );
                             tile.panels.pack(Matrix::rows(&tile.hidden, width), count, width);
-                            outer((&tile.panels, width), dlogits, count, dprojection);
+                            outer((tile.panels.view(), width), dlogits, count, dprojection);
                         }
                     });
                 // A row may be asked for twice.

@@ -8,6 +8,7 @@
 //! | `log_prob.rs` | projection, softmax and selection of log-probabilities | `model::composed::log_probs_and_entropy` |
 //! | `adam.rs` | gradient norm, AdamW update | `adam.rs`, `AdamUpdate::composed` |
 //!
+//! `decode.rs` has the forward pass of one new token a row, with a key-value cache, for sampling.
 //! Beneath them, on plain slices: `gemm.rs`, `attention.rs`, `norm.rs`, `swiglu.rs`, `simd.rs`.
 //!
 //! Invariants: nothing here knows about models, files or random numbers; no result depends on the
@@ -17,17 +18,19 @@
 mod adam;
 mod attention;
 mod block;
+mod decode;
 mod embed;
 mod final_norm;
 mod gemm;
 mod log_prob;
 mod norm;
-mod simd;
+pub(crate) mod simd;
 mod swiglu;
 
 pub(crate) use adam::{AdamUpdate, square_sum};
 pub(crate) use attention::{Heads, RotaryTable};
 pub(crate) use block::{Block, BlockSizes, PARTS, Rows};
+pub(crate) use decode::{Cache, DecodeBlock, Place, Projection, Step};
 pub(crate) use embed::Embed;
 pub(crate) use final_norm::RmsNorm;
 pub(crate) use log_prob::LogProb;
