@@ -283,7 +283,7 @@ fn both_samplers_write_the_same() {
 fn the_value_head_is_a_linear_layer_that_can_be_saved() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("value.safetensors");
-    let head = ValueHead::new(24, Seed::new(2), &Device::Cpu).unwrap();
+    let head = ValueHead::new(24, &Device::Cpu).unwrap();
     head.save(&path).unwrap();
     let loaded = ValueHead::load(&path, 24, &Device::Cpu).unwrap();
     let hidden = Var::ones((3, 24), DType::F32, &Device::Cpu).unwrap();

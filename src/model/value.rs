@@ -4,8 +4,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
 
-use super::{normal, read_tensors, write_tensors};
-use crate::seed::Seed;
+use super::{DTYPE, read_tensors, write_tensors};
 use crate::{Error, Result};
 
 const WEIGHT: &str = "value_head.weight";
@@ -18,14 +17,12 @@ pub struct ValueHead {
 }
 
 impl ValueHead {
-    /// Weights normal with deviation `1 / sqrt(hidden + 1)`, bias zero
-    /// (as in *lm-human-preferences*: Ziegler et al. 2019).
-    pub fn new(hidden_size: usize, seed: Seed, device: &Device) -> Result<ValueHead> {
-        let deviation = 1.0 / (hidden_size as f64 + 1.0).sqrt();
-        let weight = normal(seed, WEIGHT, hidden_size, deviation);
+    /// All zeros: a critic that expects nothing, so that the first advantages are the rewards and not
+    /// its noise (*lm-human-preferences*, Ziegler et al. 2019: the policy's `scalar_head`, `std=0`).
+    pub fn new(hidden_size: usize, device: &Device) -> Result<ValueHead> {
         Ok(ValueHead {
-            weight: Var::from_vec(weight, (1, hidden_size), device)?,
-            bias: Var::from_vec(vec![0f32], 1, device)?,
+            weight: Var::zeros((1, hidden_size), DTYPE, device)?,
+            bias: Var::zeros(1, DTYPE, device)?,
         })
     }
 

@@ -4,7 +4,7 @@ use candle_core::{Device, Var};
 
 use super::*;
 use crate::model::{Config, Kernels};
-use crate::objectives::LearningRate;
+use crate::objectives::{Decay, LearningRate};
 use crate::problem::CaseWord;
 use crate::rollout::Completion;
 
@@ -39,7 +39,13 @@ fn settings() -> PpoConfig {
     config.samples_per_prompt = 8;
     config.max_new_tokens = 12;
     config.epochs = 2;
-    config.learning_rate = LearningRate::constant(3e-3, 2);
+    config.learning_rate = LearningRate {
+        peak: 3e-3,
+        warmup_steps: 2,
+        decay: Decay::Linear,
+        total_steps: 50,
+        floor: 0.1,
+    };
     config.value_learning_rate = LearningRate::constant(2e-2, 0);
     config.target_kl = 1.0;
     config
@@ -72,7 +78,7 @@ impl Parts {
     }
 
     fn of(policy: Decoder, config: &PpoConfig) -> Parts {
-        let value = ValueHead::new(policy.config().hidden_size, Seed::new(2), &Device::Cpu).unwrap();
+        let value = ValueHead::new(policy.config().hidden_size, &Device::Cpu).unwrap();
         Parts {
             reference: policy.copy().unwrap(),
             policy_optimizer: AdamW::new(policy.variables(), config.optimizer.clone()).unwrap(),
@@ -139,7 +145,8 @@ fn the_answer_may_depend_on_the_prompt() {
         };
         Ok(answers.iter().map(judge).collect())
     };
-    let config = settings();
+    let mut config = settings();
+    config.learning_rate.total_steps = 120;
     let steps = Parts::new(&config).run(&mut copies, &config, 0..120).unwrap();
     let end = late(&steps, |step| step.reward_mean);
     assert!(end > 0.8, "ends at {end}");
@@ -314,7 +321,7 @@ fn one_thread_and_two_give_the_same_weights() {
 fn the_gradient_of_the_loss_is_its_slope() {
     for kernels in [Kernels::Composed, Kernels::Fused] {
         let policy = tiny(kernels);
-        let value = ValueHead::new(16, Seed::new(2), &Device::Cpu).unwrap();
+        let value = ValueHead::new(16, &Device::Cpu).unwrap();
         // A value head and norms that are not trivial, so that every path carries a gradient.
         for (i, (_, var)) in value.variables().iter().chain(&policy.variables()).enumerate() {
             let shift = crate::model::normal(Seed::new(7), &i.to_string(), var.elem_count(), 0.2);
