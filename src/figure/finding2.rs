@@ -106,8 +106,8 @@ pub fn draw_finding2<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, data: &F
     )?;
     let middle = top + 78 + (height - 54 - top - 78) * 58 / 100;
     let steps = data.curves.iter().flat_map(|curve| curve.reward.iter().map(|point| point.step)).max();
-    let x = (0.0, steps.unwrap_or(1).max(1) as f64);
-    let (left, right) = (split + 84, width - 148);
+    let x = (0.0, steps.unwrap_or(0) as f64 + 1.0);
+    let (left, right) = (split + 88, width - 176);
     let points = |pick: fn(&RewardCurve) -> &Vec<CurvePoint>| {
         data.curves.iter().map(|curve| (curve.arm.as_str(), pick(curve))).collect::<Vec<_>>()
     };
