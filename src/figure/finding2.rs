@@ -115,7 +115,9 @@ pub fn draw_finding2<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, data: &F
     let panel =
         Panel { canvas: &canvas, left, top: top + 78, right, bottom: middle, x, y: y_range(&rewards, 0.1) };
     panel.panel_title("While RL runs", 66)?;
-    let note = format!("running mean of {} steps; bands: lowest to highest seed", Finding2::SMOOTHING);
+    let several = data.curves.iter().flat_map(|curve| &curve.reward).any(|point| point.n_seeds > 1);
+    let bands = if several { "; bands: lowest to highest seed" } else { "; 1 seed" };
+    let note = format!("running mean of {} steps{bands}", Finding2::SMOOTHING);
     let ink = Ink::new(style::LABEL).color(style::SOFT_INK);
     canvas.text(&note, (left - 48, top + 78 - 42), ink)?;
     draw_curves(&panel, &rewards, "mean reward", true)?;
