@@ -79,22 +79,6 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         self.area.draw(&PathElement::new(points.to_vec(), style)).map_err(failed)
     }
 
-    /// A line of dashes; for references that are not data.
-    pub fn dashed(&self, from: Point, to: Point, color: RGBColor, width: u32) -> Result<()> {
-        let (dx, dy) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
-        let length = dx.hypot(dy).max(1.0);
-        let at = |along: f64| {
-            let share = (along / length).min(1.0);
-            (from.0 + (dx * share).round() as i32, from.1 + (dy * share).round() as i32)
-        };
-        let mut along = 0.0;
-        while along < length {
-            self.line(&[at(along), at(along + 6.0)], color, width)?;
-            along += 11.0;
-        }
-        Ok(())
-    }
-
     pub fn rect(&self, from: Point, to: Point, color: RGBColor, filled: bool) -> Result<()> {
         let style = if filled { color.filled() } else { color.stroke_width(1) };
         self.area.draw(&Rectangle::new([from, to], style)).map_err(failed)
@@ -154,15 +138,17 @@ impl<DB: DrawingBackend> Panel<'_, DB> {
 
     /// Grid lines with their values; `show` turns a value into its label.
     pub fn y_axis(&self, title: &str, ticks: &[f64], show: impl Fn(f64) -> String) -> Result<()> {
+        let mut widest = 0.0f64;
         for tick in ticks {
             let y = self.py(*tick);
+            widest = widest.max(super::labels::text_width(&show(*tick), style::TICK));
             let color = if *tick == 0.0 { SOFT_INK } else { GRID };
             self.canvas.line(&[(self.left, y), (self.right, y)], color, 1)?;
             let ink = Ink::new(style::TICK).color(SOFT_INK).at(HPos::Right, VPos::Center);
             self.canvas.text(&show(*tick), (self.left - 8, y), ink)?;
         }
         let ink = Ink { upward: true, ..Ink::new(style::AXIS_TITLE).at(HPos::Center, VPos::Center) };
-        self.canvas.text(title, (self.left - 58, (self.top + self.bottom) / 2), ink)
+        self.canvas.text(title, (self.left - 26 - widest as i32, (self.top + self.bottom) / 2), ink)
     }
 
     pub fn x_title(&self, title: &str, below: i32) -> Result<()> {

@@ -65,7 +65,7 @@ fn set_title(set: Set) -> [&'static str; 2] {
     match set {
         Set::AtomBase => ["atoms", "train"],
         Set::CompositeATrain => ["A", "train"],
-        Set::CompositeAHeldOut => ["A", "held out"],
+        Set::CompositeAHeldOut => ["A", "unseen"],
         Set::CompositeB => ["B", "target"],
         Set::CompositeC => ["C", "mixed"],
         Set::Deep => ["A", "deep"],
@@ -160,7 +160,7 @@ fn draw_depths<DB: DrawingBackend>(mut panel: Panel<'_, DB>, data: &DataSetPictu
     for depth in totals.keys() {
         panel.x_tick(*depth as f64, &[&depth.to_string()])?;
         let mut base = 0;
-        let (left, right) = (panel.px(*depth as f64 - 0.36), panel.px(*depth as f64 + 0.36));
+        let (left, right) = (panel.px(*depth as f64 - 0.44), panel.px(*depth as f64 + 0.44));
         for (set, depths) in &data.by_depth {
             let Some(count) = depths.get(depth) else { continue };
             let (low, high) = (panel.py(base as f64), panel.py((base + count) as f64));

@@ -117,7 +117,7 @@ pub fn draw_finding1<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, data: &F
             canvas: &canvas,
             left: split + 62,
             top: top + 78,
-            right: width - 132,
+            right: width - 146,
             bottom: height - 66,
             x: (-0.3, 4.2),
             y: (0.0, 1.0),
@@ -175,7 +175,7 @@ fn draw_sweep<DB: DrawingBackend>(panel: &Panel<'_, DB>, data: &Finding1) -> Res
     for count in counts {
         panel.x_tick(sweep_position(count), &[&count.to_string()])?;
     }
-    panel.x_title("composites of A among the SFT data, beside all atoms", 46)?;
+    panel.x_title("composites beside the atoms (log scale from 4 on)", 46)?;
     let mut ends = Vec::new();
     for (index, line) in data.sweep.iter().enumerate() {
         let color = style::set_color(line.set);

@@ -106,8 +106,8 @@ pub fn draw_finding2<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, data: &F
     )?;
     let middle = top + 78 + (height - 54 - top - 78) * 58 / 100;
     let steps = data.curves.iter().flat_map(|curve| curve.reward.iter().map(|point| point.step)).max();
-    let x = (0.0, steps.unwrap_or(1).max(1) as f64);
-    let (left, right) = (split + 84, width - 148);
+    let x = (0.0, steps.unwrap_or(0) as f64 + 1.0);
+    let (left, right) = (split + 88, width - 176);
     let points = |pick: fn(&RewardCurve) -> &Vec<CurvePoint>| {
         data.curves.iter().map(|curve| (curve.arm.as_str(), pick(curve))).collect::<Vec<_>>()
     };
@@ -115,7 +115,9 @@ pub fn draw_finding2<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, data: &F
     let panel =
         Panel { canvas: &canvas, left, top: top + 78, right, bottom: middle, x, y: y_range(&rewards, 0.1) };
     panel.panel_title("While RL runs", 66)?;
-    let note = format!("running mean of {} steps; bands: lowest to highest seed", Finding2::SMOOTHING);
+    let several = data.curves.iter().flat_map(|curve| &curve.reward).any(|point| point.n_seeds > 1);
+    let bands = if several { "; bands: lowest to highest seed" } else { "; 1 seed" };
+    let note = format!("running mean of {} steps{bands}", Finding2::SMOOTHING);
     let ink = Ink::new(style::LABEL).color(style::SOFT_INK);
     canvas.text(&note, (left - 48, top + 78 - 42), ink)?;
     draw_curves(&panel, &rewards, "mean reward", true)?;

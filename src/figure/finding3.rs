@@ -100,12 +100,12 @@ pub fn draw_finding3<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, data: &F
         canvas: &canvas,
         left: 90,
         top: top + 60,
-        right: half - 210,
+        right: half - 216,
         bottom: height - 66,
         x: (0.0, 1.0),
         y: (bounds.0 * 1.1, (bounds.1 * 1.1).min(1.0)),
     };
-    gaps.panel_title("Generalization gap: training prompts minus unseen problems", 40)?;
+    gaps.panel_title("Generalization gap: trained on minus unseen", 40)?;
     let marks = ticks(gaps.y.0, gaps.y.1, 5);
     gaps.y_axis("gap in pass rate (percentage points)", &marks, percent)?;
     draw_lines(gaps, &data.gaps, &|set| match set {
@@ -116,7 +116,7 @@ pub fn draw_finding3<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, data: &F
         canvas: &canvas,
         left: half + 76,
         top: top + 60,
-        right: width - 210,
+        right: width - 222,
         bottom: height - 66,
         x: (0.0, 1.0),
         y: (0.0, 1.0),
@@ -179,14 +179,6 @@ fn draw_lines<DB: DrawingBackend>(
         let end = line.sft.last().map(|point| point.estimate.value);
         if let Some(rl) = &line.rl {
             let x = center + shift * 3;
-            if let Some(end) = end {
-                panel.canvas.dashed(
-                    (panel.px(position(last)) + 8, panel.py(end)),
-                    (x, panel.py(rl.value)),
-                    style::tint(color, 0.45),
-                    1,
-                )?;
-            }
             panel.interval(x, rl, color)?;
             panel.canvas.diamond((x, panel.py(rl.value)), 7, color)?;
         }

@@ -36,7 +36,7 @@ pub(super) fn spread(wanted: &[f64], height: f64, low: f64, high: f64) -> Vec<f6
 
 /// Width of a line of sans-serif text, on the generous side (DejaVu Sans is wide).
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
-    text.chars().count() as f64 * size * 0.6
+    text.chars().count() as f64 * size * 0.58
 }
 
 #[cfg(test)]

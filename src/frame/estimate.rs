@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rand::Rng;
 
-use super::scores::{Cell, Scores};
+use super::scores::{BySeed, Cell, Scores};
 use crate::error::Error;
 use crate::problem::Set;
 use crate::seed::Seed;
@@ -132,7 +132,7 @@ impl Plan {
     fn new(scores: &Scores, quantity: &Quantity) -> Result<Plan, MissingData> {
         let mut needed = BTreeSet::new();
         collect_cells(quantity, &mut needed);
-        let mut by_seed: BTreeMap<&Cell, BTreeMap<u64, Vec<(usize, f64)>>> = BTreeMap::new();
+        let mut by_seed: BTreeMap<&Cell, BySeed> = BTreeMap::new();
         let mut shared: Option<BTreeSet<u64>> = None;
         for cell in &needed {
             let found = scores.of(cell);

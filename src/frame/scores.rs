@@ -69,10 +69,16 @@ impl std::fmt::Display for Cell {
     }
 }
 
+/// Arm, stage, set, prompts.
+type Group = (String, String, Set, Prompts);
+
+/// Scores by seed: (number of the problem, score in 0..=1).
+pub(super) type BySeed = BTreeMap<u64, Vec<(usize, f64)>>;
+
 /// Outcomes by arm, stage, set and prompts; within those by seed.
 #[derive(Debug, Default)]
 pub struct Scores {
-    groups: BTreeMap<(String, String, Set, Prompts), BTreeMap<u64, Vec<Answered>>>,
+    groups: BTreeMap<Group, BTreeMap<u64, Vec<Answered>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -147,9 +153,8 @@ impl Scores {
         stages
     }
 
-    /// Scores of a cell, by seed: (number of the problem, score in 0..=1). Empty where there are
-    /// none.
-    pub(super) fn of(&self, cell: &Cell) -> BTreeMap<u64, Vec<(usize, f64)>> {
+    /// Scores of a cell; empty where there are none.
+    pub(super) fn of(&self, cell: &Cell) -> BySeed {
         let stage = match cell.stage.as_str() {
             LAST_STAGE => self.stages(&cell.arm).last().copied().unwrap_or(FINAL_STAGE),
             stage => stage,

@@ -42,7 +42,7 @@ use crate::problem::{CaseWord, Set};
 pub use disk::write_atomically;
 pub use finished::{FileDigest, FinishedRun, Record};
 pub use handle::RunHandle;
-pub use store::{Begin, RunStore};
+pub use store::{Begin, RunStore, gather};
 
 /// Part of every run's hash: raise it when the meaning of a stored field changes.
 pub const SCHEMA_VERSION: u32 = 1;

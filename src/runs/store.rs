@@ -1,6 +1,6 @@
 //! Opening a store, beginning a run, listing and exporting complete ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -88,20 +88,9 @@ impl RunStore {
         }
     }
 
-    /// Complete runs of a tier, sorted by arm and seed. Where one arm and seed was run under
-    /// several configurations, the one that was completed last.
+    /// Complete runs of a tier that belong together, sorted by arm and seed: see [`gather`].
     pub fn runs(&self, tier: &str) -> Result<Vec<FinishedRun>> {
-        let mut latest: BTreeMap<(String, u64), FinishedRun> = BTreeMap::new();
-        for run in self.all_runs()?.into_iter().filter(|run| run.record.tier == tier) {
-            let key = (run.record.arm.clone(), run.record.seed);
-            match latest.get(&key) {
-                Some(known) if known.record.finished_at >= run.record.finished_at => {}
-                _ => {
-                    latest.insert(key, run);
-                }
-            }
-        }
-        Ok(latest.into_values().collect())
+        gather(std::slice::from_ref(self), tier)
     }
 
     /// Every complete run in the store, whatever its tier and configuration.
@@ -124,6 +113,41 @@ impl RunStore {
         }
         Ok(runs.len())
     }
+}
+
+/// Complete runs of a tier from several stores (one's own runs, committed records), sorted by arm
+/// and seed, one for each. Where an arm and seed was run under several configurations, the one
+/// completed last counts; but a run that started from a model which has since been replaced is
+/// stale and does not count, so that two regimes never meet in one figure.
+pub fn gather(stores: &[RunStore], tier: &str) -> Result<Vec<FinishedRun>> {
+    let mut all = Vec::new();
+    for store in stores {
+        all.extend(store.all_runs()?.into_iter().filter(|run| run.record.tier == tier));
+    }
+    let known: BTreeSet<&str> = all.iter().map(|run| run.record.hash.as_str()).collect();
+    let mut chosen: BTreeMap<(&str, u64), &FinishedRun> = BTreeMap::new();
+    // Each pass settles one more generation: the base, what starts from it, and so on.
+    for _ in 0..all.len() {
+        let hashes: BTreeSet<&str> = chosen.values().map(|run| run.record.hash.as_str()).collect();
+        let mut next: BTreeMap<(&str, u64), &FinishedRun> = BTreeMap::new();
+        for run in &all {
+            let parent = run.record.parent.as_deref();
+            if parent.is_some_and(|parent| known.contains(parent) && !hashes.contains(parent)) {
+                continue;
+            }
+            let newest = next.entry((&run.record.arm, run.record.seed)).or_insert(run);
+            if newest.record.finished_at < run.record.finished_at {
+                *newest = run;
+            }
+        }
+        let settled = next.len() == chosen.len()
+            && next.values().zip(chosen.values()).all(|(a, b)| a.record.hash == b.record.hash);
+        chosen = next;
+        if settled {
+            break;
+        }
+    }
+    Ok(chosen.into_values().cloned().collect())
 }
 
 fn export_run(run: &FinishedRun, to: &Path) -> Result<()> {

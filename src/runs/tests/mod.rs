@@ -3,6 +3,8 @@
 //! Tests that need a second process start this test binary again, with `STORE_CHILD` naming a
 //! store root; [`child_process`] is the test that then does the work.
 
+mod full_disk;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -118,7 +120,7 @@ fn child_process() {
             std::thread::sleep(Duration::from_secs(60));
         }
         "small-files" => {
-            let error = limited_to_small_files(&store);
+            let error = full_disk::limited_to_small_files(&store);
             fs::write(root.join("error.txt"), error).unwrap();
         }
         other => panic!("unknown job {other}"),
@@ -177,7 +179,7 @@ fn killed_at_any_moment_it_resumes_to_the_same_bytes() {
     let root = tempfile::tempdir().unwrap();
     let store = RunStore::read_only(root.path());
     let mut rng = Seed::new(11).stream("kills");
-    let (mut kills, mut whole) = (0, 0);
+    let (mut kills, mut whole, mut interrupted) = (0, 0, 0);
     while kills < 12 || whole == 0 {
         let mut child = start_child(root.path(), "train");
         // From "not yet started" to "long finished": a run takes some 100 ms.
@@ -192,10 +194,15 @@ fn killed_at_any_moment_it_resumes_to_the_same_bytes() {
             assert_eq!(run.record.facts, expected.record.facts);
             whole += 1;
             fs::remove_dir_all(root.path().join("killed")).unwrap();
-        } else if kills > 40 {
+            continue;
+        }
+        let folder = root.path().join("killed").join(spec("killed", 1).folder_name());
+        interrupted += usize::from(folder.join("metrics.jsonl").exists());
+        if kills > 40 {
             assert!(start_child(root.path(), "train").wait().unwrap().success());
         }
     }
+    assert!(interrupted > 0, "no kill hit a run in progress");
 }
 
 #[test]
@@ -302,74 +309,28 @@ fn an_export_reads_like_the_store_without_models() {
     }
 }
 
-/// What a process meets whose files cannot grow past 2 KB: the kernel refuses the write with
-/// EFBIG, half way through, as a full disk does with ENOSPC. Returns the error's text.
-fn limited_to_small_files(store: &RunStore) -> String {
-    let limit = libc::rlimit { rlim_cur: 2048, rlim_max: 2048 };
-    // SAFETY: plain system calls on this process; it is a child that only runs this test.
-    unsafe {
-        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-        libc::setrlimit(libc::RLIMIT_FSIZE, &limit);
-    }
-    let mut handle = ready(store, &spec("full", 1));
-    let row =
-        |step| MetricRow { stage: "sft".to_owned(), step, values: [("loss".to_owned(), step as f64)].into() };
-    handle.metric(&row(0)).unwrap();
-    handle.checkpoint(1, |folder| fs::write(folder.join("s"), "one").map_err(Error::io(folder))).unwrap();
-    let failed = handle.checkpoint(2, |folder| {
-        let path = folder.join("s");
-        fs::write(&path, vec![0u8; 4096]).map_err(Error::io(&path))
-    });
-    assert!(failed.is_err());
-    let error = (1..).find_map(|step| handle.metric(&row(step)).err()).unwrap();
-    let text = fs::read_to_string(handle.folder().join("metrics.jsonl")).unwrap();
-    assert!(text.ends_with("}\n"), "a half line stayed: {text:?}");
-    error.to_string()
-}
-
 #[test]
-fn a_file_that_cannot_grow_gives_a_clean_error_and_leaves_nothing_half() {
+fn runs_of_two_regimes_never_meet() {
     let root = tempfile::tempdir().unwrap();
-    assert!(start_child(root.path(), "small-files").wait().unwrap().success());
-    let error = fs::read_to_string(root.path().join("error.txt")).unwrap();
-    assert!(error.contains("metrics.jsonl: File too large"), "{error}");
     let store = RunStore::open(root.path()).unwrap();
-    let handle = ready(&store, &spec("full", 1));
-    let (step, folder) = handle.latest_checkpoint().unwrap();
-    assert_eq!((step, fs::read_to_string(folder.join("s")).unwrap().as_str()), (1, "one"));
-    assert_eq!(fs::read_dir(folder.parent().unwrap()).unwrap().count(), 1);
-    assert_eq!(fs::read_to_string(handle.folder().join("metrics.jsonl")).unwrap().lines().count(), 1);
-}
-
-/// A disk that is really full: a tmpfs of 64 KB. Needs the right to mount; without it the test
-/// above stands alone.
-#[test]
-fn a_full_disk_gives_a_clean_error_and_leaves_nothing_half() {
-    let root = tempfile::tempdir().unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
-        .arg(root.path())
-        .stderr(Stdio::null())
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: mounting a tmpfs is not allowed here");
-        return;
-    }
-    let outcome = std::panic::catch_unwind(|| {
-        let store = RunStore::open(root.path()).unwrap();
-        let mut handle = ready(&store, &spec("full", 1));
-        handle.checkpoint(1, |folder| fs::write(folder.join("s"), "1").map_err(Error::io(folder))).unwrap();
-        let filler = root.path().join("filler");
-        let _ = fs::write(&filler, vec![0u8; 1 << 17]);
-        let rows: Vec<OutcomeRow> = (0..100).map(|problem| outcome(problem, 1)).collect();
-        let error = handle.finish(RunFacts::default(), &rows, |_| Ok(())).unwrap_err();
-        assert!(error.to_string().contains("No space left"), "{error}");
-        assert!(store.find(&spec("full", 1)).unwrap().is_none());
-        fs::remove_file(filler).unwrap();
-        let handle = ready(&store, &spec("full", 1));
-        assert_eq!(handle.latest_checkpoint().unwrap().0, 1);
-        assert_eq!(fs::read_to_string(handle.folder().join("outcomes.jsonl")).unwrap(), "");
-    });
-    assert!(Command::new("umount").arg("-l").arg(root.path()).status().unwrap().success());
-    outcome.unwrap();
+    let run = |arm: &str, regime: u32, parent: Option<&FinishedRun>| {
+        let mut spec = spec(arm, 0);
+        spec.config["regime"] = json!(regime);
+        spec.parent = parent.map(|parent| parent.record.hash.clone());
+        ready(&store, &spec).finish(RunFacts::default(), &[], |_| Ok(())).unwrap()
+    };
+    let names = || -> Vec<(String, u64)> {
+        let regime = |run: &FinishedRun| run.spec.config["regime"].as_u64().unwrap();
+        store.runs("quick").unwrap().iter().map(|run| (run.spec.arm.clone(), regime(run))).collect()
+    };
+    let base = run("base", 1, None);
+    let start = run("sft-start", 1, Some(&base));
+    run("sft-rl", 1, Some(&start));
+    let first = |arm: &str| (arm.to_owned(), 1);
+    assert_eq!(names(), [first("base"), first("sft-rl"), first("sft-start")]);
+    std::thread::sleep(Duration::from_millis(1100)); // completion times are whole seconds
+    let base = run("base", 2, None);
+    assert_eq!(names(), [("base".to_owned(), 2)]);
+    run("sft-start", 2, Some(&base));
+    assert_eq!(names(), [("base".to_owned(), 2), ("sft-start".to_owned(), 2)]);
 }
