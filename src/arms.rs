@@ -203,7 +203,9 @@ mod tests {
     #[test]
     fn an_unknown_arm_is_named_with_the_known_ones() {
         let message = select("sft-atom").unwrap_err().to_string();
-        assert!(message.contains("`sft-atom`") && message.contains("sft-atoms") && message.contains("finding3"));
+        assert!(
+            message.contains("`sft-atom`") && message.contains("sft-atoms") && message.contains("finding3")
+        );
     }
 
     #[test]

@@ -83,7 +83,11 @@ impl<'a> Corpus<'a> {
         let chained = rng.random_bool(self.config.chained);
         if rng.random_bool(self.config.task) {
             let noise = self.config.task_corrupted;
-            let pieces = if chained { self.chain(noise, N_TRAINING_DESCRIPTIONS, rng) } else { vec![self.atom(noise, N_TRAINING_DESCRIPTIONS, rng)] };
+            let pieces = if chained {
+                self.chain(noise, N_TRAINING_DESCRIPTIONS, rng)
+            } else {
+                vec![self.atom(noise, N_TRAINING_DESCRIPTIONS, rng)]
+            };
             let descriptions: Vec<&str> = pieces.iter().map(|piece| piece.description.as_str()).collect();
             let connective = CONNECTIVES.choose(rng).copied().unwrap_or(CONNECTIVES[0]);
             return Document { prompt: prompt_text(&descriptions, connective), response: program(&pieces) };

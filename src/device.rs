@@ -9,11 +9,16 @@ pub fn choose(name: &str) -> Result<Device> {
     let unavailable = |feature: &str, error: candle_core::Error| {
         Error::config(
             "device",
-            format!("`{name}` is not available ({error}); build with `--features {feature}` or use `--device cpu`"),
+            format!(
+                "`{name}` is not available ({error}); build with `--features {feature}` or use `--device cpu`"
+            ),
         )
     };
-    let unknown =
-        || Error::Unknown { kind: "device", name: name.to_owned(), known: "auto, cpu, cuda:<index>, metal".into() };
+    let unknown = || Error::Unknown {
+        kind: "device",
+        name: name.to_owned(),
+        known: "auto, cpu, cuda:<index>, metal".into(),
+    };
     match name.split_once(':').unwrap_or((name, "0")) {
         ("cpu", _) => Ok(Device::Cpu),
         ("auto", _) => {

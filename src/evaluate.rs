@@ -38,7 +38,11 @@ pub struct Question<'a> {
 /// The questions of the study: every set with its training wording, and the trained-on sets once
 /// more as held-out paraphrases. Which problems of a large set are asked depends on the set only,
 /// never on arm or seed, so that arms compare on the same problems.
-pub fn questions<'a>(splits: &'a Splits, trained_on: &[&'a Problem], config: &EvalConfig) -> Vec<Question<'a>> {
+pub fn questions<'a>(
+    splits: &'a Splits,
+    trained_on: &[&'a Problem],
+    config: &EvalConfig,
+) -> Vec<Question<'a>> {
     let mut questions = Vec::new();
     for set in Set::ALL {
         let mut problems: Vec<&Problem> = if set == Set::CompositeATrain {
@@ -97,7 +101,8 @@ pub fn evaluate(
 
     // ---- verdicts ----
     let mut judge = Judge::new(sandbox, codec, questions.iter().map(|question| question.problem).collect());
-    let question_of = |row: usize| if row < questions.len() { row } else { (row - questions.len()) / config.samples };
+    let question_of =
+        |row: usize| if row < questions.len() { row } else { (row - questions.len()) / config.samples };
     let answers: Vec<_> =
         completions.iter().enumerate().map(|(row, completion)| (question_of(row), completion)).collect();
     let verdicts = judge.verdicts(&answers)?;

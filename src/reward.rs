@@ -124,7 +124,8 @@ impl<V: Verifier> Verifier for Control<V> {
             let mut rewards: Vec<Option<f32>> = judgements.iter().map(|judgement| judgement.reward).collect();
             // The batch itself addresses the permutation, so that a resumed run repeats it.
             let fingerprint = answers.iter().flat_map(|(_, completion)| &completion.tokens);
-            let seed = fingerprint.fold(0u64, |hash, token| hash.wrapping_mul(31).wrapping_add(u64::from(*token)));
+            let seed =
+                fingerprint.fold(0u64, |hash, token| hash.wrapping_mul(31).wrapping_add(u64::from(*token)));
             rewards.shuffle(&mut Seed::new(seed).stream("shuffled reward"));
             for (judgement, reward) in judgements.iter_mut().zip(rewards) {
                 judgement.reward = reward;

@@ -125,7 +125,7 @@ impl SftConfig {
             // Batch and peak rate: the trials of docs/regime.md.
             batch_size: 32,
             tokens_per_microbatch: 4096,
-            // No decay, so that a run can be continued (arms `sft-more`, `sft-long`) and every
+            // No decay, so that a run can be continued (arms `sft-more`, `sft-more`) and every
             // earlier stage of it is a run in its own right.
             learning_rate: LearningRate::constant(3e-4, 10),
             // As in pretraining, but nothing pulls the weights towards zero: the start is a good one.

@@ -80,7 +80,8 @@ impl LeakReport {
 /// Compares every training part with every test part of `splits`.
 pub fn leak_audit(splits: &Splits, catalog: &Catalog, sandbox: &Sandbox) -> Result<LeakReport> {
     let fingerprints = fingerprints(splits, sandbox)?;
-    let mut report = LeakReport { n_probes: N_PROBES, pairs: Vec::new(), leaks: prompt_leaks(splits, catalog) };
+    let mut report =
+        LeakReport { n_probes: N_PROBES, pairs: Vec::new(), leaks: prompt_leaks(splits, catalog) };
     for training in TRAINING {
         for test in TEST {
             let (summary, leaks) = compare(splits, &fingerprints, training, test);
@@ -221,7 +222,11 @@ impl fmt::Display for LeakReport {
         writeln!(f, "closest: share of {} probe inputs on which two problems agree", self.n_probes)?;
         for leak in &self.leaks {
             let (training, test) = (leak.training.name(), leak.test.name());
-            writeln!(f, "LEAK ({:?}): {training} `{}` = {test} `{}`", leak.kind, leak.training_key, leak.test_key)?;
+            writeln!(
+                f,
+                "LEAK ({:?}): {training} `{}` = {test} `{}`",
+                leak.kind, leak.training_key, leak.test_key
+            )?;
         }
         write!(f, "{}", if self.is_clean() { "no leak" } else { "leaks found" })
     }

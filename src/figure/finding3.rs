@@ -37,7 +37,7 @@ pub struct Finding3 {
 }
 
 impl Finding3 {
-    const SFT: &str = "sft-long";
+    const SFT: &str = "sft-more";
     const RL: &str = "rl-base";
     const TRAIN: Set = Set::CompositeATrain;
     const TEST: [Set; 2] = [Set::CompositeB, Set::CompositeAHeldOut];

@@ -34,7 +34,8 @@ pub struct Dataset {
 impl Dataset {
     /// Reads the data of `tier`, or builds it: about a minute for the quick tier.
     pub fn open(root: &Path, tier: &Tier, catalog: &Catalog, sandbox: &Sandbox) -> Result<Dataset> {
-        let folder = root.join(format!("data/generated/{}-{}", tier.name, &settings_hash(tier, catalog)?[..12]));
+        let folder =
+            root.join(format!("data/generated/{}-{}", tier.name, &settings_hash(tier, catalog)?[..12]));
         let (splits_path, codec_path) = (folder.join("splits.jsonl"), folder.join("tokenizer.json"));
         if !splits_path.exists() || !codec_path.exists() {
             eprintln!("data: synthesizing problems into {}", folder.display());

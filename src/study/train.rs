@@ -85,7 +85,8 @@ pub(super) fn train(
     state.cost.seconds += started.elapsed().as_secs_f64();
     let facts = RunFacts {
         cost: state.cost,
-        isolation: serde_json::to_value(study.sandbox.isolation()).map_err(|error| Error::Data(error.to_string()))?,
+        isolation: serde_json::to_value(study.sandbox.isolation())
+            .map_err(|error| Error::Data(error.to_string()))?,
         versions: study.versions(),
         weights_hash: state.model.weights_hash()?,
     };
@@ -133,7 +134,7 @@ fn start(
     let mut optimizer = AdamW::new(model.variables(), settings.clone())?;
     let mut critic = match arm.recipe {
         Recipe::Rl { .. } => {
-            let head = ValueHead::new(model.config().hidden_size, seed.child("value"), &study.device)?;
+            let head = ValueHead::new(model.config().hidden_size, &study.device)?;
             let optimizer = AdamW::new(head.variables(), tier.ppo.value_optimizer.clone())?;
             Some((head, optimizer))
         }
@@ -144,13 +145,15 @@ fn start(
     };
     optimizer.load(&folder.join("optimizer.safetensors"))?;
     if let Some((head, optimizer)) = &mut critic {
-        *head = ValueHead::load(&folder.join("value.safetensors"), model.config().hidden_size, &study.device)?;
+        *head =
+            ValueHead::load(&folder.join("value.safetensors"), model.config().hidden_size, &study.device)?;
         *optimizer = AdamW::new(head.variables(), tier.ppo.value_optimizer.clone())?;
         optimizer.load(&folder.join("value_optimizer.safetensors"))?;
     }
     let path = folder.join("state.json");
     let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-    let saved: Saved = serde_json::from_str(&text).map_err(|error| Error::parse(&path, error.line(), error))?;
+    let saved: Saved =
+        serde_json::from_str(&text).map_err(|error| Error::parse(&path, error.line(), error))?;
     Ok((State { model, optimizer, critic, cost: saved.cost }, step))
 }
 
@@ -162,7 +165,8 @@ fn save(state: &State, folder: &Path) -> Result<()> {
         optimizer.save(&folder.join("value_optimizer.safetensors"))?;
     }
     let path = folder.join("state.json");
-    let text = serde_json::to_string(&Saved { cost: state.cost }).map_err(|error| Error::Data(error.to_string()))?;
+    let text =
+        serde_json::to_string(&Saved { cost: state.cost }).map_err(|error| Error::Data(error.to_string()))?;
     std::fs::write(&path, text).map_err(Error::io(&path))
 }
 
@@ -197,7 +201,12 @@ impl<'a> Trainer<'a> {
                 let parent = parent.ok_or_else(|| Error::Data(format!("arm {} has no start", arm.name)))?;
                 let judge = Judge::new(&study.sandbox, &study.dataset.codec, problems);
                 let verifier = Control::new(judge, reward == Reward::Shuffled, reward == Reward::Format);
-                Ok(Trainer::Rl { study, tasks, verifier, reference: Box::new(study.load_model(parent)?.freeze()) })
+                Ok(Trainer::Rl {
+                    study,
+                    tasks,
+                    verifier,
+                    reference: Box::new(study.load_model(parent)?.freeze()),
+                })
             }
         }
     }
@@ -257,7 +266,9 @@ impl<'a> Trainer<'a> {
                     // Sampling: forward once. Update: forward and backward, and the reference's forward.
                     cost.flops += 2.0 * parameters * step.tokens_sampled as f64;
                     cost.flops += 8.0 * parameters * step.tokens_trained as f64;
-                    progress.at(step.step + 1, || format!("reward {:.3}, KL {:.4}", step.reward_mean, step.kl_to_reference));
+                    progress.at(step.step + 1, || {
+                        format!("reward {:.3}, KL {:.4}", step.reward_mean, step.kl_to_reference)
+                    });
                     handle.metric(&row("rl", step.step, step.values()))
                 };
                 let mut learner = Learner {
@@ -285,7 +296,10 @@ fn mixture(study: &Study, pool: Pool) -> Result<Mixture> {
         for problem in problems {
             let response = study.dataset.codec.encode_response(&problem.reference)?;
             for prompt in &problem.prompts {
-                examples.push(Example { prompt: study.dataset.codec.encode(prompt)?, response: response.clone() });
+                examples.push(Example {
+                    prompt: study.dataset.codec.encode(prompt)?,
+                    response: response.clone(),
+                });
             }
         }
         Ok(sft::Pool { name: name.to_owned(), weight: 1.0, examples })
@@ -318,8 +332,8 @@ fn summary(rows: &[OutcomeRow]) -> String {
         entry.1 += f64::from(u8::from(row.greedy == Some(crate::problem::CaseWord::Pass)));
         entry.2 += f64::from(row.passed) / f64::from(row.samples.max(1));
     }
-    let parts = sets.iter().map(|(set, (n, greedy, sampled))| {
-        format!("{} {:.2}/{:.2}", set.name(), greedy / n, sampled / n)
-    });
+    let parts = sets
+        .iter()
+        .map(|(set, (n, greedy, sampled))| format!("{} {:.2}/{:.2}", set.name(), greedy / n, sampled / n));
     format!("pass rates, greedy/sampled: {}", parts.collect::<Vec<_>>().join(", "))
 }
