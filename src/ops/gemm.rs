@@ -8,12 +8,10 @@
 
 use std::ops::Range;
 
-use super::simd::{fma, vectorized};
+use super::simd::fma;
 
 /// Columns of a panel: one AVX-512 register, two AVX2 registers.
 pub(crate) const PANEL: usize = 16;
-/// Rows computed together.
-const ROWS: usize = 4;
 
 /// A matrix inside a slice: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
 #[derive(Clone, Copy)]
@@ -126,78 +124,275 @@ pub(crate) enum Store {
     Add,
 }
 
-vectorized! {
-    /// `c (m, n) = a (m, k.len()) @ b[k] (k.len(), n)`: `k` picks rows of `b`, and `n` may be fewer
-    /// columns than `b` has. `c` has rows `ldc` apart.
-    pub(crate) fn gemm(m: usize, n: usize, k: Range<usize>, a: Matrix, b: PanelView, c: &mut [f32], ldc: usize, store: Store) {
-        if m == 0 || n == 0 {
-            return;
+/// Sixteen numbers in vector registers.
+trait Lanes: Copy {
+    fn zero() -> Self;
+    /// `self + x * b`, `x` in every lane.
+    fn multiply_add(self, x: f32, b: Self) -> Self;
+    fn add(self, other: Self) -> Self;
+    fn load(values: &[f32; PANEL]) -> Self;
+    fn store(self, values: &mut [f32; PANEL]);
+}
+
+/// For CPUs without a version of their own.
+#[derive(Clone, Copy)]
+struct Portable([f32; PANEL]);
+
+impl Lanes for Portable {
+    #[inline(always)]
+    fn zero() -> Self {
+        Portable([0.0; PANEL])
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, x: f32, b: Self) -> Self {
+        const FMA: bool = cfg!(target_arch = "aarch64");
+        Portable(std::array::from_fn(|i| fma::<FMA>(x, b.0[i], self.0[i])))
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Portable(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    #[inline(always)]
+    fn load(values: &[f32; PANEL]) -> Self {
+        Portable(*values)
+    }
+
+    #[inline(always)]
+    fn store(self, values: &mut [f32; PANEL]) {
+        *values = self.0;
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{Lanes, PANEL};
+
+    /// Two AVX2 registers. Only used in functions compiled for AVX2 and FMA.
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx2(__m256, __m256);
+
+    // SAFETY (of every block below): `gemm` makes these values only after it has seen that the CPU
+    // has the instructions; loads and stores are unaligned and stay within the array.
+    impl Lanes for Avx2 {
+        #[inline(always)]
+        fn zero() -> Self {
+            // SAFETY: see above.
+            unsafe { Avx2(_mm256_setzero_ps(), _mm256_setzero_ps()) }
         }
-        assert!(n <= b.columns && k.start <= k.end && k.end <= b.inner);
-        assert!(c.len() >= (m - 1) * ldc + n);
-        if !k.is_empty() {
-            assert!(a.data.len() > (m - 1) * a.row_stride + (k.len() - 1) * a.col_stride);
-        }
-        for (index, start) in (0..n).step_by(PANEL).enumerate() {
-            let panel = &b.data[index * b.inner * PANEL..][k.start * PANEL..k.end * PANEL];
-            let width = PANEL.min(n - start);
-            let mut row = 0;
-            while row < m {
-                let offset = row * a.row_stride;
-                // Empty when there is no inner index at all.
-                let a = Matrix { data: a.data.get(offset..).unwrap_or(&[]), ..a };
-                let c = &mut c[row * ldc + start..];
-                match m - row {
-                    // SAFETY: the assertions above cover the last row and inner index of `a`, and
-                    // `row + count <= m`.
-                    1 => unsafe { micro::<1, FMA>(a, panel, c, ldc, width, store) },
-                    2 => unsafe { micro::<2, FMA>(a, panel, c, ldc, width, store) },
-                    3 => unsafe { micro::<3, FMA>(a, panel, c, ldc, width, store) },
-                    _ => unsafe { micro::<ROWS, FMA>(a, panel, c, ldc, width, store) },
-                }
-                row += ROWS;
+
+        #[inline(always)]
+        fn multiply_add(self, x: f32, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe {
+                let x = _mm256_set1_ps(x);
+                Avx2(_mm256_fmadd_ps(x, b.0, self.0), _mm256_fmadd_ps(x, b.1, self.1))
             }
+        }
+
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx2(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
+        }
+
+        #[inline(always)]
+        fn load(values: &[f32; PANEL]) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx2(_mm256_loadu_ps(values.as_ptr()), _mm256_loadu_ps(values.as_ptr().add(8))) }
+        }
+
+        #[inline(always)]
+        fn store(self, values: &mut [f32; PANEL]) {
+            // SAFETY: see above.
+            unsafe {
+                _mm256_storeu_ps(values.as_mut_ptr(), self.0);
+                _mm256_storeu_ps(values.as_mut_ptr().add(8), self.1);
+            }
+        }
+    }
+
+    /// One AVX-512 register. Only used in functions compiled for AVX-512.
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx512(__m512);
+
+    impl Lanes for Avx512 {
+        #[inline(always)]
+        fn zero() -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_setzero_ps()) }
+        }
+
+        #[inline(always)]
+        fn multiply_add(self, x: f32, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_fmadd_ps(_mm512_set1_ps(x), b.0, self.0)) }
+        }
+
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_add_ps(self.0, other.0)) }
+        }
+
+        #[inline(always)]
+        fn load(values: &[f32; PANEL]) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_loadu_ps(values.as_ptr())) }
+        }
+
+        #[inline(always)]
+        fn store(self, values: &mut [f32; PANEL]) {
+            // SAFETY: see above.
+            unsafe { _mm512_storeu_ps(values.as_mut_ptr(), self.0) }
         }
     }
 }
 
-/// `M` rows times one panel, all sums in registers.
+/// `c (m, n) = a (m, k.len()) @ b[k] (k.len(), n)`: `k` picks rows of `b`, and `n` may be fewer
+/// columns than `b` has. `c` has rows `ldc` apart.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn gemm(
+    m: usize,
+    n: usize,
+    k: Range<usize>,
+    a: Matrix,
+    b: PanelView,
+    c: &mut [f32],
+    ldc: usize,
+    store: Store,
+) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        #[allow(clippy::too_many_arguments)]
+        fn avx512(
+            m: usize,
+            n: usize,
+            k: Range<usize>,
+            a: Matrix,
+            b: PanelView,
+            c: &mut [f32],
+            ldc: usize,
+            store: Store,
+        ) {
+            // As many rows as fill the latency of the multiply-add; AVX-512 has 32 registers.
+            product::<x86::Avx512, 8>(m, n, k, a, b, c, ldc, store);
+        }
+        #[target_feature(enable = "avx2,fma")]
+        #[allow(clippy::too_many_arguments)]
+        fn avx2(
+            m: usize,
+            n: usize,
+            k: Range<usize>,
+            a: Matrix,
+            b: PanelView,
+            c: &mut [f32],
+            ldc: usize,
+            store: Store,
+        ) {
+            product::<x86::Avx2, 4>(m, n, k, a, b, c, ldc, store);
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                // SAFETY: the CPU was just seen to have these features.
+                return unsafe { avx512(m, n, k, a, b, c, ldc, store) };
+            }
+            // SAFETY: the CPU was just seen to have these features.
+            return unsafe { avx2(m, n, k, a, b, c, ldc, store) };
+        }
+    }
+    product::<Portable, 4>(m, n, k, a, b, c, ldc, store);
+}
+
+/// `gemm` with `ROWS` rows at a time in registers of type `L`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn product<L: Lanes, const ROWS: usize>(
+    m: usize,
+    n: usize,
+    k: Range<usize>,
+    a: Matrix,
+    b: PanelView,
+    c: &mut [f32],
+    ldc: usize,
+    store: Store,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(n <= b.columns && k.start <= k.end && k.end <= b.inner);
+    assert!(c.len() >= (m - 1) * ldc + n);
+    if !k.is_empty() {
+        assert!(a.data.len() > (m - 1) * a.row_stride + (k.len() - 1) * a.col_stride);
+    }
+    for (index, start) in (0..n).step_by(PANEL).enumerate() {
+        let panel = &b.data[index * b.inner * PANEL..][k.start * PANEL..k.end * PANEL];
+        let width = PANEL.min(n - start);
+        let mut row = 0;
+        while row < m {
+            // Empty when there is no inner index at all.
+            let data = a.data.get(row * a.row_stride..).unwrap_or(&[]);
+            let a = Matrix { data, ..a };
+            let c = &mut c[row * ldc + start..];
+            // SAFETY: the assertions above cover the last row and inner index of `a`, and each case
+            // has at most `m - row` rows.
+            row += unsafe {
+                match m - row {
+                    1 => micro::<L, 1>(a, panel, c, ldc, width, store),
+                    2 => micro::<L, 2>(a, panel, c, ldc, width, store),
+                    3 => micro::<L, 3>(a, panel, c, ldc, width, store),
+                    left if left < ROWS => micro::<L, 4>(a, panel, c, ldc, width, store),
+                    _ => micro::<L, ROWS>(a, panel, c, ldc, width, store),
+                }
+            };
+        }
+    }
+}
+
+/// `M` rows times one panel, all sums in registers. Returns `M`.
 ///
 /// # Safety
 /// `a.data` holds `M` rows of `panel.len() / PANEL` elements at the strides of `a`.
 #[inline(always)]
-unsafe fn micro<const M: usize, const FMA: bool>(
+unsafe fn micro<L: Lanes, const M: usize>(
     a: Matrix,
     panel: &[f32],
     c: &mut [f32],
     ldc: usize,
     width: usize,
     store: Store,
-) {
-    let mut sums = [[0f32; PANEL]; M];
-    let mut pointer = a.data.as_ptr();
+) -> usize {
+    let mut sums = [L::zero(); M];
+    let mut column = a.data.as_ptr();
     for b in panel.as_chunks::<PANEL>().0 {
-        for (i, sums) in sums.iter_mut().enumerate() {
+        let b = L::load(b);
+        for (i, sum) in sums.iter_mut().enumerate() {
             // SAFETY: row `i < M` at the current inner index, which the caller vouches for.
-            let x = unsafe { *pointer.add(i.wrapping_mul(a.row_stride)) };
-            for (sum, &b) in sums.iter_mut().zip(b) {
-                *sum = fma::<FMA>(x, b, *sum);
-            }
+            let x = unsafe { *column.add(i * a.row_stride) };
+            *sum = sum.multiply_add(x, b);
         }
-        pointer = pointer.wrapping_add(a.col_stride);
+        column = column.wrapping_add(a.col_stride);
     }
-    for (i, sums) in sums.iter().enumerate() {
+    for (i, sum) in sums.into_iter().enumerate() {
         let row = &mut c[i * ldc..][..width];
         if let Ok(row) = <&mut [f32; PANEL]>::try_from(&mut *row) {
-            for (c, &sum) in row.iter_mut().zip(sums) {
-                *c = if store == Store::Add { *c + sum } else { sum };
-            }
-        } else {
-            for (c, &sum) in row.iter_mut().zip(sums) {
-                *c = if store == Store::Add { *c + sum } else { sum };
-            }
+            let sum = if store == Store::Add { L::load(row).add(sum) } else { sum };
+            sum.store(row);
+            continue;
+        }
+        // The last, narrower panel.
+        let mut values = [0f32; PANEL];
+        sum.store(&mut values);
+        for (c, value) in row.iter_mut().zip(values) {
+            *c = if store == Store::Add { *c + value } else { value };
         }
     }
+    M
 }
 
 #[cfg(test)]
