@@ -10,15 +10,17 @@
 //! | `config.rs` | sizes, `config.json`, the list of tensors a model of these sizes has |
 //! | `batch.rs` | sequences packed one after another, without padding |
 //! | `composed.rs` | the network written in plain candle operations, for any device |
+//! | `fused.rs` | the same network through the CPU kernels of `crate::ops` |
+//! | `file.rs` | reading and writing `safetensors` |
 //! | `value.rs` | the value head of PPO |
 //!
-//! The fused CPU path is `crate::ops`; both paths compute the same function, and
-//! `tests/engine.rs` holds them equal, forward and backward.
+//! Both paths compute the same function; `tests/engine.rs` holds them equal, forward and backward.
 
 mod batch;
 pub(crate) mod composed;
 mod config;
 mod file;
+pub(crate) mod fused;
 mod value;
 
 pub use batch::Batch;
@@ -139,7 +141,14 @@ impl Decoder {
     /// # Shapes
     /// returns `(tokens, hidden)`
     pub fn hidden(&self, batch: &Batch) -> Result<Tensor> {
-        composed::hidden(self, batch)
+        if let Some(id) = batch.ids().iter().find(|&&id| id as usize >= self.config.vocab_size) {
+            let vocab = self.config.vocab_size;
+            return Err(Error::Data(format!("token {id} with a vocabulary of {vocab}")));
+        }
+        match self.kernels {
+            Kernels::Fused => fused::hidden(self, batch),
+            Kernels::Composed => composed::hidden(self, batch),
+        }
     }
 
     /// `log p(targets[i] | everything up to and including token rows[i])`, differentiable.
@@ -162,7 +171,10 @@ impl Decoder {
         targets: &[u32],
     ) -> Result<(Tensor, Tensor)> {
         self.check_rows(hidden, rows, targets)?;
-        composed::log_probs_and_entropy(self, hidden, rows, targets)
+        match self.kernels {
+            Kernels::Fused => fused::log_probs_and_entropy(self, hidden, rows, targets),
+            Kernels::Composed => composed::log_probs_and_entropy(self, hidden, rows, targets),
+        }
     }
 
     /// Scores of every vocabulary entry.
@@ -245,6 +257,16 @@ impl Decoder {
     /// The output projection: the embedding itself where the two are tied.
     pub(crate) fn head(&self) -> Tensor {
         self.weight(if self.config.tie_word_embeddings { config::EMBEDDING } else { config::HEAD })
+    }
+
+    /// `(vocab, hidden)`
+    pub(crate) fn embedding(&self) -> Tensor {
+        self.weight(config::EMBEDDING)
+    }
+
+    /// Weight of the last norm, `(hidden,)`.
+    pub(crate) fn norm_weight(&self) -> Tensor {
+        self.weight(config::FINAL_NORM)
     }
 
     fn check_rows(&self, hidden: &Tensor, rows: &[u32], targets: &[u32]) -> Result<()> {

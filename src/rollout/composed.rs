@@ -31,10 +31,10 @@ pub(super) fn sample(
     let mut column = 0;
     loop {
         let width = next.len() / prompts.len();
-        let logits = forward(model, &next, column, &padding, &mut caches)?.to_vec2::<f32>()?;
+        let mut logits = forward(model, &next, column, &padding, &mut caches)?.to_vec2::<f32>()?;
         column += width;
         next.clear();
-        for (row, logits) in rows.iter_mut().zip(&logits) {
+        for (row, logits) in rows.iter_mut().zip(&mut logits) {
             let done = row.done(sampling);
             next.push(if done { sampling.end_token } else { row.draw(logits, sampling) });
         }
