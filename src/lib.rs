@@ -23,11 +23,17 @@ pub mod packing;
 pub mod pretrain;
 pub mod sft;
 pub mod ppo;
-pub mod evaluate;
 pub mod runs;
+pub mod reward;
+pub mod evaluate;
+pub mod device;
+pub mod arms;
+pub mod tier;
+pub mod progress;
 pub mod frame;
 pub mod claims;
 pub mod figure;
+pub mod report;
 pub mod study;
 
 pub use error::{Error, Result};

@@ -1,0 +1,74 @@
+//! Finding Python, once: the real interpreter behind `python3`, and where its library lies.
+//!
+//! `python3` is often a shim (pyenv's costs 130 ms a call), so it is asked once for
+//! `sys.executable`, and every zygote starts from that.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// One Python installation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Python {
+    /// The interpreter itself, no shim.
+    pub executable: PathBuf,
+    /// `3.11.7`
+    pub version: String,
+    /// Folders of the standard library: all that a program may read.
+    pub library: Vec<PathBuf>,
+}
+
+const QUESTION: &str = r#"
+import json, os, platform, sys, sysconfig
+if sys.version_info < (3, 8):
+    sys.exit("Python %s is too old; 3.8 or later is needed" % platform.python_version())
+if platform.python_implementation() != "CPython":
+    sys.exit("%s is not CPython" % platform.python_implementation())
+paths = sysconfig.get_paths()
+library = [paths["stdlib"], paths["platstdlib"], sysconfig.get_config_var("DESTSHARED") or paths["stdlib"]]
+print(json.dumps({
+    "executable": os.path.realpath(sys.executable),
+    "version": platform.python_version(),
+    "library": sorted({os.path.realpath(path) for path in library if os.path.isdir(path)}),
+}))
+"#;
+
+/// Asks `command` (default: `python3` on the `PATH`) what it is. The answer is remembered.
+pub fn find(command: Option<&Path>) -> Result<Python> {
+    static KNOWN: Mutex<Vec<(PathBuf, Python)>> = Mutex::new(Vec::new());
+    let command = command.unwrap_or(Path::new("python3"));
+    // A panic while the lock was held cannot have left a half-written entry.
+    let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some((_, python)) = known.iter().find(|(asked, _)| asked == command) {
+        return Ok(python.clone());
+    }
+    let python = ask(command)?;
+    known.push((command.to_path_buf(), python.clone()));
+    Ok(python)
+}
+
+fn ask(command: &Path) -> Result<Python> {
+    let name = command.display();
+    // As an `OsStr` it is looked up on the PATH; duct takes a `Path` to mean a file right here.
+    let output = duct::cmd(command.as_os_str(), ["-s", "-S", "-B", "-c", QUESTION])
+        .dir("/")
+        .stdin_null()
+        .stdout_capture()
+        .stderr_capture()
+        .unchecked()
+        .run()
+        .map_err(|error| {
+            Error::Python(format!(
+                "`{name}` does not start ({error}); install Python 3.8 or later, or put it on the PATH"
+            ))
+        })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Error::Python(format!("`{name}`: {}", said.trim())));
+    }
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| Error::Python(format!("`{name}` gave no usable answer about itself: {error}")))
+}

@@ -1,0 +1,413 @@
+"""The zygote: one long-lived Python that forks a locked child for each program.
+
+It is started by `worker.rs` with one argument (JSON, see `configure`). It reads job headers on
+fd 0 and writes framed replies on fd 1. It never sees a program, an input or an expected value:
+the child reads the program and its inputs itself, from the same pipe, and what the child answers
+passes through one buffer that is wiped after each job. So nothing of one job can be found in the
+memory that the next child inherits, and no expected value ever reaches this process at all.
+
+Nothing here judges. The reply says how the child ended; `wire.rs` and `verdict.rs` say what that
+means.
+"""
+
+import sys
+
+sys.path[:] = [entry for entry in sys.path if entry]
+
+import _sitebuiltins
+import builtins
+import ctypes
+import errno
+import gc
+import json
+import os
+import random
+import resource
+import select
+import signal
+import struct
+import time
+import types
+
+# Modules that programs often import: paid once here instead of once a program.
+import bisect
+import collections
+import functools
+import heapq
+import itertools
+import math
+import operator
+import re
+import string
+
+JOB = struct.Struct("<4sIIddQ")  # magic, payload bytes, output cap, cpu s, wall s, memory bytes
+REPLY = struct.Struct("<4sc3xiIII")  # magic, kind, wait status, cpu us, wall us, data bytes
+BUFFER_BYTES = 64 * 1024
+BEAT_S = 1.0  # a silent zygote is a dead zygote: it speaks at least this often
+DEPTH_LIMIT = 100  # of nested lists in an answer
+SMALL = 2**63
+ANSWER_BYTES = 1 << 20  # of one case, as text
+BALLAST_BYTES = 1 << 20  # given back when memory runs out, so that the child can still say so
+CONTAINERS = (list, tuple, dict)
+IS_LINUX = sys.platform.startswith("linux")
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
+PROTOCOL_EXIT = 97  # the child's exit status when its answer pipe is gone
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+SYSCALLS = {  # seccomp, landlock_restrict_self, capset
+    "x86_64": (317, 446, 126),
+    "aarch64": (277, 446, 91),
+    "riscv64": (277, 446, 91),
+}
+
+
+class SockFprog(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+
+
+def check(result, what):
+    if result != 0:
+        raise OSError(ctypes.get_errno(), what)
+
+
+def syscall(number, *arguments):
+    return LIBC.syscall(ctypes.c_long(number), *arguments)
+
+
+def read_exactly(fd, count):
+    """Reads `count` bytes, or ends the process at the end of the stream: the kit is gone."""
+    parts = []
+    while count:
+        part = os.read(fd, count)
+        if not part:
+            os._exit(0)
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+# ---------------------------------------------------------------------------- start of the zygote
+
+
+class Zygote:
+    def __init__(self, config):
+        self.parent = os.getppid()
+        self.pid = os.getpid()
+        self.landlock_fd = config["landlock_fd"]
+        self.filter_bytes = bytes.fromhex(config["filter"])
+        self.pid_slots = config["pid_slots"]
+        self.seccomp, self.restrict_self, self.capset = SYSCALLS.get(config["machine"], (0, 0, 0))
+        self.buffer = memoryview(bytearray(BUFFER_BYTES))
+        self.zeros = memoryview(bytes(BUFFER_BYTES))
+        self.null = os.open(os.devnull, os.O_RDWR)
+        self.close_inherited()
+        if IS_LINUX:
+            check(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PDEATHSIG)")
+            check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(NO_NEW_PRIVS)")
+            if self.capset:
+                self.drop_capabilities()
+        self.base_bytes = self.address_space()
+        if self.filter_bytes:
+            self.filter = ctypes.create_string_buffer(self.filter_bytes, len(self.filter_bytes))
+            self.program = SockFprog(len(self.filter_bytes) // 8, ctypes.addressof(self.filter))
+            self.program_ref = ctypes.byref(self.program)
+
+    def close_inherited(self):
+        keep = sorted(fd for fd in (0, 1, 2, self.null, self.landlock_fd) if fd is not None)
+        for low, high in zip(keep, keep[1:] + [65536]):
+            os.closerange(low + 1, high)
+
+    def drop_capabilities(self):
+        """Root keeps its uid (its Python may lie under /root) but none of its powers."""
+        header = struct.pack("<Ii", 0x20080522, 0)
+        check(syscall(self.capset, header, bytes(24)), "capset")
+
+    def address_space(self):
+        try:
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[0]) * resource.getpagesize()
+        except OSError:
+            return 0
+
+    def report(self):
+        """What holds for this process, as the kernel tells it."""
+        facts = {"python": sys.version.split()[0], "pid": self.pid}
+        try:
+            with open("/proc/self/status") as file:
+                status = dict(line.split(":\t", 1) for line in file if ":\t" in line)
+            facts["capabilities"] = status["CapEff"].strip()
+            facts["no_new_privs"] = status["NoNewPrivs"].strip() == "1"
+        except (OSError, KeyError):
+            pass
+        return json.dumps(facts).encode()
+
+    # ------------------------------------------------------------------------ one job
+
+    def serve(self):
+        reply(b"H", 0, 0, 0.0, memoryview(self.report()))
+        gc.collect()
+        gc.freeze()
+        while True:
+            magic, payload_bytes, cap, cpu_s, wall_s, memory = JOB.unpack(read_exactly(0, JOB.size))
+            if magic != b"JOB1":
+                sys.exit("not a job header: the job stream is out of step")
+            answers, child_end = os.pipe()
+            started = time.monotonic()
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    self.become_child(child_end, payload_bytes, cpu_s, memory)
+                finally:
+                    os._exit(PROTOCOL_EXIT)
+            os.close(child_end)
+            self.supervise(pid, answers, cap, cpu_s, wall_s, started)
+            os.close(answers)
+
+    def supervise(self, pid, answers, cap, cpu_s, wall_s, started):
+        """Relays what the child writes until it is done, dead or over a limit; then reaps it."""
+        buffer, filled, total = self.buffer, 0, 0
+        poller = select.poll()
+        poller.register(answers, select.POLLIN)
+        next_look, kind = min(cpu_s, wall_s, BEAT_S), None  # seconds since `started`
+        while kind is None:
+            patience = next_look - (time.monotonic() - started)
+            if patience <= 0.0 or not poller.poll(math.ceil(patience * 1000.0)):
+                kind, next_look = look_at_clocks(pid, cpu_s, wall_s, started)
+                continue
+            count = os.readv(answers, [buffer[filled:]])
+            if count == 0:
+                kind = b"X" if ends_by_itself(pid) else b"C"
+                break
+            filled += count
+            total += count
+            if total > cap:
+                kind = b"O"
+            elif buffer[filled - 2 : filled] == b".\n" and (count == 2 or buffer[filled - 3] == 10):
+                kind = b"A"
+            elif filled == BUFFER_BYTES:
+                reply(b"D", 0, 0, 0.0, buffer)
+                filled = 0
+        if kind != b"X":
+            kill(pid)
+        _, status, usage = os.wait4(pid, 0)
+        cpu = usage.ru_utime + usage.ru_stime
+        reply(kind, status, int(cpu * 1e6), time.monotonic() - started, buffer[:filled])
+        buffer[:] = self.zeros
+
+    # ------------------------------------------------------------------------ in the child
+
+    def become_child(self, child_end, payload_bytes, cpu_s, memory):
+        if IS_LINUX:
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != self.pid:
+                os._exit(0)
+        payload = read_exactly(0, payload_bytes)
+        for fd in (0, 1, 2):
+            os.dup2(self.null, fd)
+        answers, landlock_fd = 100, 101
+        os.dup2(child_end, answers)
+        if self.landlock_fd is not None:
+            os.dup2(self.landlock_fd, landlock_fd)
+        os.closerange(3, answers)
+        self.limit(cpu_s, memory)
+        if self.landlock_fd is not None:
+            check(syscall(self.restrict_self, landlock_fd, 0), "landlock_restrict_self")
+            os.close(landlock_fd)
+        if self.filter_bytes:
+            for slot in self.pid_slots:
+                struct.pack_into("<I", self.filter, slot, os.getpid())
+            check(syscall(self.seccomp, 1, 0, self.program_ref), "seccomp")
+        os.write(answers, b"R\n")
+        random.seed(0)
+        sys.argv[:] = [""]
+        run_program(payload, answers)
+
+    def limit(self, cpu_s, memory):
+        hard_s = int(cpu_s) + 2  # the zygote reads the exact clock; this is for when it cannot
+        set_limit = resource.setrlimit
+        set_limit(resource.RLIMIT_CPU, (hard_s, hard_s))
+        set_limit(resource.RLIMIT_CORE, (0, 0))
+        set_limit(resource.RLIMIT_FSIZE, (0, 0))
+        if IS_LINUX:
+            size = self.base_bytes + memory
+            set_limit(resource.RLIMIT_AS, (size, size))
+        set_limit(resource.RLIMIT_NOFILE, (32, 32))
+
+
+def reply(kind, status, cpu_us, wall_s, data):
+    header = REPLY.pack(b"OUT1", kind, status, min(cpu_us, 2**32 - 1), int(wall_s * 1e6), len(data))
+    os.writev(1, [header, data])
+
+
+def look_at_clocks(pid, cpu_s, wall_s, started):
+    """Is the child over a limit? Returns the reason to kill it, and when to look next."""
+    used = cpu_used(pid)
+    elapsed = time.monotonic() - started
+    waited = run_queue_wait(pid) if elapsed >= wall_s else 0.0
+    if used >= cpu_s:
+        return b"T", 0.0
+    if elapsed - waited >= wall_s:
+        return (b"S" if is_stopped(pid) else b"T"), 0.0
+    reply(b"B", 0, 0, 0.0, b"")
+    return None, elapsed + max(0.002, min(cpu_s - used, wall_s + waited - elapsed, BEAT_S))
+
+
+def cpu_used(pid):
+    """CPU seconds of a process, from its own clock (clock_getcpuclockid)."""
+    if not IS_LINUX:
+        return 0.0
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
+def run_queue_wait(pid):
+    """Seconds for which the child wanted a processor and the machine had none to give."""
+    try:
+        with open(f"/proc/{pid}/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def is_stopped(pid):
+    """A child cannot stop itself (seccomp), so a stopped child was stopped from outside."""
+    return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def ends_by_itself(pid):
+    """After the pipe closed: does the child end now, or did it only close its pipe?"""
+    for _ in range(100):
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return True
+        time.sleep(0.0005)
+    return False
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+# -------------------------------------------------------------------------------- the program
+
+
+class Unsupported(Exception):
+    pass
+
+
+class TooLong(Exception):
+    pass
+
+
+def encode(value, room, depth=DEPTH_LIMIT):
+    """A value as text, built only from exact types: a subclass or a stranger is `Unsupported`.
+
+    `room` is a list of one number: how much text may still be written.
+    """
+    kind = type(value)
+    if kind is int:
+        if -SMALL < value < SMALL:
+            return repr(value)
+        text = hex(value)
+        charge(room, len(text))
+        return text
+    if kind is str:
+        text = ascii(value)
+        charge(room, len(text))
+        return text
+    if kind is bool or value is None or kind is float:
+        return repr(value)
+    if depth == 0 or kind not in CONTAINERS:
+        raise Unsupported
+    charge(room, 2 + 2 * len(value))
+    if kind is list:
+        return "[" + ",".join([encode(item, room, depth - 1) for item in value]) + "]"
+    if kind is tuple:
+        return "(" + ",".join([encode(item, room, depth - 1) for item in value]) + ")"
+    items = []
+    for key, item in value.items():
+        if type(key) is not str:
+            raise Unsupported
+        items.append(encode(key, room, 0) + ":" + encode(item, room, depth - 1))
+    return "{" + ",".join(items) + "}"
+
+
+def charge(room, amount):
+    room[0] -= amount
+    if room[0] < 0:
+        raise TooLong
+
+
+def word_for(error):
+    if isinstance(error, SystemExit):
+        return "exited"
+    if isinstance(error, MemoryError):
+        return "memory"
+    if isinstance(error, PermissionError):
+        return "forbidden"
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return "memory"
+    return "exception"
+
+
+def load_program(source, entry):
+    module = types.ModuleType("program")
+    sys.modules["program"] = sys.modules["__main__"] = module
+    exec(compile(source, "<program>", "exec", dont_inherit=True), module.__dict__)
+    return module.__dict__[entry]
+
+
+def run_program(payload, answers, write=os.write, leave=os._exit, encode=encode, word_for=word_for):
+    digits = getattr(sys, "get_int_max_str_digits", int)()
+    if digits:
+        sys.set_int_max_str_digits(0)
+    source, entry, inputs = json.loads(payload)
+    if digits:
+        sys.set_int_max_str_digits(digits)
+    del payload
+
+    def say(text):
+        data = text.encode("ascii")
+        while data:
+            data = data[write(answers, data) :]
+
+    ballast = bytes(BALLAST_BYTES)
+    try:
+        function = load_program(source, entry)
+    except BaseException as error:
+        ballast = error.__traceback__ = None
+        say(f"L!{word_for(error)}\n.\n")
+        leave(0)
+    say("L\n")
+    last = len(inputs) - 1
+    for index, arguments in enumerate(inputs):
+        try:
+            text = f"{index}={encode(function(*arguments), [ANSWER_BYTES])}\n"
+        except Unsupported:
+            text = f"{index}!malformed\n"
+        except TooLong:
+            text = f"{index}!output_limit\n"
+        except BaseException as error:
+            ballast = error.__traceback__ = None
+            word = word_for(error)
+            text = f"{index}!{word}\n"
+            if word == "exited":
+                say(text + ".\n")
+                leave(0)
+        say(text if index < last else text + ".\n")
+    leave(0)
+
+
+def main():
+    config = json.loads(sys.argv[1])
+    # `-S` skips `site`; these are the names that it would have put there and programs use.
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+    Zygote(config).serve()
+
+
+main()
