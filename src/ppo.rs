@@ -19,7 +19,7 @@
 //!     of a state is read at the position that predicts the next token.
 //!  6. After the last token the value is 0, also where the length limit cut the response: cut
 //!     responses have failed, there is nothing left to come (37 details 5 would bootstrap).
-//!  7. Advantages by GAE with gamma 1 (lm-human-preferences; GAE).
+//!  7. Advantages by GAE with gamma 1 (lm-human-preferences; GAE) and, in `quick`, lambda 1.
 //!  8. Advantages are whitened over the whole batch, but not scaled up where they do not spread.
 //!  9. Each epoch shuffles the rollouts into minibatches (37 details 6). Losses are means over the
 //!     tokens of a minibatch, so a long response weighs more than a short one.

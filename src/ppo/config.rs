@@ -93,9 +93,11 @@ impl PpoConfig {
             baseline: Baseline::Critic,
             // docs/regime.md: without a KL term the policy collapsed within 30 steps.
             kl_coefficient: 0.02,
-            // lm-human-preferences: gamma 1, lambda .95.
+            // lm-human-preferences: gamma 1, lambda .95 for 24 tokens. Ours is 1: with .95, what a
+            // response of 100 tokens earned weighs .95^100 = .006 at its first one, and the rest is
+            // the critic's word; a critic that is a few dozen steps old is not worth that trust.
             gamma: 1.0,
-            lambda: 0.95,
+            lambda: 1.0,
             smallest_deviation: 0.1,
 
             epochs: 1,
@@ -110,9 +112,10 @@ impl PpoConfig {
             target_kl: 0.05,
             // docs/regime.md: several times below SFT's.
             learning_rate: LearningRate::constant(optimizer.lr, 10),
-            // A linear probe on slow features may move much faster than the features.
-            value_learning_rate: LearningRate::constant(3e-3, 0),
-            value_optimizer: AdamWConfig { lr: 3e-3, ..optimizer.clone() },
+            // A linear probe on slow features may move faster than the features. One step of Adam
+            // moves each of some 130 weights by the rate, so a value by about .1 at most.
+            value_learning_rate: LearningRate::constant(1e-3, 0),
+            value_optimizer: AdamWConfig { lr: 1e-3, ..optimizer.clone() },
             optimizer,
         }
     }
