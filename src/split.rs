@@ -264,7 +264,7 @@ mod tests {
 
     fn smoke(seed: u64) -> Splits {
         let catalog = Catalog::load(Path::new("data/catalog")).unwrap();
-        let sandbox = Sandbox::start(&SandboxConfig::default()).unwrap();
+        let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
         build(&catalog, &sandbox, &SplitConfig::smoke(), Seed::new(seed)).unwrap()
     }
 

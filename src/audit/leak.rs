@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn clean_splits_are_clean_and_planted_leaks_are_found() {
         let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
-        let sandbox = Sandbox::start(&SandboxConfig::default()).unwrap();
+        let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
         let mut splits = build(&catalog, &sandbox, &SplitConfig::smoke(), Seed::new(1)).unwrap();
         let report = leak_audit(&splits, &catalog, &sandbox).unwrap();
         assert!(report.is_clean(), "{report}");

@@ -27,6 +27,7 @@ pub(crate) use export::{read_problem_lines, to_lines, write_atomic};
 pub use oracle::{FunctionId, Oracle, Outputs};
 pub use program::{Step, assemble};
 pub use prompt::prompt_text;
+pub use rivals::{Rival, Rivals, Trial, failures};
 pub use rules::{Rejection, Rules};
 pub use synthesizer::{Candidate, Synthesizer, Usage};
 

@@ -10,12 +10,16 @@ use crate::seed::Seed;
 use crate::synth::behaviour::{self, BehaviourIndex, Fingerprint, domain_probes, shared_probes};
 use crate::synth::chain::{Chain, Topics, TypeGraph};
 use crate::synth::oracle::{FunctionId, Oracle, Outputs};
+use crate::synth::rivals::{self, Rival, Rivals, Trial};
 use crate::synth::rules::{Rejection, Rules};
 use crate::synth::{cases, program, prompt};
 use crate::value::Value;
 
-/// Hidden cases a problem.
+/// Hidden cases a problem, before those that are added to refuse wrong programs.
 pub const N_CASES: usize = 12;
+
+/// Most hidden cases a problem.
+pub const MAX_CASES: usize = 20;
 
 /// Shared probe inputs a type: on these, chains are told apart.
 const SHARED_PROBES: usize = 48;
@@ -24,7 +28,10 @@ const SHARED_PROBES: usize = 48;
 const DOMAIN_PROBES: usize = 40;
 
 /// Inputs that hidden cases are chosen from.
-const CASE_POOL: usize = 96;
+const CASE_POOL: usize = 160;
+
+/// Chains whose rivals are run together; bounds the memory that takes.
+const CHAINS_PER_BATCH: usize = 64;
 
 /// Valid candidates wanted for each chain that is picked; more make atoms occur more evenly.
 const OVERSAMPLING: usize = 3;
@@ -48,6 +55,36 @@ impl Usage {
     }
 }
 
+/// A chain whose hidden cases are being chosen.
+struct Draft<'d> {
+    chain: &'d [usize],
+    pool: &'d [Value],
+    outputs: &'d Outputs,
+    /// Places in the pool.
+    chosen: Vec<usize>,
+}
+
+impl Draft<'_> {
+    fn cases(&self) -> Vec<Case> {
+        let case = |&place: &usize| {
+            let expected = self.outputs[place].clone()?;
+            Some(Case { input: self.pool[place].clone(), expected })
+        };
+        self.chosen.iter().filter_map(case).collect()
+    }
+}
+
+fn in_batches(drafts: Vec<Draft<'_>>) -> Vec<Vec<Draft<'_>>> {
+    let mut batches: Vec<Vec<Draft>> = Vec::new();
+    for draft in drafts {
+        match batches.last_mut() {
+            Some(batch) if batch.len() < CHAINS_PER_BATCH => batch.push(draft),
+            _ => batches.push(vec![draft]),
+        }
+    }
+    batches
+}
+
 /// A chain that keeps all rules that concern it alone.
 #[derive(Debug, Clone)]
 pub struct Candidate {
@@ -62,6 +99,7 @@ pub struct Synthesizer<'a> {
     seed: Seed,
     /// The atoms are its first functions, at their places in the catalog.
     oracle: Oracle<'a>,
+    rivals: Rivals,
     /// Atoms, and chains that were picked.
     taken: BehaviourIndex,
     /// Behaviours of all pairs of atoms, picked or not; filled when a deeper chain is asked for.
@@ -84,6 +122,7 @@ impl<'a> Synthesizer<'a> {
             rules,
             seed,
             oracle,
+            rivals: Rivals::default(),
             taken: BehaviourIndex::default(),
             pairs: None,
             considered: 0,
@@ -166,16 +205,56 @@ impl<'a> Synthesizer<'a> {
             chains.iter().zip(&pools).map(|(chain, pool)| (chain.as_slice(), pool.as_slice())).collect();
         let outputs = self.oracle.run(&requests)?;
         let mut problems = Vec::with_capacity(chains.len());
-        for ((chain, pool), outputs) in chains.iter().zip(&pools).zip(&outputs) {
-            let n_edges = behaviour::edges(&self.atoms[chain[0]].domain, self.atoms[chain[0]].input).len();
-            let case = |place: usize| {
-                outputs[place].clone().map(|expected| Case { input: pool[place].clone(), expected })
-            };
-            let chosen = cases::choose(pool, n_edges, outputs, N_CASES);
-            problems.push(self.problem(chain, set, chosen.into_iter().filter_map(case).collect()));
+        let drafts: Vec<Draft> = chains
+            .iter()
+            .zip(&pools)
+            .zip(&outputs)
+            .map(|((chain, pool), outputs)| {
+                let first = &self.atoms[chain[0]];
+                let n_edges = behaviour::edges(&first.domain, first.input).len();
+                Draft { chain, pool, outputs, chosen: cases::choose(pool, n_edges, outputs, N_CASES) }
+            })
+            .collect();
+        for mut batch in in_batches(drafts) {
+            self.reinforce(&mut batch)?;
+            problems.extend(batch.iter().map(|draft| self.problem(draft.chain, set, draft.cases())));
         }
         self.confirm(&problems)?;
         Ok(problems)
+    }
+
+    /// Adds cases that refuse the rivals which the chosen cases accept.
+    fn reinforce(&mut self, drafts: &mut [Draft<'_>]) -> Result<()> {
+        let rivals: Vec<Vec<Rival>> =
+            drafts.iter().map(|draft| self.rivals.of(draft.chain, self.atoms, &mut self.oracle)).collect();
+        let cases: Vec<(Vec<Value>, Outputs)> = drafts
+            .iter()
+            .map(|draft| draft.cases().into_iter().map(|case| (case.input, Some(case.expected))).unzip())
+            .collect();
+        let trials: Vec<Trial> = cases
+            .iter()
+            .zip(&rivals)
+            .map(|((inputs, expected), rivals)| Trial { inputs, expected, rivals })
+            .collect();
+        let failures = rivals::failures(&mut self.oracle, &trials)?;
+        let accepted: Vec<Vec<Rival>> = rivals
+            .iter()
+            .zip(failures)
+            .map(|(rivals, failures)| {
+                let accepted = rivals.iter().zip(failures).filter(|(_, wrong)| !wrong.contains(&true));
+                accepted.map(|(rival, _)| rival.clone()).collect()
+            })
+            .collect();
+        let trials: Vec<Trial> = drafts
+            .iter()
+            .zip(&accepted)
+            .map(|(draft, rivals)| Trial { inputs: draft.pool, expected: draft.outputs, rivals })
+            .collect();
+        let failures = rivals::failures(&mut self.oracle, &trials)?;
+        for (draft, failures) in drafts.iter_mut().zip(failures) {
+            cases::reinforce(&mut draft.chosen, &failures, MAX_CASES);
+        }
+        Ok(())
     }
 
     fn problem(&self, chain: &[usize], set: Set, cases: Vec<Case>) -> Problem {
