@@ -7,14 +7,16 @@
 //!
 //! Invariant: no document chains two atoms of the catalog. Composition is seen only between an
 //! atom and filler steps, so no chain of any test set, and no chain of any training set either,
-//! occurs in pretraining.
+//! occurs in pretraining. Nor does a task-format document use a description that is held out for
+//! paraphrases; wild comments do, as a base LLM knows the words that a benchmark happens to avoid.
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Atom, Catalog};
+use crate::catalog::{Atom, Catalog, ENGLISH};
 use crate::seed::{ChaCha8Rng, Seed};
+use crate::synth::prompt::{CONNECTIVES, N_TRAINING_DESCRIPTIONS};
 use crate::synth::{Step, assemble, prompt_text};
 use crate::value::ValueType;
 
@@ -66,6 +68,11 @@ impl<'a> Corpus<'a> {
         Corpus { catalog, config, seed }
     }
 
+    /// The same corpus, read under another seed.
+    pub fn with_seed(&self, seed: Seed) -> Corpus<'a> {
+        Corpus { seed, ..*self }
+    }
+
     /// The `count` documents of training step `step`: a pure function of seed and step.
     pub fn documents(&self, step: usize, count: usize) -> Vec<Document> {
         let mut rng = self.seed.child_index(step as u64).stream("documents");
@@ -76,26 +83,27 @@ impl<'a> Corpus<'a> {
         let chained = rng.random_bool(self.config.chained);
         if rng.random_bool(self.config.task) {
             let noise = self.config.task_corrupted;
-            let pieces = if chained { self.chain(noise, rng) } else { vec![self.atom(noise, rng)] };
+            let pieces = if chained { self.chain(noise, N_TRAINING_DESCRIPTIONS, rng) } else { vec![self.atom(noise, N_TRAINING_DESCRIPTIONS, rng)] };
             let descriptions: Vec<&str> = pieces.iter().map(|piece| piece.description.as_str()).collect();
             let connective = CONNECTIVES.choose(rng).copied().unwrap_or(CONNECTIVES[0]);
             return Document { prompt: prompt_text(&descriptions, connective), response: program(&pieces) };
         }
         let noise = self.config.mislabeled;
         if chained {
-            return wild_chain(&self.chain(noise, rng), rng);
+            return wild_chain(&self.chain(noise, ENGLISH, rng), rng);
         }
         let piece = if rng.random_bool(self.config.filler) {
             let kind = *FILLER_TYPES.choose(rng).unwrap_or(&ValueType::Int);
             filler(kind, rng)
         } else {
-            self.atom(noise, rng)
+            self.atom(noise, ENGLISH, rng)
         };
         wild_function(&piece, rng)
     }
 
-    /// A random atom; with probability `noise` its code is that of another atom of its signature.
-    fn atom(&self, noise: f64, rng: &mut ChaCha8Rng) -> Piece {
+    /// A random atom in one of its first `wordings` descriptions; with probability `noise` its code
+    /// is that of another atom of its signature.
+    fn atom(&self, noise: f64, wordings: usize, rng: &mut ChaCha8Rng) -> Piece {
         let atoms = self.catalog.atoms();
         let described = &atoms[rng.random_range(0..atoms.len())];
         let coded = if rng.random_bool(noise) {
@@ -107,13 +115,13 @@ impl<'a> Corpus<'a> {
         } else {
             described
         };
-        let description = described.en.choose(rng).cloned().unwrap_or_default();
+        let description = described.en[rng.random_range(0..wordings)].clone();
         Piece { description, name: coded.id.clone(), source: coded.source.clone() }
     }
 
     /// Two or three steps, exactly one of them an atom, types fitting.
-    fn chain(&self, noise: f64, rng: &mut ChaCha8Rng) -> Vec<Piece> {
-        let piece = self.atom(noise, rng);
+    fn chain(&self, noise: f64, wordings: usize, rng: &mut ChaCha8Rng) -> Vec<Piece> {
+        let piece = self.atom(noise, wordings, rng);
         let Some(atom) = self.catalog.get(&piece.name) else { return vec![piece] };
         let (input, output) = (atom.input, atom.output);
         let fillable = |kind: ValueType| FILLER_TYPES.contains(&kind);
@@ -130,9 +138,6 @@ impl<'a> Corpus<'a> {
         pieces
     }
 }
-
-/// How wild and task-format documents join descriptions; the last is kept for held-out prompts.
-pub const CONNECTIVES: [&str; 3] = [", then ", "; next ", " and after that "];
 
 const FILLER_TYPES: [ValueType; 4] = [ValueType::Int, ValueType::ListInt, ValueType::Str, ValueType::ListStr];
 

@@ -10,6 +10,7 @@
 //!
 //! Invariant: nothing here starts a process. Only `check` runs programs, through the sandbox.
 
+pub mod check;
 mod load;
 
 use std::collections::HashMap;
