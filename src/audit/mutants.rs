@@ -147,7 +147,8 @@ impl<'a> Bench<'a> {
     }
 
     fn audit(&mut self, problems: &[&Problem], report: &mut MutantReport) -> Result<()> {
-        let chains: Vec<Vec<usize>> = problems.iter().map(|problem| self.chain(problem)).collect::<Result<_>>()?;
+        let chains: Vec<Vec<usize>> =
+            problems.iter().map(|problem| self.chain(problem)).collect::<Result<_>>()?;
         let rivals: Vec<Vec<Rival>> = chains
             .iter()
             .map(|chain| self.rivals.of(chain, self.catalog.atoms(), &mut self.oracle))
@@ -286,12 +287,46 @@ impl fmt::Display for MutantReport {
         row("all", &self.total())?;
         for survivor in self.survivors.iter().take(10) {
             let (key, change, input) = (&survivor.key, &survivor.change, survivor.input.to_json());
-            writeln!(f, "accepted: `{key}` with {change}; wrong on {:.1}% of inputs, {input}", survivor.share * 100.0)?;
+            writeln!(
+                f,
+                "accepted: `{key}` with {change}; wrong on {:.1}% of inputs, {input}",
+                survivor.share * 100.0
+            )?;
         }
         write!(
             f,
             "{} problems, {} fresh inputs each, {} mutants confirmed as whole programs",
             self.n_problems, self.fresh_inputs, self.confirmed
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::SandboxConfig;
+    use crate::split::tests::SMOKE;
+
+    #[test]
+    fn good_cases_refuse_mutants_and_poor_cases_do_not() {
+        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
+        let config = MutantConfig { fresh_inputs: 200, problems_per_batch: 8 };
+        let audit = |problems: &[&Problem]| {
+            mutant_audit(problems, &catalog, &sandbox, &config, Seed::new(5)).unwrap()
+        };
+        let good: Vec<&Problem> = SMOKE.b.iter().chain(&SMOKE.deep).collect();
+        let report = audit(&good);
+        let total = report.total();
+        assert_eq!(total.mutants, total.refused + total.equivalent + total.accepted, "{report}");
+        assert!(total.mutants > 5 * good.len() && report.share() < 0.01, "{report}");
+
+        let poor: Vec<Problem> = good
+            .iter()
+            .map(|&problem| Problem { cases: problem.cases[..1].to_vec(), ..problem.clone() })
+            .collect();
+        let report = audit(&poor.iter().collect::<Vec<_>>());
+        assert!(report.share() > 0.05, "{report}");
+        assert_eq!(report.survivors.len(), report.total().accepted);
     }
 }

@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn cases_are_added_until_every_rival_that_can_be_is_refused() {
-        let failures = [vec![false, true, false], vec![false, true, true], vec![true, false, false], vec![false; 3]];
+        let failures =
+            [vec![false, true, false], vec![false, true, true], vec![true, false, false], vec![false; 3]];
         let mut chosen = vec![7];
         reinforce(&mut chosen, &failures, 10);
         assert_eq!(chosen, [7, 1, 0]);

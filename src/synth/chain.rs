@@ -176,7 +176,9 @@ impl<'a> TypeGraph<'a> {
         let output = |chain: &[usize]| self.atoms[chain[chain.len() - 1]].output;
         (0..chain.len().saturating_sub(1))
             .map(swap)
-            .filter(|other| self.fits(other) && input(other) == input(chain) && output(other) == output(chain))
+            .filter(|other| {
+                self.fits(other) && input(other) == input(chain) && output(other) == output(chain)
+            })
             .collect()
     }
 }

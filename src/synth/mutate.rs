@@ -184,7 +184,9 @@ mod tests {
             ["line 2: `-` -> `+`", "line 2: `1` -> `2`", "line 2: `1` -> `0`", "line 2: `-1` -> ``"]
         );
         let logic = changes("def a(x):\n    return [v for v in x if v > 0 and not v == max(x)]");
-        for change in ["`>` -> `>=`", "`>` -> `<=`", "`and` -> `or`", "`not` -> ``", "`==` -> `!=`", "`max` -> `min`"] {
+        for change in
+            ["`>` -> `>=`", "`>` -> `<=`", "`and` -> `or`", "`not` -> ``", "`==` -> `!=`", "`max` -> `min`"]
+        {
             assert!(logic.iter().any(|found| found.ends_with(change)), "{change} missing in {logic:?}");
         }
         assert_eq!(changes("def a(x):\n    return ' '"), ["line 2: `' '` -> `''`"]);
@@ -194,7 +196,8 @@ mod tests {
     fn mutants_differ_from_the_source_and_from_each_other() {
         let source = "def a(x):\n    s = 0\n    for v in x[1:]:\n        s += v * 2\n    return s";
         let found = mutants(source);
-        let distinct: std::collections::HashSet<&String> = found.iter().map(|mutant| &mutant.source).collect();
+        let distinct: std::collections::HashSet<&String> =
+            found.iter().map(|mutant| &mutant.source).collect();
         assert_eq!(distinct.len(), found.len());
         assert!(!distinct.contains(&source.to_owned()));
     }

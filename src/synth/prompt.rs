@@ -62,10 +62,12 @@ pub fn prompt_text(descriptions: &[&str], connective: &str) -> String {
 /// The steps that an English prompt describes.
 pub fn steps(prompt: &str) -> impl Iterator<Item = &str> {
     let text = prompt.trim_start_matches("# ").trim_end();
-    CONNECTIVES.iter().fold(vec![text], |steps, connective| {
-        steps.into_iter().flat_map(|step| step.split(connective)).collect()
-    })
-    .into_iter()
+    CONNECTIVES
+        .iter()
+        .fold(vec![text], |steps, connective| {
+            steps.into_iter().flat_map(|step| step.split(connective)).collect()
+        })
+        .into_iter()
 }
 
 #[cfg(test)]

@@ -46,7 +46,9 @@ impl Rivals {
             }
         }
         let output = |chain: &[usize]| atoms[chain[chain.len() - 1]].output;
-        let ids = |chain: &[usize]| chain.iter().map(|&atom| atoms[atom].id.as_str()).collect::<Vec<_>>().join(" > ");
+        let ids = |chain: &[usize]| {
+            chain.iter().map(|&atom| atoms[atom].id.as_str()).collect::<Vec<_>>().join(" > ")
+        };
         let dropped = graph.shortened(chain).into_iter().filter(|shorter| output(shorter) == output(chain));
         let structural = dropped
             .map(|shorter| (Operator::DroppedStep, shorter))

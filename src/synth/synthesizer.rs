@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::problem::{Case, Problem, Set};
 use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};
 use crate::seed::Seed;
-use crate::synth::behaviour::{self, BehaviourIndex, Fingerprint, domain_probes, shared_probes};
+use crate::synth::behavior::{self, BehaviorIndex, Fingerprint, domain_probes, shared_probes};
 use crate::synth::chain::{Chain, Topics, TypeGraph};
 use crate::synth::oracle::{FunctionId, Oracle, Outputs};
 use crate::synth::rivals::{self, Rival, Rivals, Trial};
@@ -101,8 +101,8 @@ pub struct Synthesizer<'a> {
     oracle: Oracle<'a>,
     rivals: Rivals,
     /// Atoms, and chains that were picked.
-    taken: BehaviourIndex,
-    /// Behaviours of all pairs of atoms, picked or not; filled when a deeper chain is asked for.
+    taken: BehaviorIndex,
+    /// Behaviors of all pairs of atoms, picked or not; filled when a deeper chain is asked for.
     pairs: Option<HashSet<Fingerprint>>,
     /// Candidates that were looked at, and what became of those that were not kept.
     pub considered: usize,
@@ -123,7 +123,7 @@ impl<'a> Synthesizer<'a> {
             seed,
             oracle,
             rivals: Rivals::default(),
-            taken: BehaviourIndex::default(),
+            taken: BehaviorIndex::default(),
             pairs: None,
             considered: 0,
             rejected: BTreeMap::new(),
@@ -188,7 +188,7 @@ impl<'a> Synthesizer<'a> {
             let candidate = pool.remove(place);
             let nearest = self.taken.nearest(&candidate.fingerprint);
             if nearest.is_some_and(|(_, agreement)| agreement >= self.rules.max_agreement) {
-                self.reject(Rejection::SameBehaviour);
+                self.reject(Rejection::SameBehavior);
                 continue;
             }
             usage.add(&candidate.chain);
@@ -211,7 +211,7 @@ impl<'a> Synthesizer<'a> {
             .zip(&outputs)
             .map(|((chain, pool), outputs)| {
                 let first = &self.atoms[chain[0]];
-                let n_edges = behaviour::edges(&first.domain, first.input).len();
+                let n_edges = behavior::edges(&first.domain, first.input).len();
                 Draft { chain, pool, outputs, chosen: cases::choose(pool, n_edges, outputs, N_CASES) }
             })
             .collect();
@@ -302,7 +302,7 @@ impl<'a> Synthesizer<'a> {
         domain_probes(&first.domain, first.input, CASE_POOL, seed)
     }
 
-    /// Behaviour on the shared probes; `None` for a chain that fails on one.
+    /// Behavior on the shared probes; `None` for a chain that fails on one.
     fn fingerprints(&mut self, chains: &[Chain]) -> Result<Vec<Option<Fingerprint>>> {
         let seed = self.seed.child("probes");
         let probes: BTreeMap<_, _> = self
@@ -360,7 +360,7 @@ impl<'a> Synthesizer<'a> {
                 continue;
             };
             if chain.len() > 2 && self.pairs.as_ref().is_some_and(|pairs| pairs.contains(&fingerprint)) {
-                self.reject(Rejection::SameBehaviour);
+                self.reject(Rejection::SameBehavior);
             } else {
                 candidates.push(Candidate { chain, fingerprint });
             }
