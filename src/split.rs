@@ -1,7 +1,7 @@
 //! The study's data sets: Atom_base, Composite_A (train and held out), Composite_B, Composite_C,
 //! and deeper chains.
 //!
-//! No two chains of different sets have the same key or the same behaviour, because all of them
+//! No two chains of different sets have the same key or the same behavior, because all of them
 //! are picked by one [`Synthesizer`], which passes over a chain that behaves like one it has taken
 //! (or like an atom). [`crate::audit`] checks this again, on other and more inputs.
 
@@ -258,20 +258,25 @@ impl Splits {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::sandbox::SandboxConfig;
 
+    /// The splits of seed 1 at smoke size, built once for all tests that only look at them.
+    pub(crate) static SMOKE: LazyLock<Splits> = LazyLock::new(|| smoke(1));
+
     fn smoke(seed: u64) -> Splits {
-        let catalog = Catalog::load(Path::new("data/catalog")).unwrap();
-        let sandbox = Sandbox::start(&SandboxConfig::default()).unwrap();
+        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
         build(&catalog, &sandbox, &SplitConfig::smoke(), Seed::new(seed)).unwrap()
     }
 
     #[test]
     fn the_same_seed_gives_the_same_bytes_and_they_survive_a_file() {
-        let (splits, again) = (smoke(1), smoke(1));
-        assert_eq!(splits, again);
+        let (splits, again) = (&*SMOKE, smoke(1));
+        assert_eq!(*splits, again);
         assert_ne!(splits.content_hash().unwrap(), smoke(2).content_hash().unwrap());
 
         let folder = tempfile::tempdir().unwrap();
@@ -279,7 +284,7 @@ mod tests {
         splits.save(&one).unwrap();
         again.save(&two).unwrap();
         assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
-        assert_eq!(Splits::load(&one).unwrap(), splits);
+        assert_eq!(Splits::load(&one).unwrap(), *splits);
 
         let text = std::fs::read_to_string(&one).unwrap();
         std::fs::write(&one, text.replacen("return", "retur", 1)).unwrap();
@@ -289,7 +294,7 @@ mod tests {
 
     #[test]
     fn sets_have_the_sizes_and_sides_asked_for() {
-        let splits = smoke(1);
+        let splits = &*SMOKE;
         let config = SplitConfig::smoke();
         let sizes = |problems: &[Problem]| {
             problems.iter().fold(Sizes::new(), |mut sizes, problem| {

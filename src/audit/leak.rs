@@ -1,6 +1,6 @@
 //! Leak audit: no problem of a training part may come back in a test part under another name.
 //!
-//! The splits are built apart by key and by behaviour on 48 probes of a type. The audit does not
+//! The splits are built apart by key and by behavior on 48 probes of a type. The audit does not
 //! trust that: it runs every *reference program* whole, on 128 other probes, and compares each
 //! training problem with each test problem; it also compares prompts and program texts.
 
@@ -96,7 +96,7 @@ pub fn leak_audit(splits: &Splits, catalog: &Catalog, sandbox: &Sandbox) -> Resu
     Ok(report)
 }
 
-/// Behaviour of each part's problems, in the order of the part.
+/// Behavior of each part's problems, in the order of the part.
 fn fingerprints(splits: &Splits, sandbox: &Sandbox) -> Result<HashMap<Set, Vec<Fingerprint>>> {
     let seed = Seed::new(splits.provenance.seed).child("audit");
     let mut probes: BTreeMap<ValueType, Vec<Value>> = BTreeMap::new();
@@ -236,13 +236,13 @@ impl fmt::Display for LeakReport {
 mod tests {
     use super::*;
     use crate::sandbox::SandboxConfig;
-    use crate::split::{SplitConfig, build};
+    use crate::split::tests::SMOKE;
 
     #[test]
     fn clean_splits_are_clean_and_planted_leaks_are_found() {
         let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
-        let sandbox = Sandbox::start(&SandboxConfig::default()).unwrap();
-        let mut splits = build(&catalog, &sandbox, &SplitConfig::smoke(), Seed::new(1)).unwrap();
+        let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
+        let mut splits = SMOKE.clone();
         let report = leak_audit(&splits, &catalog, &sandbox).unwrap();
         assert!(report.is_clean(), "{report}");
 

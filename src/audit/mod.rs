@@ -2,7 +2,7 @@
 //! the hidden cases refuse wrong programs ([`mutant_audit`])?
 
 mod leak;
-// mod mutants;
+mod mutants;
 
 pub use leak::{Leak, LeakKind, LeakReport, PairSummary, leak_audit};
-// pub use mutants::{MutantConfig, MutantReport, OperatorCounts, Survivor, mutant_audit};
+pub use mutants::{MutantConfig, MutantReport, OperatorCounts, Survivor, mutant_audit};

@@ -1,4 +1,5 @@
-//! Hidden cases: edge cases first, then inputs whose outputs differ from each other.
+//! Hidden cases: edge cases first, then inputs whose outputs differ from each other, then inputs
+//! that refuse wrong programs which the others accept.
 
 use std::collections::HashMap;
 
@@ -37,6 +38,21 @@ pub fn choose(pool: &[Value], n_edges: usize, outputs: &Outputs, count: usize) -
     chosen
 }
 
+/// Adds to `chosen`, one by one, the place of the pool that refuses most of the rivals not yet
+/// refused, until none is left that any input refuses or there are `most` cases.
+/// `failures[r][i]`: rival `r` is wrong on input `i` of the pool. All are accepted by `chosen`.
+pub fn reinforce(chosen: &mut Vec<usize>, failures: &[Vec<bool>], most: usize) {
+    let mut accepted: Vec<&Vec<bool>> = failures.iter().collect();
+    while chosen.len() < most {
+        let n_inputs = accepted.first().map_or(0, |wrong| wrong.len());
+        let refused = |place: usize| accepted.iter().filter(|wrong| wrong[place]).count();
+        let best = (0..n_inputs).max_by_key(|&place| (refused(place), std::cmp::Reverse(place)));
+        let Some(place) = best.filter(|&place| refused(place) > 0) else { break };
+        accepted.retain(|wrong| !wrong[place]);
+        chosen.push(place);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +65,17 @@ mod tests {
         assert_eq!(choose(&pool, 2, &outputs, 4), [0, 4, 2, 6]);
         outputs[4] = None;
         assert_eq!(choose(&pool, 2, &outputs, 3), [0, 6, 2]);
+    }
+
+    #[test]
+    fn cases_are_added_until_every_rival_that_can_be_is_refused() {
+        let failures =
+            [vec![false, true, false], vec![false, true, true], vec![true, false, false], vec![false; 3]];
+        let mut chosen = vec![7];
+        reinforce(&mut chosen, &failures, 10);
+        assert_eq!(chosen, [7, 1, 0]);
+        let mut chosen = vec![7];
+        reinforce(&mut chosen, &failures, 2);
+        assert_eq!(chosen, [7, 1]);
     }
 }

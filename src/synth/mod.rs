@@ -7,7 +7,7 @@
 //! Candidates are drawn from a seed, run on probe inputs, held against [`Rules`], and picked so
 //! that all atoms occur about equally often. The same seed gives the same problems, byte by byte.
 
-mod behaviour;
+mod behavior;
 mod cases;
 mod chain;
 mod export;
@@ -20,13 +20,14 @@ mod rivals;
 mod rules;
 mod synthesizer;
 
-pub use behaviour::{BehaviourIndex, Fingerprint, domain_probes, shared_probes};
+pub use behavior::{BehaviorIndex, Fingerprint, domain_probes, shared_probes};
 pub use chain::{Chain, Topics, TypeGraph};
 pub use export::{export, read_problems, write_problems};
 pub(crate) use export::{read_problem_lines, to_lines, write_atomic};
 pub use oracle::{FunctionId, Oracle, Outputs};
 pub use program::{Step, assemble};
 pub use prompt::prompt_text;
+pub use rivals::{Rival, Rivals, Trial, failures};
 pub use rules::{Rejection, Rules};
 pub use synthesizer::{Candidate, Synthesizer, Usage};
 
@@ -91,4 +92,46 @@ pub fn synthesize(
         problems.extend(synthesizer.problems(&chains, request.topics.set(depth))?);
     }
     Ok(problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::SandboxConfig;
+    use crate::value::ValueType;
+
+    #[test]
+    fn depths_are_read_as_the_command_line_writes_them() {
+        assert_eq!(ChainRequest::parse_depth("3").unwrap(), [3, 3]);
+        assert_eq!(ChainRequest::parse_depth("2..3").unwrap(), [2, 3]);
+        assert_eq!(ChainRequest::parse_depth("2..=3").unwrap(), [2, 3]);
+        assert!(ChainRequest::parse_depth("two").is_err());
+        let request = |depth| ChainRequest { topics: Topics::Source, depth, count: 5 };
+        assert_eq!(request([2, 3]).per_depth(), [(2, 3), (3, 2)]);
+        assert!(request([1, 3]).check().is_err() && request([2, 6]).check().is_err());
+    }
+
+    #[test]
+    fn an_exported_file_reads_back_and_every_chain_fits() {
+        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("problems.jsonl");
+        let request = ChainRequest { topics: Topics::Mixed, depth: [2, 2], count: 12 };
+        let problems = export(&catalog, &sandbox, &request, Seed::new(4), &path).unwrap();
+        assert_eq!(read_problems(&path).unwrap(), problems);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        for problem in &problems {
+            let atoms: Vec<_> = problem.atoms.iter().map(|id| catalog.get(id).unwrap()).collect();
+            assert!(atoms.windows(2).all(|pair| pair[0].output == pair[1].input && pair[0].id != pair[1].id));
+            assert!(atoms.iter().any(|atom| atom.side != atoms[0].side), "{} is not mixed", problem.key);
+            let distinct: std::collections::HashSet<_> =
+                problem.cases.iter().map(|case| &case.expected).collect();
+            assert!(
+                distinct.len() >= if problem.output == ValueType::Bool { 2 } else { 4 },
+                "{}",
+                problem.key
+            );
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use crate::catalog::Atom;
+use crate::error::Result;
 use crate::synth::chain::TypeGraph;
 use crate::synth::mutate::{self, Operator};
 use crate::synth::oracle::{FunctionId, Oracle, Outputs};
@@ -72,22 +73,18 @@ impl Rivals {
     }
 }
 
-/// A chain with inputs, and what it returns on each.
+/// Inputs, what a chain returns on each, and the rivals that are tried on them.
 pub struct Trial<'t> {
-    pub chain: &'t [usize],
     pub inputs: &'t [Value],
     pub expected: &'t Outputs,
+    pub rivals: &'t [Rival],
 }
 
-/// For each trial, its rivals, and on which inputs each of them is wrong (in the order of the
-/// inputs).
-pub fn failures(
-    oracle: &mut Oracle<'_>,
-    trials: &[(Trial<'_>, &[Rival])],
-) -> crate::Result<Vec<Vec<Vec<bool>>>> {
+/// For each trial and each of its rivals, on which inputs the rival is wrong.
+pub fn failures(oracle: &mut Oracle<'_>, trials: &[Trial<'_>]) -> Result<Vec<Vec<Vec<bool>>>> {
     let requests: Vec<(&[FunctionId], &[Value])> = trials
         .iter()
-        .flat_map(|(trial, rivals)| rivals.iter().map(|rival| (rival.functions.as_slice(), trial.inputs)))
+        .flat_map(|trial| trial.rivals.iter().map(|rival| (rival.functions.as_slice(), trial.inputs)))
         .collect();
     let mut outputs = oracle.run(&requests)?.into_iter();
     let wrong = |trial: &Trial<'_>, outputs: Outputs| -> Vec<bool> {
@@ -95,8 +92,6 @@ pub fn failures(
     };
     Ok(trials
         .iter()
-        .map(|(trial, rivals)| {
-            outputs.by_ref().take(rivals.len()).map(|outputs| wrong(trial, outputs)).collect()
-        })
+        .map(|trial| outputs.by_ref().take(trial.rivals.len()).map(|found| wrong(trial, found)).collect())
         .collect())
 }

@@ -33,7 +33,7 @@ impl Rules {
         max_common: 0.5,
         min_minority: 0.15,
         min_step_effect: 0.2,
-        max_agreement: 0.9,
+        max_agreement: 0.8,
     };
 
     /// Whether the outputs of a chain on its own domain are varied enough.
@@ -71,7 +71,7 @@ pub enum Rejection {
     /// A step can be left out and the outputs hardly change.
     IdleStep,
     /// Behaves like an atom, a shorter chain or a chain that was kept before it.
-    SameBehaviour,
+    SameBehavior,
 }
 
 #[cfg(test)]

@@ -7,15 +7,19 @@ use crate::error::{Error, Result};
 use crate::problem::{Case, Problem, Set};
 use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};
 use crate::seed::Seed;
-use crate::synth::behaviour::{self, BehaviourIndex, Fingerprint, domain_probes, shared_probes};
+use crate::synth::behavior::{self, BehaviorIndex, Fingerprint, domain_probes, shared_probes};
 use crate::synth::chain::{Chain, Topics, TypeGraph};
 use crate::synth::oracle::{FunctionId, Oracle, Outputs};
+use crate::synth::rivals::{self, Rival, Rivals, Trial};
 use crate::synth::rules::{Rejection, Rules};
 use crate::synth::{cases, program, prompt};
 use crate::value::Value;
 
-/// Hidden cases a problem.
+/// Hidden cases a problem, before those that are added to refuse wrong programs.
 pub const N_CASES: usize = 12;
+
+/// Most hidden cases a problem.
+pub const MAX_CASES: usize = 20;
 
 /// Shared probe inputs a type: on these, chains are told apart.
 const SHARED_PROBES: usize = 48;
@@ -24,7 +28,10 @@ const SHARED_PROBES: usize = 48;
 const DOMAIN_PROBES: usize = 40;
 
 /// Inputs that hidden cases are chosen from.
-const CASE_POOL: usize = 96;
+const CASE_POOL: usize = 160;
+
+/// Chains whose rivals are run together; bounds the memory that takes.
+const CHAINS_PER_BATCH: usize = 64;
 
 /// Valid candidates wanted for each chain that is picked; more make atoms occur more evenly.
 const OVERSAMPLING: usize = 3;
@@ -48,6 +55,36 @@ impl Usage {
     }
 }
 
+/// A chain whose hidden cases are being chosen.
+struct Draft<'d> {
+    chain: &'d [usize],
+    pool: &'d [Value],
+    outputs: &'d Outputs,
+    /// Places in the pool.
+    chosen: Vec<usize>,
+}
+
+impl Draft<'_> {
+    fn cases(&self) -> Vec<Case> {
+        let case = |&place: &usize| {
+            let expected = self.outputs[place].clone()?;
+            Some(Case { input: self.pool[place].clone(), expected })
+        };
+        self.chosen.iter().filter_map(case).collect()
+    }
+}
+
+fn in_batches(drafts: Vec<Draft<'_>>) -> Vec<Vec<Draft<'_>>> {
+    let mut batches: Vec<Vec<Draft>> = Vec::new();
+    for draft in drafts {
+        match batches.last_mut() {
+            Some(batch) if batch.len() < CHAINS_PER_BATCH => batch.push(draft),
+            _ => batches.push(vec![draft]),
+        }
+    }
+    batches
+}
+
 /// A chain that keeps all rules that concern it alone.
 #[derive(Debug, Clone)]
 pub struct Candidate {
@@ -62,9 +99,10 @@ pub struct Synthesizer<'a> {
     seed: Seed,
     /// The atoms are its first functions, at their places in the catalog.
     oracle: Oracle<'a>,
+    rivals: Rivals,
     /// Atoms, and chains that were picked.
-    taken: BehaviourIndex,
-    /// Behaviours of all pairs of atoms, picked or not; filled when a deeper chain is asked for.
+    taken: BehaviorIndex,
+    /// Behaviors of all pairs of atoms, picked or not; filled when a deeper chain is asked for.
     pairs: Option<HashSet<Fingerprint>>,
     /// Candidates that were looked at, and what became of those that were not kept.
     pub considered: usize,
@@ -84,7 +122,8 @@ impl<'a> Synthesizer<'a> {
             rules,
             seed,
             oracle,
-            taken: BehaviourIndex::default(),
+            rivals: Rivals::default(),
+            taken: BehaviorIndex::default(),
             pairs: None,
             considered: 0,
             rejected: BTreeMap::new(),
@@ -149,7 +188,7 @@ impl<'a> Synthesizer<'a> {
             let candidate = pool.remove(place);
             let nearest = self.taken.nearest(&candidate.fingerprint);
             if nearest.is_some_and(|(_, agreement)| agreement >= self.rules.max_agreement) {
-                self.reject(Rejection::SameBehaviour);
+                self.reject(Rejection::SameBehavior);
                 continue;
             }
             usage.add(&candidate.chain);
@@ -166,16 +205,56 @@ impl<'a> Synthesizer<'a> {
             chains.iter().zip(&pools).map(|(chain, pool)| (chain.as_slice(), pool.as_slice())).collect();
         let outputs = self.oracle.run(&requests)?;
         let mut problems = Vec::with_capacity(chains.len());
-        for ((chain, pool), outputs) in chains.iter().zip(&pools).zip(&outputs) {
-            let n_edges = behaviour::edges(&self.atoms[chain[0]].domain, self.atoms[chain[0]].input).len();
-            let case = |place: usize| {
-                outputs[place].clone().map(|expected| Case { input: pool[place].clone(), expected })
-            };
-            let chosen = cases::choose(pool, n_edges, outputs, N_CASES);
-            problems.push(self.problem(chain, set, chosen.into_iter().filter_map(case).collect()));
+        let drafts: Vec<Draft> = chains
+            .iter()
+            .zip(&pools)
+            .zip(&outputs)
+            .map(|((chain, pool), outputs)| {
+                let first = &self.atoms[chain[0]];
+                let n_edges = behavior::edges(&first.domain, first.input).len();
+                Draft { chain, pool, outputs, chosen: cases::choose(pool, n_edges, outputs, N_CASES) }
+            })
+            .collect();
+        for mut batch in in_batches(drafts) {
+            self.reinforce(&mut batch)?;
+            problems.extend(batch.iter().map(|draft| self.problem(draft.chain, set, draft.cases())));
         }
         self.confirm(&problems)?;
         Ok(problems)
+    }
+
+    /// Adds cases that refuse the rivals which the chosen cases accept.
+    fn reinforce(&mut self, drafts: &mut [Draft<'_>]) -> Result<()> {
+        let rivals: Vec<Vec<Rival>> =
+            drafts.iter().map(|draft| self.rivals.of(draft.chain, self.atoms, &mut self.oracle)).collect();
+        let cases: Vec<(Vec<Value>, Outputs)> = drafts
+            .iter()
+            .map(|draft| draft.cases().into_iter().map(|case| (case.input, Some(case.expected))).unzip())
+            .collect();
+        let trials: Vec<Trial> = cases
+            .iter()
+            .zip(&rivals)
+            .map(|((inputs, expected), rivals)| Trial { inputs, expected, rivals })
+            .collect();
+        let failures = rivals::failures(&mut self.oracle, &trials)?;
+        let accepted: Vec<Vec<Rival>> = rivals
+            .iter()
+            .zip(failures)
+            .map(|(rivals, failures)| {
+                let accepted = rivals.iter().zip(failures).filter(|(_, wrong)| !wrong.contains(&true));
+                accepted.map(|(rival, _)| rival.clone()).collect()
+            })
+            .collect();
+        let trials: Vec<Trial> = drafts
+            .iter()
+            .zip(&accepted)
+            .map(|(draft, rivals)| Trial { inputs: draft.pool, expected: draft.outputs, rivals })
+            .collect();
+        let failures = rivals::failures(&mut self.oracle, &trials)?;
+        for (draft, failures) in drafts.iter_mut().zip(failures) {
+            cases::reinforce(&mut draft.chosen, &failures, MAX_CASES);
+        }
+        Ok(())
     }
 
     fn problem(&self, chain: &[usize], set: Set, cases: Vec<Case>) -> Problem {
@@ -223,7 +302,7 @@ impl<'a> Synthesizer<'a> {
         domain_probes(&first.domain, first.input, CASE_POOL, seed)
     }
 
-    /// Behaviour on the shared probes; `None` for a chain that fails on one.
+    /// Behavior on the shared probes; `None` for a chain that fails on one.
     fn fingerprints(&mut self, chains: &[Chain]) -> Result<Vec<Option<Fingerprint>>> {
         let seed = self.seed.child("probes");
         let probes: BTreeMap<_, _> = self
@@ -281,7 +360,7 @@ impl<'a> Synthesizer<'a> {
                 continue;
             };
             if chain.len() > 2 && self.pairs.as_ref().is_some_and(|pairs| pairs.contains(&fingerprint)) {
-                self.reject(Rejection::SameBehaviour);
+                self.reject(Rejection::SameBehavior);
             } else {
                 candidates.push(Candidate { chain, fingerprint });
             }

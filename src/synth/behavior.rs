@@ -1,5 +1,5 @@
-//! Behaviour: what a function returns on inputs that all functions of its type share. Two chains
-//! with different names but the same behaviour are the same problem, and a leak if one is trained
+//! Behavior: what a function returns on inputs that all functions of its type share. Two chains
+//! with different names but the same behavior are the same problem, and a leak if one is trained
 //! on and the other tested.
 
 use std::collections::HashMap;
@@ -97,11 +97,11 @@ impl Fingerprint {
 
 /// Fingerprints with the keys of what behaves so.
 #[derive(Debug, Default)]
-pub struct BehaviourIndex {
+pub struct BehaviorIndex {
     by_types: HashMap<(ValueType, ValueType), Vec<(String, Fingerprint)>>,
 }
 
-impl BehaviourIndex {
+impl BehaviorIndex {
     pub fn insert(&mut self, key: &str, fingerprint: Fingerprint) {
         self.by_types.entry(fingerprint.types).or_default().push((key.to_owned(), fingerprint));
     }
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(print(&[1, 2, 3, 4]).agreement(&print(&[1, 2, 3, 5])), 0.75);
         let boolean = Fingerprint::new(ValueType::Int, ValueType::Bool, &outputs(&[1, 2, 3, 4]));
         assert_eq!(print(&[1, 2, 3, 4]).agreement(&boolean), 0.0);
-        let mut index = BehaviourIndex::default();
+        let mut index = BehaviorIndex::default();
         index.insert("far", print(&[0, 0, 3, 4]));
         index.insert("near", print(&[1, 2, 3, 5]));
         assert_eq!(index.nearest(&print(&[1, 2, 3, 4])), Some(("near", 0.75)));
