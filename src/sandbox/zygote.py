@@ -29,6 +29,9 @@ import struct
 import time
 import types
 
+# Names of the harness itself, so that a program that changes `builtins` does not change these.
+from builtins import BaseException, MemoryError, OSError, PermissionError, SystemExit, ascii, bool, dict, enumerate, float, hex, int, issubclass, len, list, repr, str, tuple, type
+
 # Modules that programs often import: paid once here instead of once a program.
 import bisect
 import collections
@@ -344,13 +347,14 @@ def charge(room, amount):
 
 
 def word_for(error):
-    if isinstance(error, SystemExit):
+    kind = type(error)  # not `isinstance`, which asks the error itself what it is
+    if issubclass(kind, SystemExit):
         return "exited"
-    if isinstance(error, MemoryError):
+    if issubclass(kind, MemoryError):
         return "memory"
-    if isinstance(error, PermissionError):
+    if issubclass(kind, PermissionError):
         return "forbidden"
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+    if kind is OSError and error.errno == errno.ENOMEM:
         return "memory"
     return "exception"
 
