@@ -40,7 +40,8 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_sched_yield, libc::SYS_sched_getaffinity, libc::SYS_getcpu,
     libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_gettimeofday,
     libc::SYS_nanosleep, libc::SYS_clock_nanosleep, libc::SYS_setitimer, libc::SYS_getitimer,
-    libc::SYS_ppoll, libc::SYS_pselect6, libc::SYS_wait4, libc::SYS_waitid,
+    libc::SYS_ppoll, libc::SYS_pselect6, libc::SYS_epoll_create1, libc::SYS_epoll_ctl, libc::SYS_epoll_pwait,
+    libc::SYS_wait4, libc::SYS_waitid,
     libc::SYS_exit, libc::SYS_exit_group,
 ];
 
@@ -50,12 +51,14 @@ const ALLOWED: &[c_long] = &[
 const ALLOWED_HERE: &[c_long] = &[
     libc::SYS_stat, libc::SYS_lstat, libc::SYS_access, libc::SYS_readlink, libc::SYS_getdents, libc::SYS_dup2,
     libc::SYS_poll, libc::SYS_select, libc::SYS_time, libc::SYS_alarm, libc::SYS_pause, libc::SYS_getpgrp,
+    libc::SYS_epoll_create, libc::SYS_epoll_wait,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[c_long] = &[];
 
-/// Questions about a terminal, which `open` and `print` ask of any file.
-const IOCTLS: [u64; 6] = [0x5401, 0x802c_542a, 0x5413, 0x5450, 0x5451, 0x541b]; // TCGETS, TCGETS2, TIOCGWINSZ, FION/CLEX, FIONREAD
+/// Questions about a terminal, which `open` and `print` ask of any file: TCGETS, its newer form
+/// TCGETS2, and TIOCGWINSZ.
+const IOCTLS: [u64; 3] = [0x5401, 0x802c_542a, 0x5413];
 
 const FCNTLS: [i32; 6] =
     [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL, libc::F_DUPFD, libc::F_DUPFD_CLOEXEC];
@@ -121,15 +124,9 @@ fn build(landlock_decides: bool) -> Result<BpfProgram, seccompiler::BackendError
         rules.insert(call, vec![SeccompRule::new(conditions)?]);
     }
 
-    // Limits may be read, its own, and never set.
-    let no_new_limit = || SeccompCondition::new(2, Len::Qword, Op::Eq, 0);
-    rules.insert(
-        libc::SYS_prlimit64,
-        vec![
-            SeccompRule::new(vec![word(0, Op::Eq, 0)?, no_new_limit()?])?,
-            SeccompRule::new(vec![own(0)?, no_new_limit()?])?,
-        ],
-    );
+    // Limits: its own only. Hard limits cannot be raised without a capability, and it has none.
+    let own_limits = vec![SeccompRule::new(vec![word(0, Op::Eq, 0)?])?, SeccompRule::new(vec![own(0)?])?];
+    rules.insert(libc::SYS_prlimit64, own_limits);
 
     let arch = std::env::consts::ARCH.try_into()?;
     SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, arch)?.try_into()

@@ -179,10 +179,13 @@ mod platform {
             .handle_access(AccessNet::from_all(LANDLOCK))?
             .scope(Scope::from_all(LANDLOCK))?
             .create()?;
-        for folder in &python.library {
-            if let Ok(folder) = PathFd::new(folder) {
-                ruleset =
-                    ruleset.add_rule(PathBeneath::new(folder, AccessFs::ReadFile | AccessFs::ReadDir))?;
+        for path in &python.library {
+            let reading = match path.is_dir() {
+                true => AccessFs::ReadFile | AccessFs::ReadDir,
+                false => AccessFs::ReadFile.into(),
+            };
+            if let Ok(path) = PathFd::new(path) {
+                ruleset = ruleset.add_rule(PathBeneath::new(path, reading))?;
             }
         }
         if let Ok(null) = PathFd::new("/dev/null") {

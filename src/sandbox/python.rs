@@ -17,7 +17,8 @@ pub struct Python {
     pub executable: PathBuf,
     /// `3.11.7`
     pub version: String,
-    /// Folders of the standard library: all that a program may read.
+    /// Folders of the standard library, and the shared libraries that its modules load: all that
+    /// a program may read.
     pub library: Vec<PathBuf>,
 }
 
@@ -28,11 +29,25 @@ if sys.version_info < (3, 8):
 if platform.python_implementation() != "CPython":
     sys.exit("%s is not CPython" % platform.python_implementation())
 paths = sysconfig.get_paths()
-library = [paths["stdlib"], paths["platstdlib"], sysconfig.get_config_var("DESTSHARED") or paths["stdlib"]]
+modules = sysconfig.get_config_var("DESTSHARED") or os.path.join(paths["platstdlib"], "lib-dynload")
+library = [paths["stdlib"], paths["platstdlib"], modules]
+# Importing every compiled module shows which shared libraries they need.
+for file in sorted(os.listdir(modules) if os.path.isdir(modules) else []):
+    name = file.split(".")[0]
+    if "test" not in name and not name.startswith("xx") and name not in ("_tkinter", "readline", "nis"):
+        try:
+            __import__(name)
+        except ImportError:
+            pass
+if os.path.exists("/proc/self/maps"):
+    with open("/proc/self/maps") as maps:
+        library += ["/etc/ld.so.cache"] + [line.split()[-1] for line in maps if ".so" in line]
+library = {os.path.realpath(path) for path in library if os.path.exists(path)}
+inside = lambda path: any(path.startswith(folder + "/") for folder in library)
 print(json.dumps({
     "executable": os.path.realpath(sys.executable),
     "version": platform.python_version(),
-    "library": sorted({os.path.realpath(path) for path in library if os.path.isdir(path)}),
+    "library": sorted(path for path in library if not inside(path)),
 }))
 "#;
 

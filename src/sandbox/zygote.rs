@@ -13,6 +13,10 @@ use super::wire::{End, Outcome, REPLY_HEADER_BYTES, Reply, Request};
 
 const SOURCE: &str = include_str!("zygote.py");
 
+/// All that a program sees of an environment. Without `HOME`, `~` would be looked up over a socket.
+const ENVIRONMENT: [(&str, &str); 4] =
+    [("PYTHONHASHSEED", "0"), ("PYTHONUTF8", "1"), ("LC_ALL", "C.UTF-8"), ("HOME", "/")];
+
 /// What every zygote of a sandbox is started from.
 pub(crate) struct Plan {
     pub python: Python,
@@ -51,7 +55,7 @@ impl Zygote {
         let handle =
             duct::cmd(&plan.python.executable, ["-s", "-S", "-B", "-c", SOURCE, &config.to_string()])
                 .dir("/")
-                .full_env([("PYTHONHASHSEED", "0"), ("PYTHONUTF8", "1"), ("LC_ALL", "C.UTF-8")])
+                .full_env(ENVIRONMENT)
                 .stdin_file(child_in)
                 .stdout_file(child_out)
                 .stderr_file(child_err)

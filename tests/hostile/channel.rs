@@ -1,0 +1,87 @@
+//! Programs that talk to the harness instead of answering.
+//!
+//! A program can forge its own answers: they come from its own process. That gives it nothing,
+//! because a forged answer passes only if it is right, and nothing in the process knows what is.
+
+use crate::hostile;
+
+hostile! {
+    noise_on_every_descriptor: "malformed", r"
+import os
+def f(x):
+    for fd in range(256):
+        try: os.write(fd, b'{\x22passed\x22: true}\n')
+        except OSError: pass
+    return x + 1";
+    noise_at_import: "malformed, malformed", r"
+import os
+for fd in range(256):
+    try: os.write(fd, b'pass\n')
+    except OSError: pass
+def f(x): return x + 1";
+    wrong_answer_forged: "wrong_answer, malformed", r"
+import os
+def f(x):
+    os.write(100, b'0=3\n')
+    return x + 1";
+    own_answer_said_twice: "pass, malformed", r"
+import os
+def f(x):
+    if x == 1: os.write(100, b'0=2\n')
+    return x + 1";
+    last_answer_said_twice: "pass, malformed", r"
+import os
+def f(x):
+    if x == 5: os.write(100, b'1=6\n')
+    return x + 1";
+    answers_out_of_order: "malformed", "import os\ndef f(x):\n    os.write(100, b'1=6\\n0=2\\n')\n    return x + 1";
+    words_of_the_judge: "malformed", "import os\ndef f(x):\n    os.write(100, b'0!pass\\n')\n    return x + 1";
+    done_too_early: "malformed", "import os\ndef f(x):\n    os.write(100, b'.\\n')\n    return x + 1";
+    done_too_early_and_waiting: "malformed", "import os, time\ndef f(x):\n    os.write(100, b'.\\n')\n    time.sleep(9)";
+    ready_twice: "malformed", "import os\ndef f(x):\n    os.write(100, b'R\\nL\\n')\n    return x + 1";
+    loaded_twice: "malformed, malformed|not_run", "import os\nos.write(100, b'L\\n')\ndef f(x):\n    return x + 1";
+    half_a_line_and_gone: "exited", "import os\ndef f(x):\n    os.write(100, b'0=')\n    os._exit(0)";
+    half_a_line_and_on: "malformed", "import os\ndef f(x):\n    os.write(100, b'0=')\n    return x + 1";
+    whole_answers_and_gone: "exited|malformed|pass, exited|malformed", "import os\ndef f(x):\n    os.write(100, b'0=2\\n1=6\\n')\n    os._exit(0)";
+    bytes_that_are_no_text: "malformed", "import os\ndef f(x):\n    os.write(100, b'0=\\xff\\xfe\\n')\n    return x + 1";
+    deep_answer: "malformed", "import os\ndef f(x):\n    os.write(100, b'0=' + b'[' * 50000 + b'\\n')\n    return x + 1";
+    sloppy_numbers: "malformed", "import os\ndef f(x):\n    os.write(100, b'0=+2\\n')\n    return x + 1";
+    spaces: "malformed", "import os\ndef f(x):\n    os.write(100, b'0= 2\\n')\n    return x + 1";
+    json_for_answers: "malformed", "import os\ndef f(x):\n    os.write(100, b'0=true\\n')\n    return x + 1";
+    flood_of_lines: "pass|output_limit|timeout, malformed|not_run", "import os\ndef f(x):\n    while True: os.write(100, b'0=2\\n' * 1000)";
+    flood_without_lines: "output_limit", "import os\ndef f(x):\n    while True: os.write(100, b'0' * 60000)";
+    flood_on_standard_output_is_dropped: "pass, pass", "def f(x):\n    print('x' * 150_000)\n    return x + 1";
+    noise_on_standard_error_is_dropped: "pass, pass", "import sys\ndef f(x):\n    sys.stderr.write('0=2\\n.\\n' * 100)\n    return x + 1";
+    frames_of_the_zygote: "malformed", "import os\ndef f(x):\n    os.write(100, b'OUT1A' + bytes(19))\n    return x + 1";
+    frames_on_standard_output: "pass, pass", "import os\ndef f(x):\n    os.write(1, b'OUT1A' + bytes(19))\n    return x + 1";
+    closing_the_channel: "malformed", "import os\ndef f(x):\n    os.closerange(0, 256)\n    return x + 1";
+    closing_the_channel_and_waiting: "malformed", "import os, time\ndef f(x):\n    os.closerange(0, 256)\n    time.sleep(9)";
+    closing_the_channel_at_import: "malformed, malformed", "import os\nos.closerange(0, 256)\ndef f(x): return x + 1";
+    /// The channel has a number above the limit on descriptors, so nothing can be put in its place.
+    redirecting_the_channel: "exception, exception", "import os\ndef f(x):\n    os.dup2(1, 100)\n    return x + 1";
+    reading_the_channel: "exception, exception", "import os\ndef f(x):\n    os.read(100, 10)";
+    channel_that_never_blocks("[[1]]", r#"[""]"#): "forbidden", r"
+import os
+def f(x):
+    os.set_blocking(100, False)
+    return 'x' * 900_000";
+    growing_the_channel: "forbidden", "import fcntl\ndef f(x):\n    fcntl.fcntl(100, 1031, 1 << 20)\n    return x + 1";
+    asking_for_input: "exception, exception", "def f(x):\n    return input()";
+    standard_input_is_empty: "pass, pass", "import sys\ndef f(x):\n    return len(sys.stdin.read()) + x + 1";
+    job_stream_is_gone: "pass, pass", r"
+import os
+def f(x):
+    found = 0
+    for fd in range(256):
+        if fd != 100:
+            try: found += len(os.read(fd, 1000))
+            except OSError: pass
+    return found + x + 1";
+    no_other_descriptor_is_open: "pass, pass", r"
+import os
+def is_open(fd):
+    try: os.fstat(fd)
+    except OSError: return False
+    return True
+def f(x): return x + 1 if [fd for fd in range(1024) if is_open(fd)] == [0, 1, 2, 100] else 0";
+}

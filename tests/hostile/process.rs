@@ -1,0 +1,144 @@
+//! Programs that try to become, make, signal, trace or change processes.
+
+use crate::hostile;
+
+/// A system call by number, which no wrapper of Python stands in the way of.
+macro_rules! syscall {
+    ($($name:ident: $call:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let program = format!(
+                "import ctypes, os\nlibc = ctypes.CDLL(None)\nbuffer = ctypes.create_string_buffer(256)\ndef f(x):\n    libc.{}\n    return x + 1",
+                $call
+            );
+            $crate::check(&program, "[[1],[5]]", "[2,6]", "forbidden");
+        }
+    )*};
+}
+
+hostile! {
+    fork: "forbidden", "import os\ndef f(x):\n    os.fork()\n    return x + 1";
+    fork_caught: "forbidden", r"
+import os
+def f(x):
+    try:
+        os.fork()
+    except BaseException: pass
+    return x + 1";
+    fork_at_import: "forbidden, forbidden", "import os\nos.fork()\ndef f(x): return x + 1";
+    fork_bomb: "forbidden", "import os\ndef f(x):\n    while True: os.fork()";
+    forkpty: "forbidden, forbidden|not_run", "import os\ndef f(x):\n    os.forkpty()\n    return x + 1";
+    daemon: "forbidden", r"
+import os
+def f(x):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            while True: pass
+        os._exit(0)
+    return x + 1";
+    shell: "forbidden|exception", "import os\ndef f(x):\n    os.system('true')\n    return x + 1";
+    popen: "forbidden|exception", "import os\ndef f(x):\n    os.popen('id').read()\n    return x + 1";
+    subprocess: "forbidden|exception", "import subprocess\ndef f(x):\n    subprocess.run(['/bin/true'])\n    return x + 1";
+    posix_spawn: "forbidden", "import os\ndef f(x):\n    os.posix_spawn('/bin/true', ['true'], {})\n    return x + 1";
+    execute: "forbidden", "import os\ndef f(x):\n    os.execv('/bin/true', ['true'])";
+    execute_python: "forbidden", "import os, sys\ndef f(x):\n    os.execv(sys.executable, ['python3', '-c', 'pass'])";
+    thread: "forbidden", "import _thread, time\ndef f(x):\n    _thread.start_new_thread(time.sleep, (9,))\n    return x + 1";
+    thread_of_the_library: "forbidden", r"
+import threading
+def f(x):
+    thread = threading.Thread(target=print, daemon=True)
+    thread.start()
+    return x + 1";
+    thread_pool: "forbidden|exception", r"
+from concurrent.futures import ThreadPoolExecutor
+def f(x):
+    with ThreadPoolExecutor(2) as pool: return pool.submit(lambda: x + 1).result()";
+    multiprocessing_process: "forbidden|exception", r"
+import multiprocessing
+def f(x):
+    p = multiprocessing.get_context('fork').Process(target=print)
+    p.start(); p.join()
+    return x + 1";
+    signal_to_the_zygote: "forbidden", "import os, signal\ndef f(x):\n    os.kill(os.getppid(), signal.SIGKILL)\n    return x + 1";
+    probing_the_zygote: "forbidden", "import os\ndef f(x):\n    os.kill(os.getppid(), 0)\n    return x + 1";
+    signal_to_the_zygote_caught: "forbidden", r"
+import os
+def f(x):
+    for pid in range(1, 99999):
+        try: os.kill(pid, 9)
+        except OSError: pass
+    return x + 1";
+    signal_to_everyone: "forbidden", "import os\ndef f(x):\n    os.kill(-1, 9)\n    return x + 1";
+    signal_to_its_group: "forbidden", "import os\ndef f(x):\n    os.killpg(0, 9)\n    return x + 1";
+    new_session: "forbidden", "import os\ndef f(x):\n    os.setsid()\n    return x + 1";
+    new_group: "forbidden", "import os\ndef f(x):\n    os.setpgid(0, 0)\n    return x + 1";
+    lower_priority: "forbidden", "import os\ndef f(x):\n    os.nice(5)\n    return x + 1";
+    choosing_processors: "forbidden", "import os\ndef f(x):\n    os.sched_setaffinity(0, {0})\n    return x + 1";
+    realtime_priority: "forbidden", "import os\ndef f(x):\n    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))\n    return x + 1";
+    another_user: "forbidden", "import os\ndef f(x):\n    os.setuid(65534)\n    return x + 1";
+    root_again: "forbidden", "import os\ndef f(x):\n    os.setresuid(0, 0, 0)\n    return x + 1";
+    catching_the_kill_by_filter: "forbidden", r"
+import os, signal
+signal.signal(signal.SIGSYS, signal.SIG_IGN)
+def f(x):
+    os.fork()
+    return x + 1";
+    waiting_for_children_that_it_has_not: "exception, exception", "import os\ndef f(x):\n    os.wait()";
+    system_call_of_the_32_bit_table: "forbidden|crashed", r"
+import ctypes, mmap
+# mov eax, 2 (fork in the i386 table); int 0x80; ret
+code = mmap.mmap(-1, 4096, prot=7)
+code.write(b'\xb8\x02\x00\x00\x00\xcd\x80\xc3')
+call = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))
+def f(x):
+    call()
+    return x + 1";
+}
+
+#[cfg(target_arch = "x86_64")]
+syscall! {
+    raw_fork: "syscall(57)";
+    raw_vfork: "syscall(58)";
+    raw_clone: "syscall(56, 17, 0, 0, 0, 0)";
+    raw_clone3: "syscall(435, buffer, 88)";
+    raw_fork_of_the_x32_table: "syscall(ctypes.c_long(57 | 0x40000000))";
+    raw_execveat: "syscall(322, -100, b'/bin/true', 0, 0, 0)";
+    raw_ptrace_attach: "syscall(101, 16, os.getppid(), 0, 0)";
+    raw_ptrace_traceme: "syscall(101, 0, 0, 0, 0)";
+    raw_process_vm_readv: "syscall(310, os.getppid(), buffer, 1, buffer, 1, 0)";
+    raw_process_vm_writev: "syscall(311, os.getppid(), buffer, 1, buffer, 1, 0)";
+    raw_kcmp: "syscall(312, os.getpid(), os.getppid(), 0, 0, 0)";
+    raw_unshare: "syscall(272, 0x10000000)";
+    raw_setns: "syscall(308, 3, 0)";
+    raw_mount: "syscall(165, b'none', b'/tmp', b'tmpfs', 0, 0)";
+    raw_pivot_root: "syscall(155, b'/', b'/')";
+    raw_chroot: "syscall(161, b'/')";
+    raw_prctl: "syscall(157, 1, 0, 0, 0, 0)";
+    raw_second_filter: "syscall(317, 1, 0, buffer)";
+    raw_pidfd_open: "syscall(434, os.getppid(), 0)";
+    raw_pidfd_send_signal: "syscall(424, 3, 9, 0, 0)";
+    raw_queued_signal: "syscall(129, os.getppid(), 9, buffer)";
+    raw_io_uring: "syscall(425, 8, buffer)";
+    raw_bpf: "syscall(321, 0, buffer, 128)";
+    raw_perf: "syscall(298, buffer, 0, -1, -1, 0)";
+    raw_userfaultfd: "syscall(323, 0)";
+    raw_keyctl: "syscall(250, 0, 0, 0, 0)";
+    raw_memfd: "syscall(319, b'x', 0)";
+    raw_personality: "syscall(135, 0x0040000)";
+    raw_module: "syscall(175, buffer, 256, b'')";
+    raw_reboot: "syscall(169, 0xfee1dead, 672274793, 0, 0)";
+    raw_swapon: "syscall(167, b'/tmp', 0)";
+    raw_sethostname: "syscall(170, b'x', 1)";
+    raw_settime: "syscall(227, 0, buffer)";
+    raw_capset: "syscall(126, buffer, buffer)";
+    raw_shmget: "syscall(29, 0, 4096, 0o1600)";
+    raw_message_queue: "syscall(68, 0, 0o1600)";
+    raw_semaphore: "syscall(64, 0, 1, 0o1600)";
+    raw_timer: "syscall(222, 0, buffer, buffer)";
+    raw_pipe: "syscall(22, buffer)";
+    raw_eventfd: "syscall(290, 0, 0)";
+    raw_open_by_handle: "syscall(304, -100, buffer, 0)";
+    raw_openat2: "syscall(437, -100, b'/etc/passwd', buffer, 24)";
+    raw_call_that_does_not_exist: "syscall(9999)";
+}

@@ -1,0 +1,97 @@
+//! Source text that is no program, or is hard on the compiler.
+
+use crate::hostile;
+
+/// `before` and `after` around a 1, so many times.
+macro_rules! concat_deep {
+    ($before:expr, $after:expr, $times:expr) => {
+        &format!("y = {}1{}\ndef f(x): return x + 1", $before.repeat($times), $after.repeat($times))
+    };
+}
+
+hostile! {
+    empty: "exception, exception", "";
+    not_python: "exception, exception", "this is not python";
+    half_a_function: "exception, exception", "def f(x):";
+    unclosed: "exception, exception", "def f(x): return (x + 1";
+    entry_missing: "exception, exception", "def g(x): return x + 1";
+    entry_not_callable: "exception, exception", "f = 2";
+    entry_deleted: "exception, exception", "def f(x): return x + 1\ndel f";
+    entry_with_other_arguments: "exception, exception", "def f(x, y): return x + 1";
+    entry_without_arguments: "exception, exception", "def f(): return 2";
+    error_at_import: "exception, exception", "1 // 0\ndef f(x): return x + 1";
+    missing_module: "exception, exception", "import no_such_module\ndef f(x): return x + 1";
+    missing_name: "exception, exception", "def f(x): return y + 1";
+    bad_indent: "exception, exception", "def f(x):\n    return x + 1\n  y = 2";
+    tabs_and_spaces: "exception, exception", "def f(x):\n\tif x:\n        return x + 1\n\treturn 0";
+    bad_escape: "exception, exception", r"def f(x): return '\N{NO SUCH NAME}'";
+    deep_parentheses: "exception|memory, exception|memory", concat_deep!("(", ")", 10_000);
+    deep_lists: "exception|memory, exception|memory", concat_deep!("[", "]", 10_000);
+    deep_calls: "exception|memory|crashed, exception|memory|crashed", concat_deep!("f(", ")", 50_000);
+    deep_negation: "exception|memory|crashed, exception|memory|crashed", concat_deep!("-", "", 100_000);
+    long_sum: "exception|memory|crashed|pass, exception|memory|crashed|pass", concat_deep!("1+", "", 100_000);
+    deep_blocks: "exception, exception", deep_blocks_source();
+    folded_constants: "memory|timeout|exception, memory|timeout|exception", "y = (1 << 10 ** 9) * (1 << 10 ** 9) ** 3\ndef f(x): return x + 1";
+    folded_text: "memory, memory", "y = ('a' * 10 ** 6) * 10 ** 6\ndef f(x): return x + 1";
+    long_identifier: "pass, pass", long_identifier_source();
+    many_lines: "pass|timeout, pass|timeout", many_lines_source();
+    another_encoding: "exception|pass, exception|pass", "# coding: utf-7\ndef f(x): return x + 1";
+    byte_order_mark: "exception|pass, exception|pass", "\u{feff}def f(x): return x + 1";
+    carriage_returns: "pass, pass", "def f(x):\r\n    return x + 1\r\n";
+    form_feed: "pass, pass", "\u{c}def f(x):\n    return x + 1";
+    wide_letters: "pass, pass", "def ｆ(x): return x + 1";
+    callable_object: "pass, pass", "class A:\n    def __call__(self, x): return x + 1\nf = A()";
+    lambda_entry: "pass, pass", "f = lambda x: x + 1";
+    decorated: "pass, pass", "import functools\n@functools.lru_cache\ndef f(x): return x + 1";
+    dataclass: "pass, pass", "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n    a: int\ndef f(x): return P(x).a + 1";
+    typed: "pass, pass", "from typing import List, Optional\ndef f(x: Optional[int]) -> List[int]: return x + 1";
+}
+
+fn deep_blocks_source() -> &'static str {
+    let mut text = String::new();
+    for depth in 0..150 {
+        text += &format!("{}if True:\n", " ".repeat(depth));
+    }
+    text += &format!("{}y = 1\ndef f(x): return x + 1", " ".repeat(150));
+    text.leak()
+}
+
+fn long_identifier_source() -> &'static str {
+    let name = "y".repeat(100_000);
+    format!("{name} = 1\ndef f(x): return x + {name}").leak()
+}
+
+fn many_lines_source() -> &'static str {
+    format!("{}def f(x): return x + 1", "y = 1\n".repeat(20_000)).leak()
+}
+
+/// A null byte in a program is bad input on the command line, and an exception for the library.
+#[test]
+fn null_byte() {
+    let sandbox = crate::a_sandbox();
+    let verdicts =
+        crate::serve(&sandbox, &[crate::job("def f(x): return 1\0", "[[1]]", "[1]", "{}"), crate::honest()]);
+    assert_eq!(verdicts[0]["error"], "line 1: `program` contains a null byte");
+    assert_eq!(verdicts[1]["passed"], true);
+    let job = sft_vs_rl::sandbox::Job {
+        program: "def f(x): return 1\0".to_owned(),
+        entry: "f".to_owned(),
+        inputs: vec![vec![1.into()]],
+        expected: vec![1.into()],
+        limits: Default::default(),
+        stop_at_first_failure: false,
+    };
+    let exception = sft_vs_rl::problem::Verdict::Cases(vec![sft_vs_rl::problem::CaseWord::Exception]);
+    assert_eq!(sandbox.judge(&[job]), [exception]);
+}
+
+/// Lone surrogates in a program (JSON can carry them) are an exception.
+#[test]
+fn surrogates_in_the_source() {
+    let sandbox = crate::a_sandbox();
+    let line =
+        r#"{"id":"t","program":"def f(x): return '\ud800'","entry":"f","inputs":[[1]],"expected":[1]}"#;
+    let verdicts = crate::serve(&sandbox, &[line.to_owned(), crate::honest()]);
+    assert_eq!(verdicts[0]["cases"], serde_json::json!(["exception"]));
+    assert_eq!(verdicts[1]["passed"], true);
+}
