@@ -61,7 +61,8 @@ pub struct Arm {
     pub about: &'static str,
 }
 
-const MIXED: Pool = Pool { atoms: true, composites: 64 };
+/// What findings 2 and 3 train on: SFT and RL alike.
+pub const MIXED: Pool = Pool { atoms: true, composites: 64 };
 
 const fn sft(pool: Pool) -> Recipe {
     Recipe::Sft { pool, length: Length::Full }

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use rand::seq::SliceRandom;
 use sha2::{Digest, Sha256};
 
 use crate::catalog::Catalog;
@@ -53,7 +54,11 @@ impl Dataset {
     /// The training problems of an arm: Atom_base, and the first `composites` training chains.
     pub fn pool(&self, atoms: bool, composites: usize) -> (Vec<&Problem>, Vec<&Problem>) {
         let atoms = if atoms { self.splits.atoms.iter().collect() } else { Vec::new() };
-        (atoms, self.splits.a_train.iter().take(composites).collect())
+        // In an order of its own, so that a small pool has chains of every depth.
+        let mut chains: Vec<&Problem> = self.splits.a_train.iter().collect();
+        chains.shuffle(&mut Seed::new(0).stream("order of training chains"));
+        chains.truncate(composites);
+        (atoms, chains)
     }
 }
 

@@ -19,13 +19,12 @@ use std::time::Duration;
 
 use candle_core::Device;
 
-use crate::arms::{Arm, Recipe, arm};
+use crate::arms::{self, Arm, Length, Recipe, arm};
 use crate::catalog::Catalog;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::evaluate::{Question, questions};
 use crate::model::{Decoder, Kernels};
-use crate::problem::Problem;
 use crate::runs::{Begin, FinishedRun, RunSpec, RunStore};
 use crate::sandbox::{Sandbox, SandboxConfig};
 use crate::tier::Tier;
@@ -97,7 +96,7 @@ impl Study {
 
     /// The finished run of `arm` at `seed`: from the store, or trained now (its parents first).
     pub fn run(&self, arm: &Arm, seed: u64) -> Result<FinishedRun> {
-        let parent = arm.parent.map(|name| self.run(crate::arms::arm(name)?, seed)).transpose()?;
+        let parent = arm.parent.map(|name| self.run(arms::arm(name)?, seed)).transpose()?;
         let spec = self.spec(arm, seed, parent.as_ref())?;
         match self.store.begin_waiting(&spec, PATIENCE)? {
             Begin::Complete(run) => Ok(*run),
@@ -135,7 +134,6 @@ impl Study {
 
     /// Training steps of an arm.
     pub fn steps(&self, arm: &Arm) -> usize {
-        use crate::arms::Length;
         match arm.recipe {
             Recipe::Pretrain => self.tier.pretrain_steps,
             Recipe::Sft { length: Length::Full, .. } => self.tier.sft_steps,
@@ -147,7 +145,6 @@ impl Study {
 
     /// Steps after which an arm is evaluated before its end.
     fn stages(&self, arm: &Arm) -> Vec<usize> {
-        use crate::arms::Length;
         match arm.recipe {
             Recipe::Rl { .. } | Recipe::Sft { length: Length::More, .. } => {
                 let steps = self.steps(arm) as f64;
@@ -161,7 +158,7 @@ impl Study {
     /// The questions of every evaluation. The training set that is asked is that of the mixed
     /// arms, for all arms alike.
     pub fn questions(&self) -> Vec<Question<'_>> {
-        let trained_on: Vec<&Problem> = self.dataset.splits.a_train.iter().take(64).collect();
+        let (_, trained_on) = self.dataset.pool(false, arms::MIXED.composites);
         questions(&self.dataset.splits, &trained_on, &self.tier.eval)
     }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::Study;
-use crate::arms::{Arm, Pool, Recipe, Reward};
+use crate::arms::{Arm, Length, Pool, Recipe, Reward};
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::evaluate::evaluate;
@@ -57,6 +57,14 @@ pub(super) fn train(
     let mut progress = Progress::new(arm.name, steps);
     let mut trainer = Trainer::new(study, arm, parent)?;
 
+    let sweep = matches!(arm.recipe, Recipe::Sft { length: Length::More, .. });
+    if let (true, 0, Some(parent)) = (sweep, first, parent) {
+        // The sweep over epochs begins where its parent ended: the same model, not asked again.
+        let mut rows = parent.outcomes()?;
+        rows.retain(|row| row.stage == FINAL_STAGE);
+        handle.outcomes(&renamed(&rows, &stage_name(study, arm, 0)))?;
+    }
+
     // ---- segments between checkpoints; evaluations fall on their ends ----
     let every = match arm.recipe {
         Recipe::Rl { .. } => study.tier.checkpoint_every.div_ceil(10),
@@ -70,7 +78,7 @@ pub(super) fn train(
         trainer.segment(&mut state, stream, step..end, &mut handle, &mut progress)?;
         step = end;
         if stages.contains(&step) && step < steps {
-            let rows = answer(study, &mut state, &format!("step-{step}"), seed)?;
+            let rows = answer(study, &mut state, &stage_name(study, arm, step), seed)?;
             handle.outcomes(&rows)?;
         }
         state.cost.seconds += started.elapsed().as_secs_f64();
@@ -81,7 +89,11 @@ pub(super) fn train(
 
     // ---- the last evaluation and the record ----
     let started = Instant::now();
-    let rows = answer(study, &mut state, FINAL_STAGE, seed)?;
+    let mut rows = answer(study, &mut state, FINAL_STAGE, seed)?;
+    let shown = summary(&rows);
+    if sweep {
+        rows.extend(renamed(&rows, &stage_name(study, arm, steps)));
+    }
     state.cost.seconds += started.elapsed().as_secs_f64();
     let facts = RunFacts {
         cost: state.cost,
@@ -94,8 +106,26 @@ pub(super) fn train(
         state.model.save(folder)?;
         study.dataset.codec.save(&folder.join("tokenizer.json"))
     })?;
-    progress.done(&summary(&rows));
+    progress.done(&shown);
     Ok(run)
+}
+
+/// What an evaluation after `step` steps is called: the sweep of SFT counts in epochs, one epoch
+/// being as many samples as there are training problems, from the base model on.
+fn stage_name(study: &Study, arm: &Arm, step: usize) -> String {
+    let tier = &study.tier;
+    match arm.recipe {
+        Recipe::Sft { pool, length: Length::More } => {
+            let (atoms, composites) = study.dataset.pool(pool.atoms, pool.composites);
+            let samples = (tier.start_steps + step) * tier.sft.batch_size;
+            format!("epoch-{}", (samples as f64 / (atoms.len() + composites.len()) as f64).round())
+        }
+        _ => format!("step-{step}"),
+    }
+}
+
+fn renamed(rows: &[OutcomeRow], stage: &str) -> Vec<OutcomeRow> {
+    rows.iter().map(|row| OutcomeRow { stage: stage.to_owned(), ..row.clone() }).collect()
 }
 
 /// Arms that continue the same data order share a stream: `sft-start` is the beginning of
@@ -186,7 +216,7 @@ impl<'a> Trainer<'a> {
                 Ok(Trainer::Pretrain { study, corpus })
             }
             Recipe::Sft { pool, length } => {
-                let offset = if length == crate::arms::Length::More { study.tier.start_steps } else { 0 };
+                let offset = if length == Length::More { study.tier.start_steps } else { 0 };
                 Ok(Trainer::Sft { study, mixture: mixture(study, pool)?, offset })
             }
             Recipe::Rl { pool, reward } => {
