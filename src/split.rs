@@ -207,6 +207,11 @@ impl Splits {
         Set::ALL.into_iter().flat_map(|set| self.get(set))
     }
 
+    /// The keys of all chains, whatever their set.
+    pub fn chain_keys(&self) -> BTreeSet<String> {
+        self.iter().filter(|problem| problem.depth > 1).map(|problem| problem.key.clone()).collect()
+    }
+
     pub fn find(&self, key: &str) -> Option<&Problem> {
         self.iter().find(|problem| problem.key == key)
     }

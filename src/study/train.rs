@@ -212,7 +212,12 @@ impl<'a> Trainer<'a> {
         match arm.recipe {
             // Seeds differ in what they read, too: each pretrains on documents of its own.
             Recipe::Pretrain => {
-                let corpus = Corpus::new(&study.catalog, &study.tier.corpus, Seed::new(0));
+                let corpus = Corpus::new(
+                    &study.catalog,
+                    &study.tier.corpus,
+                    study.dataset.splits.chain_keys(),
+                    Seed::new(0),
+                );
                 Ok(Trainer::Pretrain { study, corpus })
             }
             Recipe::Sft { pool, length } => {
@@ -293,9 +298,10 @@ impl<'a> Trainer<'a> {
                 let mut observe = |step: &ppo::PpoStep| {
                     cost.tokens_trained += step.tokens_trained as u64;
                     cost.tokens_sampled += step.tokens_sampled as u64;
-                    // Sampling: forward once. Update: forward and backward, and the reference's forward.
+                    // Sampling and scoring (reference, critic): forward. Update: forward and backward.
                     cost.flops += 2.0 * parameters * step.tokens_sampled as f64;
-                    cost.flops += 8.0 * parameters * step.tokens_trained as f64;
+                    cost.flops += 6.0 * parameters * step.tokens_trained as f64;
+                    cost.flops += 2.0 * parameters * step.tokens_scored as f64;
                     progress.at(step.step + 1, || {
                         format!("reward {:.3}, KL {:.4}", step.reward_mean, step.kl_to_reference)
                     });
