@@ -167,3 +167,57 @@ impl CustomOp2 for LogProb {
         Ok((Some(dstates), Some(Tensor::from_vec(dprojection, projection.shape(), projection.device())?)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::super::testing::{assert_gradient, numbers};
+    use super::*;
+
+    fn run(states: &Tensor, projection: &Tensor, rows: &[u32], targets: &[u32]) -> Tensor {
+        states.apply_op2(projection, LogProb::new(rows, targets)).unwrap()
+    }
+
+    #[test]
+    fn a_uniform_distribution_has_the_entropy_of_its_size() {
+        let states = Tensor::new(&[[1f32, 2.0]], &Device::Cpu).unwrap();
+        let projection = Tensor::new(&[[1f32, 1.0]; 5], &Device::Cpu).unwrap();
+        let result = run(&states, &projection, &[0], &[3]).to_vec2::<f32>().unwrap();
+        assert!((result[0][0] + 5f32.ln()).abs() < 1e-6 && (result[1][0] - 5f32.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        // More rows than a tile, an odd vocabulary, a row asked for twice.
+        for (tokens, width, vocab) in [(3, 5, 19), (2, 16, 33), (100, 3, 7)] {
+            let var = |shape: (usize, usize), seed| {
+                Var::from_vec(numbers(shape.0 * shape.1, seed), shape, &Device::Cpu).unwrap()
+            };
+            let (states, projection) = (var((tokens, width), 1), var((vocab, width), 2));
+            let mut rows: Vec<u32> = (0..tokens as u32).collect();
+            rows.push(1);
+            let targets: Vec<u32> = rows.iter().map(|row| (row * 5 + 2) % vocab as u32).collect();
+            let weights = numbers(rows.len(), 3);
+            let log_probs = run(&states, &projection, &rows, &targets).get(0).unwrap();
+            let weighted =
+                (log_probs * Tensor::from_vec(weights.clone(), rows.len(), &Device::Cpu).unwrap()).unwrap();
+            let store = weighted.sum_all().unwrap().backward().unwrap();
+            for var in [&states, &projection] {
+                let values = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let start = values(var);
+                let gradient = values(store.get(var).unwrap());
+                assert_gradient(&start, &gradient, &weights, |at| {
+                    let at = Tensor::from_slice(at, var.shape(), &Device::Cpu).unwrap();
+                    let is_states = var.dims() == states.dims();
+                    let result = if is_states {
+                        run(&at, projection.as_tensor(), &rows, &targets)
+                    } else {
+                        run(states.as_tensor(), &at, &rows, &targets)
+                    };
+                    result.get(0).unwrap().to_vec1().unwrap()
+                });
+            }
+        }
+    }
+}

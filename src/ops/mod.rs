@@ -68,3 +68,31 @@ fn missing_forward(name: &str) -> candle_core::Error {
         format!("{name}: nothing kept for a backward pass (frozen model, or a second backward pass)");
     candle_core::Error::Msg(message)
 }
+
+/// For the kernels' tests.
+#[cfg(test)]
+mod testing {
+    /// `n` numbers in about `[-1, 1]`, without pattern.
+    pub(crate) fn numbers(n: usize, seed: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * 7919 + seed * 104_729 + i * i * 31) % 2003) as f32 / 1001.0 - 1.0).collect()
+    }
+
+    /// `gradient` is that of `sum(dy * f(x))` with respect to `x`: checked against central differences
+    /// along three directions.
+    pub(crate) fn assert_gradient(x: &[f32], gradient: &[f32], dy: &[f32], f: impl Fn(&[f32]) -> Vec<f32>) {
+        const STEP: f32 = 4e-3;
+        for seed in 11..14 {
+            let direction = numbers(x.len(), seed);
+            let at = |step: f32| -> f64 {
+                let moved: Vec<f32> = x.iter().zip(&direction).map(|(x, d)| x + step * d).collect();
+                f(&moved).iter().zip(dy).map(|(&y, &dy)| f64::from(y) * f64::from(dy)).sum()
+            };
+            let measured = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
+            let computed: f64 =
+                gradient.iter().zip(&direction).map(|(&g, &d)| f64::from(g) * f64::from(d)).sum();
+            let size: f64 = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
+            let tolerance = 2e-3 * size.max(1.0);
+            assert!((measured - computed).abs() < tolerance, "measured {measured}, computed {computed}");
+        }
+    }
+}
