@@ -1,30 +1,22 @@
 //! The network through the fused operations of `crate::ops`, on the CPU.
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
 
 use super::{Batch, Config, Decoder, composed, config};
 use crate::Result;
-use crate::ops::{Block, BlockSizes, Embed, Heads, LogProb, PARTS, RmsNorm, RotaryTable, Rows};
+use crate::ops::{BlockSizes, Heads, LogProb, PARTS, RotaryTable, Rows, Trunk};
 
 /// See [`Decoder::hidden`].
 pub(super) fn hidden(model: &Decoder, batch: &Batch) -> Result<Tensor> {
     let config = model.config();
-    let sizes = sizes(config);
-    let rows = Arc::new(Rows {
+    let rows = Rows {
         offsets: batch.offsets().to_vec(),
         positions: batch.positions(),
         rotary: RotaryTable::new(&composed::frequencies(config), batch.longest()),
-    });
-    let embed = Embed { ids: batch.ids().to_vec(), hidden: config.hidden_size };
-    let mut x = model.weight(config::EMBEDDING).apply_op1(embed)?; // (tokens, hidden)
-    for layer in 0..config.num_hidden_layers {
-        let block = Block::new(sizes, rows.clone(), !model.frozen);
-        x = x.apply_op2(&flat_weights(model, layer)?, block)?;
-    }
-    let norm = RmsNorm { eps: sizes.eps };
-    Ok(x.apply_op2(&model.weight(config::FINAL_NORM), norm)?)
+    };
+    let (layers, pool) = (config.num_hidden_layers, model.pool.clone());
+    let trunk = Trunk::new(batch.ids().to_vec(), layers, sizes(config), rows, pool, !model.frozen);
+    Ok(model.embedding().apply_op2(&flat_weights(model)?, trunk)?)
 }
 
 /// See [`Decoder::log_probs_and_entropy`].
@@ -51,11 +43,14 @@ pub(crate) fn sizes(config: &Config) -> BlockSizes {
     }
 }
 
-/// All weights of a layer one after another, as `Block` takes them.
-pub(crate) fn flat_weights(model: &Decoder, layer: usize) -> Result<Tensor> {
-    let mut parts = Vec::with_capacity(PARTS.len());
-    for part in PARTS {
-        parts.push(model.layer_weight(layer, part).flatten_all()?);
+/// All weights but the embedding and the head, one after another, as `Trunk` takes them.
+pub(crate) fn flat_weights(model: &Decoder) -> Result<Tensor> {
+    let mut parts = Vec::new();
+    for layer in 0..model.config().num_hidden_layers {
+        for part in PARTS {
+            parts.push(model.layer_weight(layer, part).flatten_all()?);
+        }
     }
+    parts.push(model.weight(config::FINAL_NORM));
     Ok(Tensor::cat(&parts, 0)?)
 }

@@ -35,6 +35,7 @@ use candle_core::{D, DType, Device, Tensor, Var};
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
+use crate::ops::Pool;
 use crate::seed::Seed;
 use crate::{Error, Result};
 
@@ -67,6 +68,8 @@ pub struct Decoder {
     frozen: bool,
     /// All weights by their Hugging Face name; a `BTreeMap`, so that every loop over them has one order.
     weights: BTreeMap<String, Var>,
+    /// Buffers of the fused passes.
+    pool: Pool,
 }
 
 impl Decoder {
@@ -227,7 +230,7 @@ impl Decoder {
         weights: BTreeMap<String, Var>,
     ) -> Decoder {
         let kernels = if device.is_cpu() { kernels } else { Kernels::Composed };
-        Decoder { config, device: device.clone(), kernels, frozen: false, weights }
+        Decoder { config, device: device.clone(), kernels, frozen: false, weights, pool: Pool::default() }
     }
 
     /// A weight as the network uses it: part of the graph, unless the model is frozen.
@@ -262,11 +265,6 @@ impl Decoder {
     /// `(vocab, hidden)`
     pub(crate) fn embedding(&self) -> Tensor {
         self.weight(config::EMBEDDING)
-    }
-
-    /// Weight of the last norm, `(hidden,)`.
-    pub(crate) fn norm_weight(&self) -> Tensor {
-        self.weight(config::FINAL_NORM)
     }
 
     fn check_rows(&self, hidden: &Tensor, rows: &[u32], targets: &[u32]) -> Result<()> {

@@ -245,3 +245,83 @@ vectorized! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_gradient, numbers};
+    use super::*;
+
+    fn run(heads: Heads, qkv: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let tokens = qkv.len() / heads.qkv_size();
+        let (mut out, mut log_sums) = (vec![0.0; tokens * heads.q_size()], vec![0.0; tokens * heads.heads]);
+        attention(heads, qkv, &mut out, &mut log_sums, &mut Scratch::default());
+        (out, log_sums)
+    }
+
+    /// Straight from the definition, in `f64`.
+    fn plain(heads: Heads, qkv: &[f32]) -> Vec<f32> {
+        let width = heads.qkv_size();
+        let (tokens, dim) = (qkv.len() / width, heads.head_dim);
+        let at = |token: usize, start: usize, i: usize| f64::from(qkv[token * width + start + i]);
+        let mut out = vec![0.0; tokens * heads.q_size()];
+        for token in 0..tokens {
+            for head in 0..heads.heads {
+                let key = heads.q_size() + head / (heads.heads / heads.kv_heads) * dim;
+                let value = key + heads.kv_size();
+                let weight = |other: usize| {
+                    let dot: f64 = (0..dim).map(|i| at(token, head * dim, i) * at(other, key, i)).sum();
+                    (dot / (dim as f64).sqrt()).exp()
+                };
+                let total: f64 = (0..=token).map(weight).sum();
+                for i in 0..dim {
+                    let sum: f64 = (0..=token).map(|other| weight(other) * at(other, value, i)).sum();
+                    out[token * heads.q_size() + head * dim + i] = (sum / total) as f32;
+                }
+            }
+        }
+        out
+    }
+
+    const SHAPES: [(usize, usize, usize); 3] = [(1, 1, 2), (4, 2, 6), (3, 1, 16)];
+
+    #[test]
+    fn attention_agrees_with_its_definition() {
+        for (n_heads, kv_heads, head_dim) in SHAPES {
+            let heads = Heads { heads: n_heads, kv_heads, head_dim };
+            for tokens in [1, 2, 31, 32, 33, 70] {
+                let qkv = numbers(tokens * heads.qkv_size(), tokens);
+                let (found, expected) = (run(heads, &qkv).0, plain(heads, &qkv));
+                assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{tokens} tokens");
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        for (n_heads, kv_heads, head_dim) in SHAPES {
+            let heads = Heads { heads: n_heads, kv_heads, head_dim };
+            for tokens in [1, 5, 40] {
+                let qkv = numbers(tokens * heads.qkv_size(), 1);
+                let dout = numbers(tokens * heads.q_size(), 2);
+                let (out, log_sums) = run(heads, &qkv);
+                let mut dqkv = vec![7.0; qkv.len()];
+                attention_backward(heads, &qkv, &out, &log_sums, &dout, &mut dqkv, &mut Scratch::default());
+                assert_gradient(&qkv, &dqkv, &dout, |qkv| run(heads, qkv).0);
+            }
+        }
+    }
+
+    #[test]
+    fn rotating_there_and_back_changes_nothing() {
+        let heads = Heads { heads: 2, kv_heads: 1, head_dim: 4 };
+        let table = RotaryTable::new(&[1.0, 0.1], 5);
+        let start = numbers(3 * heads.qkv_size(), 1);
+        let mut qkv = start.clone();
+        table.rotate(heads, &mut qkv, &[0, 4, 2], 1.0);
+        assert_eq!(qkv[..16], start[..16], "position 0 is not rotated");
+        assert_ne!(qkv[16..28], start[16..28]);
+        assert_eq!(qkv[28..32], start[28..32], "values are not rotated");
+        table.rotate(heads, &mut qkv, &[0, 4, 2], -1.0);
+        assert!(qkv.iter().zip(&start).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+}

@@ -6,7 +6,7 @@
 
 use super::attention::{Heads, RotaryTable, softmax_row};
 use super::block::{BlockSizes, BlockWeights};
-use super::gemm::{Matrix, PanelView, Panels, Store, gemm, panel_size, set_column, set_row};
+use super::gemm::{Matrix, PanelView, Panels, Store, gemm, linear, panel_size, set_column, set_row};
 use super::norm::rms_norm;
 use super::swiglu::swiglu;
 
@@ -153,7 +153,7 @@ impl Step {
 
             rms_norm(&self.x, &block.input_norm, eps, &mut self.normed);
             let normed = Matrix::rows(&self.normed, hidden);
-            gemm(rows, qkv_size, 0..hidden, normed, qkv_t.view(), &mut self.qkv, qkv_size, Store::Overwrite);
+            linear(rows, normed, qkv_t, &mut self.qkv, Store::Overwrite);
             rotary.rotate(heads, &mut self.qkv, &self.positions, 1.0);
             for (row, place) in self.places.iter().enumerate() {
                 let qkv = &self.qkv[row * qkv_size..][..qkv_size];
@@ -162,23 +162,14 @@ impl Step {
                 attend(heads, layer, *place, qkv, prompts, own, mixed, &mut self.scores);
             }
             let mixed = Matrix::rows(&self.mixed, q_size);
-            gemm(rows, hidden, 0..q_size, mixed, out_t.view(), &mut self.x, hidden, Store::Add);
+            linear(rows, mixed, out_t, &mut self.x, Store::Add);
 
             rms_norm(&self.x, &block.inner_norm, eps, &mut self.normed);
             let normed = Matrix::rows(&self.normed, hidden);
-            gemm(
-                rows,
-                2 * inner,
-                0..hidden,
-                normed,
-                gate_up_t.view(),
-                &mut self.gate_up,
-                2 * inner,
-                Store::Overwrite,
-            );
+            linear(rows, normed, gate_up_t, &mut self.gate_up, Store::Overwrite);
             swiglu(&self.gate_up, inner, &mut self.inner);
             let inner_rows = Matrix::rows(&self.inner, inner);
-            gemm(rows, hidden, 0..inner, inner_rows, down_t.view(), &mut self.x, hidden, Store::Add);
+            linear(rows, inner_rows, down_t, &mut self.x, Store::Add);
         }
     }
 
@@ -190,16 +181,7 @@ impl Step {
         self.logits.resize(rows * vocab, 0.0);
         rms_norm(&self.x, &projection.norm, projection.eps, &mut self.normed);
         let normed = Matrix::rows(&self.normed, hidden);
-        gemm(
-            rows,
-            vocab,
-            0..hidden,
-            normed,
-            projection.panels.view(),
-            &mut self.logits,
-            vocab,
-            Store::Overwrite,
-        );
+        linear(rows, normed, &projection.panels, &mut self.logits, Store::Overwrite);
         &mut self.logits
     }
 }

@@ -76,6 +76,11 @@ impl Panels {
         panels
     }
 
+    /// `(inner, columns)`
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.inner, self.columns)
+    }
+
     pub(crate) fn view(&self) -> PanelView<'_> {
         PanelView { data: &self.data, inner: self.inner, columns: self.columns }
     }
@@ -307,6 +312,11 @@ pub(crate) fn gemm(
         }
     }
     product::<Portable, 4>(m, n, k, a, b, c, ldc, store);
+}
+
+/// All of `b`, into rows that follow one another: `c (m, columns) = a (m, inner) @ b (inner, columns)`.
+pub(crate) fn linear(m: usize, a: Matrix, b: &Panels, c: &mut [f32], store: Store) {
+    gemm(m, b.columns, 0..b.inner, a, b.view(), c, b.columns, store);
 }
 
 /// `gemm` with `ROWS` rows at a time in registers of type `L`.

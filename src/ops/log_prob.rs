@@ -7,10 +7,10 @@ use std::sync::Mutex;
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::block::{TILE, groups, outer, reduce};
-use super::gemm::{Matrix, Panels, Store, gemm};
-use super::simd::{dot, exp, exp_shifted, max, sum, vectorized};
-use super::{cpu_slice, missing_forward, split_rows, with_cpu};
+use super::gemm::{Matrix, Panels, Store, linear};
+use super::groups::{TILE, groups, outer, reduce, split_rows};
+use super::simd::{add_assign, dot, exp, exp_shifted, max, sum, vectorized};
+use super::{cpu_slice, missing_forward, with_cpu};
 
 /// `(hidden states (tokens, hidden), projection (vocab, hidden)) -> (2, rows)`: the log-probability
 /// of each target, then the entropy of each row. Gradients flow through the first half only.
@@ -44,16 +44,7 @@ impl Tile {
         }
         self.logits.resize(rows.len() * vocab, 0.0);
         let hidden = Matrix::rows(&self.hidden, width);
-        gemm(
-            rows.len(),
-            vocab,
-            0..width,
-            hidden,
-            projection_t.view(),
-            &mut self.logits,
-            vocab,
-            Store::Overwrite,
-        );
+        linear(rows.len(), hidden, projection_t, &mut self.logits, Store::Overwrite);
     }
 }
 
@@ -136,11 +127,11 @@ impl CustomOp2 for LogProb {
                 let projection_t = Panels::packed(weights.transposed(), width, vocab);
                 let projection = Panels::packed(weights, vocab, width);
                 let bounds = groups(self.rows.len());
-                let mut dprojection = vec![vec![0.0; vocab * width]; bounds.len() - 1];
+                let mut dprojections = vec![vec![0.0; vocab * width]; bounds.len() - 1];
                 let mut dhidden = vec![0.0; self.rows.len() * width];
                 split_rows(&mut dhidden, &bounds, width)
                     .into_par_iter()
-                    .zip(&mut dprojection)
+                    .zip(&mut dprojections)
                     .enumerate()
                     .for_each_init(Tile::default, |tile, (group, (dhidden, dprojection))| {
                         for (index, dhidden) in dhidden.chunks_mut(TILE * width).enumerate() {
@@ -158,28 +149,75 @@ impl CustomOp2 for LogProb {
                                 logits_gradient(logits, log_sums[row], target, gradient[row]);
                             }
                             let dlogits = Matrix::rows(&tile.logits, vocab);
-                            gemm(
-                                count,
-                                width,
-                                0..vocab,
-                                dlogits,
-                                projection.view(),
-                                dhidden,
-                                width,
-                                Store::Overwrite,
-                            );
+                            linear(count, dlogits, &projection, dhidden, Store::Overwrite);
                             tile.panels.pack(Matrix::rows(&tile.hidden, width), count, width);
-                            outer((tile.panels.view(), width), dlogits, count, dprojection);
+                            outer(dlogits, &tile.panels, dprojection, Store::Add);
                         }
                     });
                 // A row may be asked for twice.
                 let mut dstates = vec![0.0; states.len()];
                 for (&row, dhidden) in self.rows.iter().zip(dhidden.chunks_exact(width)) {
-                    super::simd::add_assign(&mut dstates[row as usize * width..][..width], dhidden);
+                    add_assign(&mut dstates[row as usize * width..][..width], dhidden);
                 }
-                (dstates, reduce(dprojection))
+                let mut dprojection = vec![0.0; vocab * width];
+                reduce(&dprojections, &mut dprojection);
+                (dstates, dprojection)
             })?;
         let dstates = Tensor::from_vec(dstates, states.shape(), states.device())?;
         Ok((Some(dstates), Some(Tensor::from_vec(dprojection, projection.shape(), projection.device())?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::super::testing::{assert_gradient, numbers};
+    use super::*;
+
+    fn run(states: &Tensor, projection: &Tensor, rows: &[u32], targets: &[u32]) -> Tensor {
+        states.apply_op2(projection, LogProb::new(rows, targets)).unwrap()
+    }
+
+    #[test]
+    fn a_uniform_distribution_has_the_entropy_of_its_size() {
+        let states = Tensor::new(&[[1f32, 2.0]], &Device::Cpu).unwrap();
+        let projection = Tensor::new(&[[1f32, 1.0]; 5], &Device::Cpu).unwrap();
+        let result = run(&states, &projection, &[0], &[3]).to_vec2::<f32>().unwrap();
+        assert!((result[0][0] + 5f32.ln()).abs() < 1e-6 && (result[1][0] - 5f32.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        // More rows than a tile, an odd vocabulary, a row asked for twice.
+        for (tokens, width, vocab) in [(3, 5, 19), (2, 16, 33), (100, 3, 7)] {
+            let var = |shape: (usize, usize), seed| {
+                Var::from_vec(numbers(shape.0 * shape.1, seed), shape, &Device::Cpu).unwrap()
+            };
+            let (states, projection) = (var((tokens, width), 1), var((vocab, width), 2));
+            let mut rows: Vec<u32> = (0..tokens as u32).collect();
+            rows.push(1);
+            let targets: Vec<u32> = rows.iter().map(|row| (row * 5 + 2) % vocab as u32).collect();
+            let weights = numbers(rows.len(), 3);
+            let log_probs = run(&states, &projection, &rows, &targets).get(0).unwrap();
+            let weighted =
+                (log_probs * Tensor::from_vec(weights.clone(), rows.len(), &Device::Cpu).unwrap()).unwrap();
+            let store = weighted.sum_all().unwrap().backward().unwrap();
+            for var in [&states, &projection] {
+                let values = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let start = values(var);
+                let gradient = values(store.get(var).unwrap());
+                assert_gradient(&start, &gradient, &weights, |at| {
+                    let at = Tensor::from_slice(at, var.shape(), &Device::Cpu).unwrap();
+                    let is_states = var.dims() == states.dims();
+                    let result = if is_states {
+                        run(&at, projection.as_tensor(), &rows, &targets)
+                    } else {
+                        run(states.as_tensor(), &at, &rows, &targets)
+                    };
+                    result.get(0).unwrap().to_vec1().unwrap()
+                });
+            }
+        }
     }
 }

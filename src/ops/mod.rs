@@ -2,14 +2,13 @@
 //!
 //! | file | operation | composed reference |
 //! |---|---|---|
-//! | `embed.rs` | embedding lookup | `index_select` |
-//! | `block.rs` | one transformer block | `model::composed::block` |
-//! | `final_norm.rs` | RMSNorm | `model::composed::rms_norm` |
-//! | `log_prob.rs` | projection, softmax and selection of log-probabilities | `model::composed::log_probs_and_entropy` |
-//! | `adam.rs` | gradient norm, AdamW update | `adam.rs`, `AdamUpdate::composed` |
+//! | `trunk.rs` | embedding, transformer blocks, last norm: `Decoder::hidden` | `model::composed::hidden` |
+//! | `log_prob.rs` | projection, softmax and selection: `Decoder::log_probs_and_entropy` | `model::composed` |
+//! | `adam.rs` | gradient norm, AdamW update | `AdamUpdate::composed` |
 //!
-//! `decode.rs` has the forward pass of one new token a row, with a key-value cache, for sampling.
-//! Beneath them, on plain slices: `gemm.rs`, `attention.rs`, `norm.rs`, `swiglu.rs`, `simd.rs`.
+//! Beneath them, on plain slices: `block.rs`, `attention.rs`, `norm.rs`, `swiglu.rs`, `gemm.rs`,
+//! `groups.rs` (how work is cut), `simd.rs`. `decode.rs` has the forward pass of one new token a row,
+//! with a key-value cache, for sampling.
 //!
 //! Invariants: nothing here knows about models, files or random numbers; no result depends on the
 //! number of threads; the only `unsafe` is in `simd.rs` (calling a function compiled for the
@@ -19,21 +18,20 @@ mod adam;
 mod attention;
 mod block;
 mod decode;
-mod embed;
-mod final_norm;
 mod gemm;
+mod groups;
 mod log_prob;
 mod norm;
 pub(crate) mod simd;
 mod swiglu;
+mod trunk;
 
 pub(crate) use adam::{AdamUpdate, square_sum};
 pub(crate) use attention::{Heads, RotaryTable};
-pub(crate) use block::{Block, BlockSizes, PARTS, Rows};
+pub(crate) use block::{Activations, BlockSizes, PARTS, Rows, forward as block_forward};
 pub(crate) use decode::{Cache, DecodeBlock, Place, Projection, Step};
-pub(crate) use embed::Embed;
-pub(crate) use final_norm::RmsNorm;
 pub(crate) use log_prob::LogProb;
+pub(crate) use trunk::{Pool, Trunk};
 
 use candle_core::{CpuStorage, Layout, Storage, Tensor};
 
@@ -65,20 +63,36 @@ fn with_cpu<const N: usize, R>(
     Ok(f(slices))
 }
 
-/// Cuts `data`, rows of `width`, at the row boundaries `bounds` (first zero, last the end).
-fn split_rows<'a>(data: &'a mut [f32], bounds: &[usize], width: usize) -> Vec<&'a mut [f32]> {
-    let mut rest = data;
-    let mut parts = Vec::with_capacity(bounds.len());
-    for pair in bounds.windows(2) {
-        let (part, tail) = rest.split_at_mut((pair[1] - pair[0]) * width);
-        parts.push(part);
-        rest = tail;
-    }
-    parts
-}
-
 fn missing_forward(name: &str) -> candle_core::Error {
     let message =
         format!("{name}: nothing kept for a backward pass (frozen model, or a second backward pass)");
     candle_core::Error::Msg(message)
+}
+
+/// For the kernels' tests.
+#[cfg(test)]
+mod testing {
+    /// `n` numbers in about `[-1, 1]`, without pattern.
+    pub(crate) fn numbers(n: usize, seed: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * 7919 + seed * 104_729 + i * i * 31) % 2003) as f32 / 1001.0 - 1.0).collect()
+    }
+
+    /// `gradient` is that of `sum(dy * f(x))` with respect to `x`: checked against central differences
+    /// along three directions.
+    pub(crate) fn assert_gradient(x: &[f32], gradient: &[f32], dy: &[f32], f: impl Fn(&[f32]) -> Vec<f32>) {
+        const STEP: f32 = 4e-3;
+        for seed in 11..14 {
+            let direction = numbers(x.len(), seed);
+            let at = |step: f32| -> f64 {
+                let moved: Vec<f32> = x.iter().zip(&direction).map(|(x, d)| x + step * d).collect();
+                f(&moved).iter().zip(dy).map(|(&y, &dy)| f64::from(y) * f64::from(dy)).sum()
+            };
+            let measured = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
+            let computed: f64 =
+                gradient.iter().zip(&direction).map(|(&g, &d)| f64::from(g) * f64::from(d)).sum();
+            let size: f64 = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
+            let tolerance = 2e-3 * size.max(1.0);
+            assert!((measured - computed).abs() < tolerance, "measured {measured}, computed {computed}");
+        }
+    }
 }

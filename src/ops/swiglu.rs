@@ -33,3 +33,33 @@ vectorized! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_gradient, numbers};
+    use super::*;
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        for inner in [1, 5, 16, 19] {
+            let (gate_up, dy) = (numbers(2 * 2 * inner, 1), numbers(2 * inner, 2));
+            let output = |gate_up: &[f32]| {
+                let mut y = vec![0.0; gate_up.len() / 2];
+                swiglu(gate_up, inner, &mut y);
+                y
+            };
+            let (mut gradient, mut y) = (gate_up.clone(), vec![0.0; 2 * inner]);
+            swiglu_backward(&mut gradient, inner, &dy, &mut y);
+            let expected = output(&gate_up);
+            assert!(y.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6));
+            assert_gradient(&gate_up, &gradient, &dy, output);
+        }
+    }
+
+    #[test]
+    fn large_inputs_stay_finite() {
+        let mut y = [0.0; 2];
+        swiglu(&[200.0, -200.0, 1.0, 1.0], 2, &mut y);
+        assert!((y[0] - 200.0).abs() < 1e-3 && y[1].abs() < 1e-30);
+    }
+}

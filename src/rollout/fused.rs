@@ -6,7 +6,6 @@
 //! bit, for any number of threads and any batch. Equal prompts are read once and share their cache.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::Tensor;
@@ -15,7 +14,9 @@ use rayon::prelude::*;
 use super::{Completion, Row, Sampling};
 use crate::Result;
 use crate::model::{Batch, Decoder, composed, fused};
-use crate::ops::{Block, BlockSizes, Cache, DecodeBlock, Place, Projection, RotaryTable, Rows, Step};
+use crate::ops::{
+    Activations, BlockSizes, Cache, DecodeBlock, Place, Projection, RotaryTable, Rows, Step, block_forward,
+};
 use crate::seed::Seed;
 
 /// Rows that one thread decodes together: enough to use the weights well while they are in cache.
@@ -58,12 +59,10 @@ pub(super) fn sample(
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
     let rotary = RotaryTable::new(&composed::frequencies(config), longest + sampling.max_new_tokens);
     let embedding = values(&model.embedding())?;
-    let projection = Projection::new(&values(&model.norm_weight())?, &values(&model.head())?, sizes.eps);
-    let mut flats = Vec::with_capacity(config.num_hidden_layers);
-    for layer in 0..config.num_hidden_layers {
-        flats.push(values(&fused::flat_weights(model, layer)?)?);
-    }
-    let prompts = read_prompts(prompts, sizes, &embedding, &flats, &projection, &rotary)?;
+    let flat = values(&fused::flat_weights(model)?)?;
+    let (blocks, norm) = flat.split_at(config.num_hidden_layers * sizes.weights_len());
+    let projection = Projection::new(norm, &values(&model.head())?, sizes.eps);
+    let prompts = read_prompts(prompts, sizes, &embedding, blocks, &projection, &rotary)?;
     let mut order: Vec<usize> = (0..prompts.of_row.len()).collect();
     order.sort_by_key(|&row| prompts.of_row[row]);
     let shared = Shared {
@@ -72,7 +71,7 @@ pub(super) fn sample(
         vocab: config.vocab_size,
         hidden: config.hidden_size,
         embedding,
-        blocks: flats.iter().map(|flat| DecodeBlock::new(sizes, flat)).collect(),
+        blocks: blocks.chunks_exact(sizes.weights_len()).map(|flat| DecodeBlock::new(sizes, flat)).collect(),
         projection,
         rotary,
         prompts,
@@ -97,7 +96,7 @@ fn read_prompts(
     prompts: &[Vec<u32>],
     sizes: BlockSizes,
     embedding: &[f32],
-    flats: &[Vec<f32>],
+    blocks: &[f32],
     projection: &Projection,
     rotary: &RotaryTable,
 ) -> Result<Prompts> {
@@ -114,24 +113,24 @@ fn read_prompts(
         .collect();
     let batch = Batch::pack(&distinct, &candle_core::Device::Cpu)?;
     let (hidden, qkv_size) = (sizes.hidden, sizes.heads.qkv_size());
-    let mut cache = Cache::new(sizes.heads, flats.len(), distinct.len(), batch.longest());
-    let rows = Arc::new(Rows {
-        offsets: batch.offsets().to_vec(),
-        positions: batch.positions(),
-        rotary: rotary.clone(),
-    });
+    let mut cache =
+        Cache::new(sizes.heads, blocks.len() / sizes.weights_len(), distinct.len(), batch.longest());
+    let rows =
+        Rows { offsets: batch.offsets().to_vec(), positions: batch.positions(), rotary: rotary.clone() };
     let mut x: Vec<f32> = Vec::with_capacity(batch.tokens() * hidden);
     for &id in batch.ids() {
         x.extend_from_slice(&embedding[id as usize * hidden..][..hidden]);
     }
-    for (layer, flat) in flats.iter().enumerate() {
-        let (y, saved) = Block::new(sizes, rows.clone(), false).forward(&x, flat);
+    let mut activations = Activations::default();
+    for (layer, flat) in blocks.chunks_exact(sizes.weights_len()).enumerate() {
+        std::mem::swap(&mut activations.x, &mut x);
+        x.resize(batch.tokens() * hidden, 0.0);
+        block_forward(sizes, &rows, flat, &mut activations, &mut x);
         for slot in 0..distinct.len() {
             for (position, row) in batch.range(slot).enumerate() {
-                cache.write(slot, layer, position, &saved.qkv[row * qkv_size..][..qkv_size]);
+                cache.write(slot, layer, position, &activations.qkv[row * qkv_size..][..qkv_size]);
             }
         }
-        x = y;
     }
     let mut last = Step::default();
     for slot in 0..distinct.len() {
