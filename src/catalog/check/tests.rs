@@ -13,7 +13,7 @@ fn catalog_of(bodies: &[(&str, &str)]) -> Catalog {
 }
 
 fn sandbox() -> Sandbox {
-    Sandbox::start(&SandboxConfig::default()).unwrap()
+    Sandbox::start(&SandboxConfig::for_this_machine()).unwrap()
 }
 
 #[test]
