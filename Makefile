@@ -1,0 +1,121 @@
+# Everything a reader types. The project needs cargo (with a C linker), python3 and make; the rest is
+# fetched from crates.io and PyPI into target/, .cache/ and .venv/ under this folder.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+TIER ?= quick
+SEEDS ?= 0
+PORT ?= 8888
+
+EVCXR_VERSION := 0.22.0
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+KIT := $(TARGET)/debug/sft-vs-rl
+KERNEL := .cache/evcxr/bin/evcxr_jupyter
+KERNELSPEC := .cache/jupyter/kernels/rust/kernel.json
+PYTHON := .venv/bin/python
+SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+
+export JUPYTER_PATH := $(CURDIR)/.cache/jupyter
+
+.PHONY: help
+help: ## Show this list
+	@echo 'make TARGET [TIER=quick|full|llm] [SEEDS="0 1 2"]'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12 | sed 's/^/  /'
+
+##### The study
+
+.PHONY: figures
+figures: doctor ## Train all arms, draw figures/ and print a verdict on each finding (the main job)
+	@for seed in $(SEEDS); do $(KIT) study --tier $(TIER) --seed $$seed; done
+	$(KIT) figures --tier $(TIER)
+	$(KIT) claims --tier $(TIER)
+	@echo 'Figures are in figures/. To read the study cell by cell: make lab'
+
+.PHONY: smoke
+smoke: doctor ## The main job in miniature: does every stage run? (its numbers mean nothing)
+	$(KIT) study --tier smoke --seed 0
+
+.PHONY: doctor
+doctor: $(KIT) ## Say what this machine offers: python3, sandbox isolation, device, threads, disk
+	$(KIT) doctor
+
+$(KIT): $(SOURCES) | cargo-present python-present
+	@[ -e $@ ] || echo 'First build: 11 minutes on two cores, then seconds.'
+	cargo build --locked
+	@touch $@
+
+##### Notebooks
+
+.PHONY: notebooks
+notebooks: kernel $(KIT) ## Execute all notebooks top to bottom, outputs written in place
+	$(PYTHON) scripts/notebooks.py warm
+	$(PYTHON) scripts/notebooks.py run $(NOTEBOOKS)
+	$(PYTHON) scripts/notebooks.py check $(NOTEBOOKS)
+
+.PHONY: lab
+lab: kernel $(KIT) .venv/lab-installed ## Open JupyterLab with the Rust kernel (PORT=8888)
+	$(PYTHON) scripts/notebooks.py warm
+	$(PYTHON) -m jupyterlab --notebook-dir=. --port=$(PORT) notebooks/00_map.ipynb
+
+.PHONY: kernel
+kernel: $(KERNEL) $(KERNELSPEC) ## Build the notebooks' Rust kernel under .cache/ (once)
+
+# Level 1 halves its build time; a cell spends its time in rustc, not here.
+$(KERNEL): | cargo-present
+	@echo 'Building evcxr_jupyter $(EVCXR_VERSION), once: 6 minutes on two cores.'
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_TARGET_DIR=.cache/evcxr-build \
+		cargo install evcxr_jupyter --version $(EVCXR_VERSION) --locked --root .cache/evcxr
+	rm -rf .cache/evcxr-build
+
+$(KERNELSPEC): scripts/notebooks.py .venv/installed
+	$(PYTHON) scripts/notebooks.py kernelspec
+
+.venv/installed: notebooks/requirements.txt | python-present
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$(python3 --version): notebooks need 3.11 or later." >&2; exit 2; }
+	python3 -m venv .venv || { echo 'python3 has no venv module: on Debian, apt-get install python3-venv.' >&2; exit 2; }
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.venv/lab-installed: notebooks/requirements-lab.txt .venv/installed
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+##### Development
+
+.PHONY: test
+test: | cargo-present python-present ## Run all tests
+	cargo test --locked
+	python3 -m unittest discover -s scripts -p 'test_*.py'
+	$(if $(NOTEBOOKS),python3 scripts/notebooks.py check $(NOTEBOOKS))
+
+.PHONY: bench
+bench: | cargo-present ## Measure tokens per second of training and sampling
+	cargo bench --locked
+
+.PHONY: lint
+lint: | cargo-present ## Formatting and clippy, warnings are errors
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: fmt
+fmt: | cargo-present ## Format the code
+	cargo fmt
+
+.PHONY: clean
+clean: ## Delete everything built or fetched (run records and figures stay)
+	rm -rf target .cache .venv
+
+##### What must be there already
+
+.PHONY: cargo-present
+cargo-present:
+	@command -v cargo >/dev/null || { echo 'cargo is missing: install Rust from https://rustup.rs, then type the same command again.' >&2; exit 2; }
+	@command -v cc >/dev/null || { echo 'cc (a C compiler, which Rust links with) is missing: install gcc or clang.' >&2; exit 2; }
+
+.PHONY: python-present
+python-present:
+	@command -v python3 >/dev/null || { echo 'python3 is missing: it runs the generated programs and the notebooks. Install it, then type the same command again.' >&2; exit 2; }

@@ -1,0 +1,130 @@
+"""Installs the kernel's description for Jupyter, executes the notebooks, and checks them.
+
+    notebooks.py kernelspec          tell this project's Jupyter where the Rust kernel is
+    notebooks.py warm                compile what the first cell of a notebook needs
+    notebooks.py run [NOTEBOOK ...]  execute top to bottom, outputs written in place
+    notebooks.py check               house rules and no stale output; needs nothing but python3
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+PROJECT = pathlib.Path(__file__).resolve().parent.parent
+NOTEBOOKS = PROJECT / "notebooks"
+KERNELSPEC = PROJECT / ".cache" / "jupyter" / "kernels" / "rust" / "kernel.json"
+KERNEL_NAME = "rust"  # evcxr's own name, so that the notebooks also open elsewhere
+SET_UP = ':dep sft-vs-rl = { path = ".." }'
+CELL_LINES = 15  # at most, so that a cell fits a reader's eye; logic lives in src/
+START_SECONDS = 180
+CELL_SECONDS = 3600  # a cell may train a model whose record is missing
+
+
+def install_kernelspec() -> None:
+    """Writes kernel.json (absolute paths, hence not committed)."""
+    KERNELSPEC.parent.mkdir(parents=True, exist_ok=True)
+    spec = {
+        "argv": [sys.executable, str(PROJECT / "scripts" / "kernel.py"), "{connection_file}"],
+        "display_name": "Rust (sft-vs-rl)",
+        "language": "rust",
+        "interrupt_mode": "message",
+    }
+    KERNELSPEC.write_text(json.dumps(spec, indent=1) + "\n")
+
+
+def execute(notebook, where: str) -> None:
+    """Runs all cells in a fresh kernel; raises on a cell's error and when a cell takes too long."""
+    from nbclient import NotebookClient
+
+    started = time.monotonic()
+
+    def report(cell, cell_index, **_):
+        first_line = cell.source.strip().partition("\n")[0][:70]
+        print(f"  {where} [{time.monotonic() - started:6.1f} s] {first_line}", flush=True)
+
+    client = NotebookClient(
+        notebook,
+        kernel_name=KERNEL_NAME,
+        timeout=CELL_SECONDS,
+        startup_timeout=START_SECONDS,
+        record_timing=False,  # an unchanged notebook gives an unchanged file
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
+        on_cell_execute=report,
+    )
+    client.execute()
+    print(f"  {where} done in {time.monotonic() - started:.1f} s", flush=True)
+
+
+def warm() -> None:
+    import nbformat.v4
+
+    cells = [nbformat.v4.new_code_cell(SET_UP), nbformat.v4.new_code_cell("use sft_vs_rl::*;")]
+    execute(nbformat.v4.new_notebook(cells=cells), "warm")
+
+
+def run(paths: list[pathlib.Path]) -> None:
+    import nbformat
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        try:
+            execute(notebook, path.name)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            sys.exit(f"{path}: {error}")
+        for cell in notebook.cells:
+            cell.metadata.pop("execution", None)
+        nbformat.write(notebook, path)
+
+
+def problems_of(notebook: dict) -> list[str]:
+    """What a reader of the committed file would stumble over."""
+    problems = []
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    for n, cell in enumerate(code, start=1):
+        source = "".join(cell["source"])
+        if len(source.splitlines()) > CELL_LINES:
+            problems.append(f"code cell {n} has more than {CELL_LINES} lines")
+        if cell["execution_count"] is None:
+            problems.append(f"code cell {n} was not executed")
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                problems.append(f"code cell {n} ended in an error: {output['evalue']}")
+            if str(PROJECT) in json.dumps(output):
+                problems.append(f"code cell {n} printed a path of this machine")
+    n_deps = sum("".join(cell["source"]).count(":dep ") for cell in code)
+    if n_deps != 1:
+        problems.append(f"{n_deps} `:dep` lines; one is wanted (polars and plotters are re-exported)")
+    if notebook["metadata"].get("kernelspec", {}).get("name") != KERNEL_NAME:
+        problems.append(f"its kernel is not `{KERNEL_NAME}`")
+    return problems
+
+
+def check(paths: list[pathlib.Path]) -> None:
+    n_problems = 0
+    for path in paths:
+        for problem in problems_of(json.loads(path.read_text(encoding="utf-8"))):
+            n_problems += 1
+            print(f"{path.relative_to(PROJECT)}: {problem}")
+    print(f"{len(paths)} notebooks, {n_problems} problems")
+    sys.exit(1 if n_problems or not paths else 0)
+
+
+def main() -> None:
+    command, *names = sys.argv[1:] or ["help"]
+    paths = [pathlib.Path(name).resolve() for name in names] or sorted(NOTEBOOKS.glob("*.ipynb"))
+    commands = {"kernelspec": install_kernelspec, "warm": warm}
+    if command in commands:
+        commands[command]()
+    elif command == "run":
+        run(paths)
+    elif command == "check":
+        check(paths)
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

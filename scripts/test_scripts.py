@@ -1,0 +1,113 @@
+"""Tests of the notebooks' tooling; `make test` runs them with nothing but python3."""
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import os
+import pathlib
+import tempfile
+import unittest
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent
+PROJECT = SCRIPTS.parent
+
+
+def load(name: str, path: pathlib.Path):
+    loader = importlib.machinery.SourceFileLoader(name, str(path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+os.environ |= {"SFT_VS_RL_ROOT": str(PROJECT), "SFT_VS_RL_CARGO": "cargo"}
+wrapper = load("evcxr_cargo", SCRIPTS / "evcxr-bin" / "cargo")
+notebooks = load("notebooks", SCRIPTS / "notebooks.py")
+
+EVCXR_MANIFEST = """
+[package]
+name = "ctx"
+
+[lib]
+crate-type = ["cdylib"]
+path = "src/lib.rs"
+
+[profile.dev]
+opt-level = 2
+debug-assertions = true
+
+[dependencies]
+sft-vs-rl = { path = "/x" }
+"""
+
+
+class CargoWrapper(unittest.TestCase):
+    def written(self, cells: pathlib.Path) -> str:
+        (cells / "Cargo.toml").write_text(EVCXR_MANIFEST)
+        return wrapper.write_manifest(cells).read_text()
+
+    def test_the_cells_get_the_profiles_of_the_project(self):
+        with tempfile.TemporaryDirectory() as folder:
+            manifest = self.written(pathlib.Path(folder))
+        project = (PROJECT / "Cargo.toml").read_text()
+        for line in project[project.index("[profile.dev]") :].splitlines():
+            self.assertIn(line, manifest)
+        self.assertNotIn("debug-assertions = true", manifest)
+
+    def test_the_cells_keep_their_dependencies_and_source(self):
+        with tempfile.TemporaryDirectory() as folder:
+            manifest = self.written(pathlib.Path(folder))
+        self.assertIn('sft-vs-rl = { path = "/x" }', manifest)
+        self.assertIn('path = "../src/lib.rs"', manifest)
+
+    def test_the_cells_start_from_the_versions_of_the_project(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cells = pathlib.Path(folder)
+            self.written(cells)
+            for lock in (cells / "Cargo.lock", cells / "build" / "Cargo.lock"):
+                self.assertEqual(lock.read_text(), (PROJECT / "Cargo.lock").read_text())
+            # A reader's own `:dep` adds to the lock; the next cell must not undo that.
+            (cells / "build" / "Cargo.lock").write_text("with more in it")
+            self.written(cells)
+            self.assertEqual((cells / "build" / "Cargo.lock").read_text(), "with more in it")
+
+
+def notebook(*cells, kernel="rust") -> dict:
+    return {"cells": list(cells), "metadata": {"kernelspec": {"name": kernel}}}
+
+
+def code(source: str, outputs=(), count=1) -> dict:
+    return {"cell_type": "code", "source": source, "outputs": list(outputs), "execution_count": count}
+
+
+SET_UP = code(notebooks.SET_UP)
+
+
+class NotebookCheck(unittest.TestCase):
+    def test_a_good_notebook_has_no_problem(self):
+        self.assertEqual(notebooks.problems_of(notebook(SET_UP, code("1"))), [])
+
+    def test_what_a_reader_would_stumble_over_is_found(self):
+        error = {"output_type": "error", "evalue": "no such thing"}
+        path = {"output_type": "stream", "name": "stdout", "text": [f"{PROJECT}/data"]}
+        for bad, word in [
+            (notebook(SET_UP, code("\n".join(["1;"] * 16))), "more than 15 lines"),
+            (notebook(SET_UP, code("1", count=None)), "not executed"),
+            (notebook(SET_UP, code("1", [error])), "no such thing"),
+            (notebook(SET_UP, code("1", [path])), "path of this machine"),
+            (notebook(SET_UP, SET_UP), "`:dep`"),
+            (notebook(SET_UP, kernel="python3"), "kernel"),
+        ]:
+            with self.subTest(word):
+                problems = notebooks.problems_of(bad)
+                self.assertEqual(len(problems), 1, problems)
+                self.assertIn(word, problems[0])
+
+    def test_no_notebook_at_all_is_a_failure(self):
+        with contextlib.redirect_stdout(io.StringIO()), self.assertRaises(SystemExit) as stop:
+            notebooks.check([])
+        self.assertEqual(stop.exception.code, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,187 @@
+//! What each subcommand does. `Ok(false)`: it worked, and what it checked does not hold.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use sft_vs_rl::audit;
+use sft_vs_rl::catalog::{self, Catalog};
+use sft_vs_rl::evaluate::{EvalConfig, Question, evaluate};
+use sft_vs_rl::frame::pass_at_k;
+use sft_vs_rl::model::{Decoder, Kernels};
+use sft_vs_rl::problem::{CaseWord, Set};
+use sft_vs_rl::report::{self, Results};
+use sft_vs_rl::runs::{Prompts, RunStore};
+use sft_vs_rl::sandbox::{Sandbox, SandboxConfig};
+use sft_vs_rl::seed::Seed;
+use sft_vs_rl::study::{Options, Study, project_root};
+use sft_vs_rl::synth::{self, ChainRequest, Topics};
+use sft_vs_rl::tier::Tier;
+use sft_vs_rl::token::Codec;
+use sft_vs_rl::{Error, Result, arms, device};
+
+pub fn catalog_check(sandbox: &SandboxConfig) -> Result<bool> {
+    let catalog = Catalog::load(&project_root().join("data/catalog"))?;
+    let report = catalog::check::check(&catalog, &Sandbox::start(sandbox)?)?;
+    println!("{report}");
+    Ok(report.passed())
+}
+
+#[derive(Args)]
+pub struct SynthArgs {
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many chains.
+    #[arg(long, default_value_t = 50)]
+    count: usize,
+    /// Number of atoms in a chain: `2` or `2..3`, at most 5.
+    #[arg(long, default_value = "2..3")]
+    depth: String,
+    /// source, target or mixed.
+    #[arg(long, default_value = "source")]
+    topics: String,
+    /// File to write, one problem a line.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+pub fn synth(args: &SynthArgs, sandbox: &SandboxConfig) -> Result<bool> {
+    let topics: Topics = args.topics.parse()?;
+    let request = ChainRequest { topics, depth: ChainRequest::parse_depth(&args.depth)?, count: args.count };
+    let catalog = Catalog::load(&project_root().join("data/catalog"))?;
+    let sandbox = Sandbox::start(sandbox)?;
+    let problems = synth::export(&catalog, &sandbox, &request, Seed::new(args.seed), &args.out)?;
+    println!("{} problems in {}", problems.len(), args.out.display());
+    Ok(true)
+}
+
+pub fn audit(study: &Study) -> Result<bool> {
+    let report = audit::leak_audit(&study.dataset.splits, &study.catalog, &study.sandbox)?;
+    println!("{report}");
+    Ok(report.is_clean())
+}
+
+/// The main job: all arms, all figures, all verdicts.
+pub fn study(study: &Study, seeds: &[u64]) -> Result<bool> {
+    let tier = &study.tier;
+    eprintln!(
+        "tier {}: about {:.0} minutes a seed on two cores, up to {:.1} GiB of memory; \
+         finished runs are taken from data/runs",
+        tier.name, tier.expected_minutes, tier.expected_memory_gib
+    );
+    for seed in seeds {
+        for arm in arms::select("study")? {
+            study.run(arm, *seed)?;
+        }
+    }
+    report::draw_dataset(
+        study.dataset.splits.iter(),
+        &report::figure_folder(&study.root, &tier.name).join("dataset.svg"),
+    )?;
+    figures(&study.root, tier)?;
+    claims(&study.root, tier)?;
+    Ok(true)
+}
+
+pub fn figures(root: &Path, tier: &Tier) -> Result<bool> {
+    let folder = report::figure_folder(root, &tier.name);
+    for path in Results::open(root, &tier.name)?.draw(&folder)? {
+        println!("{}", path.display());
+    }
+    Ok(true)
+}
+
+/// Prints the verdicts. A refuted claim is a result, not a failure of the command.
+pub fn claims(root: &Path, tier: &Tier) -> Result<bool> {
+    println!("{}", Results::open(root, &tier.name)?.claims(root)?);
+    Ok(true)
+}
+
+pub fn export(root: &Path, tier: &Tier) -> Result<bool> {
+    let to = root.join("data/records").join(&tier.name);
+    let count = RunStore::read_only(root.join("data/runs")).export(&tier.name, &to)?;
+    println!("{count} records in {}", to.display());
+    Ok(true)
+}
+
+#[derive(Args)]
+pub struct EvalArgs {
+    /// Folder with config.json, model.safetensors and tokenizer.json.
+    #[arg(long)]
+    checkpoint: PathBuf,
+    /// atom_base, composite_a_train, composite_a_held_out, composite_b, composite_c or deep.
+    #[arg(long)]
+    set: String,
+    /// Answers at temperature 1 for each problem.
+    #[arg(long, default_value_t = 8)]
+    samples: usize,
+    /// For which k to estimate pass@k.
+    #[arg(long, value_delimiter = ',', default_value = "1,4,8")]
+    k: Vec<u32>,
+    /// Ask with paraphrases that no training prompt contains.
+    #[arg(long)]
+    held_out_prompts: bool,
+    #[arg(long, default_value_t = 160)]
+    max_new_tokens: usize,
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The tier whose problems are asked.
+    #[arg(long, default_value = "quick")]
+    tier: String,
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// One line of JSON a problem instead of the summary.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
+    let set = Set::ALL.into_iter().find(|set| set.name() == args.set).ok_or_else(|| Error::Unknown {
+        kind: "set",
+        name: args.set.clone(),
+        known: Set::ALL.map(Set::name).join(", "),
+    })?;
+    if let Some(k) = args.k.iter().find(|k| **k == 0 || **k as usize > args.samples) {
+        return Err(Error::config("k", format!("pass@{k} needs 1 to {} samples (--samples)", args.samples)));
+    }
+    let device = device::choose(&args.device)?;
+    let kernels = Kernels::best(&device);
+    let model = Decoder::load(&args.checkpoint, &device, kernels)?;
+    let codec = Codec::load(&args.checkpoint.join("tokenizer.json"))?;
+    let tier = Tier::named(&args.tier)?;
+    let study = Study::open(&Options { root: project_root(), tier, device, kernels, sandbox })?;
+    let prompts = if args.held_out_prompts { Prompts::HeldOut } else { Prompts::Train };
+    let questions: Vec<Question> =
+        study.dataset.splits.get(set).iter().map(|problem| Question { problem, prompts }).collect();
+    let config = EvalConfig {
+        problems_per_set: questions.len(),
+        samples: args.samples,
+        max_new_tokens: args.max_new_tokens,
+    };
+    let seed = Seed::new(args.seed).child("eval");
+    let (rows, _) = evaluate(&model, &codec, &study.sandbox, &questions, "eval", &config, seed)?;
+    if args.json {
+        for row in &rows {
+            println!("{}", serde_json::to_string(row).map_err(|error| Error::Data(error.to_string()))?);
+        }
+        return Ok(true);
+    }
+    let greedy = rows.iter().filter(|row| row.greedy == Some(CaseWord::Pass)).count();
+    let judged = rows.iter().filter(|row| row.greedy.is_some()).count();
+    println!("{}, {} problems", set.name(), rows.len());
+    println!("greedy pass@1  {:.3}", greedy as f64 / judged.max(1) as f64);
+    for k in &args.k {
+        let rates: Vec<f64> = rows.iter().filter_map(|row| pass_at_k(row.samples, row.passed, *k)).collect();
+        println!("sampled pass@{k}  {:.3}", rates.iter().sum::<f64>() / rates.len().max(1) as f64);
+    }
+    Ok(true)
+}
+
+pub fn doctor(sandbox: &SandboxConfig) -> Result<bool> {
+    let root = project_root();
+    println!("project    {}", root.display());
+    println!("device     {}", device::describe(&device::choose("auto")?));
+    println!("{}", Sandbox::start(sandbox)?.isolation());
+    let catalog = Catalog::load(&root.join("data/catalog"))?;
+    println!("catalog    {} atoms", catalog.atoms().len());
+    Ok(true)
+}

@@ -1,0 +1,172 @@
+//! The command line. Exit codes: 0 fine, 1 the thing checked does not hold, 2 wrong usage or input.
+
+mod commands;
+
+use std::io::{BufReader, BufWriter};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use sft_vs_rl::arms;
+use sft_vs_rl::model::Kernels;
+use sft_vs_rl::sandbox::{self, IsolationLevel, Sandbox, SandboxConfig};
+use sft_vs_rl::study::{Options, Study, project_root};
+use sft_vs_rl::tier::Tier;
+use sft_vs_rl::{Result, device};
+
+#[derive(Parser)]
+#[command(version, about = "Re-execute what arXiv 2406.10305 found about SFT and RL for code models")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Workers of the sandbox; by default one a core.
+    #[arg(long, global = true)]
+    workers: Option<usize>,
+    /// The least isolation to accept: full, seccomp or process (see `doctor`).
+    #[arg(long, global = true, default_value = "full")]
+    isolation: String,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Validate the catalog of atoms.
+    Catalog {
+        #[command(subcommand)]
+        what: CatalogCommand,
+    },
+    /// Synthesize chains and write them as JSON lines.
+    Synth(commands::SynthArgs),
+    /// Check that no training part leaks into a test part; exit 1 on a leak.
+    Audit {
+        #[command(flatten)]
+        tier: TierArg,
+    },
+    /// Train and evaluate an arm or the arms of a finding; finished and half-finished runs are
+    /// taken up where they stand.
+    Run {
+        /// An arm, `finding1` to `finding3`, `study` or `controls`.
+        what: String,
+        #[command(flatten)]
+        study: StudyArgs,
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Kept for clarity: resuming is what always happens.
+        #[arg(long)]
+        resume: bool,
+    },
+    /// The main job: all arms of the three findings, then figures and claims.
+    Study {
+        #[command(flatten)]
+        study: StudyArgs,
+        /// Seeds to run, for example `0,1,2`.
+        #[arg(long, value_delimiter = ',', default_value = "0")]
+        seeds: Vec<u64>,
+    },
+    /// Evaluate a checkpoint on a set of problems.
+    Eval(commands::EvalArgs),
+    /// Judge programs: one job a line on stdin, one verdict a line on stdout.
+    Sandbox,
+    /// Judge the pre-registered claims by the finished runs.
+    Claims {
+        #[command(flatten)]
+        tier: TierArg,
+    },
+    /// Draw the figures from the finished runs.
+    Figures {
+        #[command(flatten)]
+        tier: TierArg,
+    },
+    /// Copy finished runs without their models to `data/records/<tier>`.
+    Export {
+        #[command(flatten)]
+        tier: TierArg,
+    },
+    /// What this machine offers: python, sandbox isolation, device, threads, disk.
+    Doctor,
+}
+
+#[derive(Subcommand)]
+enum CatalogCommand {
+    /// Run all atoms in the sandbox and print a table; exit 1 if one fails.
+    Check,
+}
+
+#[derive(Args)]
+struct TierArg {
+    /// smoke, quick or full.
+    #[arg(long, default_value = "quick")]
+    tier: String,
+}
+
+#[derive(Args)]
+struct StudyArgs {
+    #[command(flatten)]
+    tier: TierArg,
+    /// auto, cpu, cuda:0, metal.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Use candle's own operations instead of the fused CPU kernels.
+    #[arg(long)]
+    composed: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// `Ok(false)`: the command worked, and what it checked does not hold.
+fn dispatch(cli: Cli) -> Result<bool> {
+    let sandbox_config = sandbox_config(&cli)?;
+    match cli.command {
+        Command::Catalog { what: CatalogCommand::Check } => commands::catalog_check(&sandbox_config),
+        Command::Synth(args) => commands::synth(&args, &sandbox_config),
+        Command::Audit { tier } => {
+            let study = open(&tier.tier, "cpu", false, sandbox_config)?;
+            commands::audit(&study)
+        }
+        Command::Run { what, study, seed, resume: _ } => {
+            let arms = arms::select(&what)?;
+            let study = open(&study.tier.tier, &study.device, study.composed, sandbox_config)?;
+            for arm in arms {
+                let run = study.run(arm, seed)?;
+                println!("{} seed {seed}: {}", arm.name, run.folder().display());
+            }
+            Ok(true)
+        }
+        Command::Study { study, seeds } => {
+            let study = open(&study.tier.tier, &study.device, study.composed, sandbox_config)?;
+            commands::study(&study, &seeds)
+        }
+        Command::Eval(args) => commands::eval(&args, sandbox_config),
+        Command::Sandbox => {
+            let sandbox = Sandbox::start(&sandbox_config)?;
+            let output = BufWriter::new(std::io::stdout());
+            sandbox::jsonl::serve(&sandbox, BufReader::new(std::io::stdin()), output)?;
+            Ok(true)
+        }
+        Command::Claims { tier } => commands::claims(&project_root(), &Tier::named(&tier.tier)?),
+        Command::Figures { tier } => commands::figures(&project_root(), &Tier::named(&tier.tier)?),
+        Command::Export { tier } => commands::export(&project_root(), &Tier::named(&tier.tier)?),
+        Command::Doctor => commands::doctor(&sandbox_config),
+    }
+}
+
+fn sandbox_config(cli: &Cli) -> Result<SandboxConfig> {
+    let mut config = SandboxConfig::for_this_machine();
+    config.workers = cli.workers.unwrap_or(config.workers);
+    config.require = cli.isolation.parse::<IsolationLevel>()?;
+    Ok(config)
+}
+
+fn open(tier: &str, device: &str, composed: bool, sandbox: SandboxConfig) -> Result<Study> {
+    let device = device::choose(device)?;
+    let kernels = if composed { Kernels::Composed } else { Kernels::best(&device) };
+    Study::open(&Options { root: project_root(), tier: Tier::named(tier)?, device, kernels, sandbox })
+}

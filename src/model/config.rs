@@ -1,0 +1,204 @@
+//! Sizes of a model, as Hugging Face's `config.json` names them, and the tensors they imply.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
+pub(crate) const FINAL_NORM: &str = "model.norm.weight";
+pub(crate) const HEAD: &str = "lm_head.weight";
+
+/// Sizes of a Llama-architecture decoder. Field names are those of `config.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Width of the SwiGLU layer.
+    pub intermediate_size: usize,
+    pub num_hidden_layers: usize,
+    pub num_attention_heads: usize,
+    /// Fewer than `num_attention_heads` is grouped-query attention.
+    pub num_key_value_heads: usize,
+    /// Longest sequence in tokens.
+    pub max_position_embeddings: usize,
+    /// Base of the rotary frequencies.
+    #[serde(default = "default_rope_theta")]
+    pub rope_theta: f64,
+    pub rms_norm_eps: f64,
+    /// The output projection is the embedding.
+    #[serde(default)]
+    pub tie_word_embeddings: bool,
+    pub bos_token_id: Option<u32>,
+    pub eos_token_id: Option<u32>,
+}
+
+fn default_rope_theta() -> f64 {
+    10_000.0
+}
+
+/// How a tensor starts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    Ones,
+    /// Normal with mean zero and this standard deviation.
+    Normal(f64),
+}
+
+/// One tensor of a checkpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorSpec {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub init: Init,
+}
+
+/// What `config.json` holds beside the sizes. Read to refuse what this decoder does not compute.
+#[derive(Deserialize)]
+struct Extras {
+    model_type: Option<String>,
+    hidden_act: Option<String>,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    head_dim: Option<usize>,
+    rope_scaling: Option<serde_json::Value>,
+    /// `transformers` 5 writes the rotary settings here instead of at the top.
+    rope_parameters: Option<RopeParameters>,
+}
+
+#[derive(Deserialize)]
+struct RopeParameters {
+    rope_theta: Option<f64>,
+    rope_type: Option<String>,
+}
+
+impl Config {
+    /// Width of one attention head.
+    pub fn head_dim(&self) -> usize {
+        self.hidden_size / self.num_attention_heads
+    }
+
+    /// Width of all key heads together (and of all value heads).
+    pub fn kv_size(&self) -> usize {
+        self.head_dim() * self.num_key_value_heads
+    }
+
+    /// Number of weights.
+    pub fn parameters(&self) -> usize {
+        self.tensors().iter().map(|spec| spec.shape.iter().product::<usize>()).sum()
+    }
+
+    /// Every tensor of the model: name, shape, start.
+    pub fn tensors(&self) -> Vec<TensorSpec> {
+        const DEVIATION: f64 = 0.02;
+        let (hidden, inner, kv) = (self.hidden_size, self.intermediate_size, self.kv_size());
+        let residual = DEVIATION / (2.0 * self.num_hidden_layers as f64).sqrt();
+        let mut specs = Vec::new();
+        let mut add = |name: String, shape: &[usize], init| {
+            specs.push(TensorSpec { name, shape: shape.to_vec(), init });
+        };
+        let normal = Init::Normal(DEVIATION);
+        add(EMBEDDING.into(), &[self.vocab_size, hidden], normal);
+        for layer in 0..self.num_hidden_layers {
+            let mut part = |part: &str, shape: &[usize], init| {
+                add(format!("model.layers.{layer}.{part}.weight"), shape, init);
+            };
+            part("input_layernorm", &[hidden], Init::Ones);
+            part("self_attn.q_proj", &[hidden, hidden], normal);
+            part("self_attn.k_proj", &[kv, hidden], normal);
+            part("self_attn.v_proj", &[kv, hidden], normal);
+            part("self_attn.o_proj", &[hidden, hidden], Init::Normal(residual));
+            part("post_attention_layernorm", &[hidden], Init::Ones);
+            part("mlp.gate_proj", &[inner, hidden], normal);
+            part("mlp.up_proj", &[inner, hidden], normal);
+            part("mlp.down_proj", &[hidden, inner], Init::Normal(residual));
+        }
+        add(FINAL_NORM.into(), &[hidden], Init::Ones);
+        if !self.tie_word_embeddings {
+            add(HEAD.into(), &[self.vocab_size, hidden], normal);
+        }
+        specs
+    }
+
+    /// Sizes that fit together, or an error that names the field.
+    pub fn check(&self) -> Result<()> {
+        let positive = [
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("num_key_value_heads", self.num_key_value_heads),
+            ("max_position_embeddings", self.max_position_embeddings),
+        ];
+        for (field, value) in positive {
+            if value == 0 {
+                return Err(Error::config(field, "must be at least 1"));
+            }
+        }
+        if !self.hidden_size.is_multiple_of(2 * self.num_attention_heads) {
+            let message = format!(
+                "{} does not split into {} heads of even width",
+                self.hidden_size, self.num_attention_heads
+            );
+            return Err(Error::config("hidden_size", message));
+        }
+        if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
+            return Err(Error::config("num_key_value_heads", "must divide num_attention_heads"));
+        }
+        Ok(())
+    }
+
+    /// Reads `config.json`, and refuses an architecture that this decoder does not compute.
+    pub fn load(path: &Path) -> Result<Config> {
+        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let parse = |error: serde_json::Error| Error::parse(path, error.line(), error);
+        let mut config: Config = serde_json::from_str(&text).map_err(parse)?;
+        let extras: Extras = serde_json::from_str(&text).map_err(parse)?;
+        let refuse = |message: String| Err(Error::parse(path, 0, message));
+        if let Some(kind) = extras.model_type.filter(|kind| kind != "llama") {
+            return refuse(format!("model_type `{kind}` is not supported; only `llama` is"));
+        }
+        if let Some(act) = extras.hidden_act.filter(|act| act != "silu") {
+            return refuse(format!("hidden_act `{act}` is not supported; only `silu` is"));
+        }
+        if extras.attention_bias || extras.mlp_bias {
+            return refuse("projections with a bias are not supported".into());
+        }
+        if extras.rope_scaling.is_some_and(|scaling| !scaling.is_null()) {
+            return refuse("rope_scaling is not supported".into());
+        }
+        if let Some(rope) = extras.rope_parameters {
+            if let Some(kind) = rope.rope_type.filter(|kind| kind != "default") {
+                return refuse(format!("rope_type `{kind}` is not supported; only `default` is"));
+            }
+            config.rope_theta = rope.rope_theta.unwrap_or(config.rope_theta);
+        }
+        config.check()?;
+        if extras.head_dim.is_some_and(|head_dim| head_dim != config.head_dim()) {
+            return refuse("head_dim other than hidden_size / num_attention_heads is not supported".into());
+        }
+        Ok(config)
+    }
+
+    /// Writes `config.json` so that `transformers` opens the folder as `LlamaForCausalLM`.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut json = serde_json::to_value(self).map_err(|error| Error::parse(path, 0, error))?;
+        let fixed = serde_json::json!({
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "hidden_act": "silu",
+            "attention_bias": false,
+            "mlp_bias": false,
+            "torch_dtype": "float32",
+        });
+        if let (Some(json), serde_json::Value::Object(fixed)) = (json.as_object_mut(), fixed) {
+            json.extend(fixed);
+        }
+        super::file::replace(path, format!("{json:#}\n").as_bytes())
+    }
+}

@@ -1,0 +1,66 @@
+//! Reading and writing `safetensors`: typed errors in, whole files out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+use super::DTYPE;
+use crate::{Error, Result};
+
+/// All tensors of a file, as `f32`.
+pub fn read_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
+    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let damaged = |error: &dyn std::fmt::Display| {
+        Error::parse(path, 0, format!("not a readable safetensors file ({error}); write it again"))
+    };
+    // Checks the header against the length of the file, so a cut-off file is found here.
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&error))?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.iter() {
+        let dtype = candle_core::DType::try_from(view.dtype()).map_err(|error| damaged(&error))?;
+        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), device)?;
+        tensors.insert(name.to_string(), tensor.to_dtype(DTYPE)?);
+    }
+    Ok(tensors)
+}
+
+/// Writes `f32` tensors under a temporary name, syncs and renames: a reader finds the old file or
+/// the new one, never half of one.
+pub fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
+    let mut buffers = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        buffers.push((name, tensor.dims().to_vec(), bytes));
+    }
+    let invalid = |error: safetensors::SafeTensorError| Error::parse(path, 0, error);
+    let mut views = Vec::with_capacity(buffers.len());
+    for (name, shape, bytes) in &buffers {
+        views.push((*name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(invalid)?));
+    }
+    // `transformers` asks for this entry.
+    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(invalid)?;
+    replace(path, &bytes)
+}
+
+/// Puts `bytes` at `path` in one step.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write;
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let write = || {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|source| {
+        let _ = std::fs::remove_file(&temporary);
+        Error::Io { path: path.to_path_buf(), source }
+    })
+}

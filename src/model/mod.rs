@@ -1,0 +1,311 @@
+//! The decoder: Llama architecture (RMSNorm, rotary positions, grouped-query attention, SwiGLU,
+//! tied or untied head), the same code for the kit's own small model and for a real pretrained one.
+//!
+//! A checkpoint is a folder that Hugging Face `transformers` opens (`config.json`,
+//! `model.safetensors`; the tokenizer writes its own file), and the logits agree with its
+//! `LlamaForCausalLM` to 1e-4 (`tests/engine.rs`, golden values from `tests/golden/make_engine.py`).
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `config.rs` | sizes, `config.json`, the list of tensors a model of these sizes has |
+//! | `batch.rs` | sequences packed one after another, without padding |
+//! | `composed.rs` | the network written in plain candle operations, for any device |
+//! | `fused.rs` | the same network through the CPU kernels of `crate::ops` |
+//! | `file.rs` | reading and writing `safetensors` |
+//! | `value.rs` | the value head of PPO |
+//!
+//! Both paths compute the same function; `tests/engine.rs` holds them equal, forward and backward.
+
+mod batch;
+pub(crate) mod composed;
+mod config;
+mod file;
+pub(crate) mod fused;
+mod value;
+
+pub use batch::Batch;
+pub use config::{Config, Init, TensorSpec};
+pub use file::{read_tensors, write_tensors};
+pub use value::ValueHead;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{D, DType, Device, Tensor, Var};
+use rand::Rng;
+use sha2::{Digest, Sha256};
+
+use crate::seed::Seed;
+use crate::{Error, Result};
+
+/// Name of the weights inside a checkpoint folder.
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+/// Name of the sizes inside a checkpoint folder.
+pub const CONFIG_FILE: &str = "config.json";
+
+/// Which implementation computes the network. Both give the same function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kernels {
+    /// Hand-written CPU kernels (`crate::ops`). On other devices `Composed` is used instead.
+    Fused,
+    /// candle's own operations, on any device.
+    Composed,
+}
+
+impl Kernels {
+    /// The faster of the two that runs on `device`.
+    pub fn best(device: &Device) -> Kernels {
+        if device.is_cpu() { Kernels::Fused } else { Kernels::Composed }
+    }
+}
+
+/// A decoder-only language model. Weights are `f32`.
+pub struct Decoder {
+    config: Config,
+    device: Device,
+    kernels: Kernels,
+    frozen: bool,
+    /// All weights by their Hugging Face name; a `BTreeMap`, so that every loop over them has one order.
+    weights: BTreeMap<String, Var>,
+}
+
+impl Decoder {
+    /// A model with random weights: normal with standard deviation 0.02, the projections that write
+    /// to the residual stream scaled by `1 / sqrt(2 * layers)` (as GPT-2 does), norms at one. Each
+    /// tensor draws from its own named stream, so adding a layer changes no other tensor.
+    pub fn new(config: &Config, seed: Seed, device: &Device, kernels: Kernels) -> Result<Decoder> {
+        config.check()?;
+        let mut weights = BTreeMap::new();
+        for spec in config.tensors() {
+            let count: usize = spec.shape.iter().product();
+            let values = match spec.init {
+                Init::Ones => vec![1.0; count],
+                Init::Normal(deviation) => normal(seed, &spec.name, count, deviation),
+            };
+            weights.insert(spec.name, Var::from_vec(values, spec.shape, device)?);
+        }
+        Ok(Decoder::assemble(config.clone(), device, kernels, weights))
+    }
+
+    /// Reads a checkpoint folder. A tensor that is missing or has another shape than `config.json`
+    /// asks for is an error that names the file and the tensor. Half-precision weights become `f32`.
+    pub fn load(dir: &Path, device: &Device, kernels: Kernels) -> Result<Decoder> {
+        let config = Config::load(&dir.join(CONFIG_FILE))?;
+        let path = dir.join(WEIGHTS_FILE);
+        let mut found = read_tensors(&path, device)?;
+        let mut weights = BTreeMap::new();
+        for spec in config.tensors() {
+            let tensor = found.remove(&spec.name).ok_or_else(|| {
+                Error::parse(&path, 0, format!("tensor `{}` is missing; is the file complete?", spec.name))
+            })?;
+            if tensor.dims() != spec.shape {
+                return Err(Error::Shape {
+                    path,
+                    tensor: spec.name,
+                    expected: spec.shape,
+                    found: tensor.dims().to_vec(),
+                });
+            }
+            weights.insert(spec.name, Var::from_tensor(&tensor)?);
+        }
+        Ok(Decoder::assemble(config, device, kernels, weights))
+    }
+
+    /// Writes `config.json` and `model.safetensors` into `dir`, each under a temporary name first.
+    /// `tokenizer.json` is the caller's.
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        self.config.save(&dir.join(CONFIG_FILE))?;
+        let tensors = self.weights.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone()));
+        write_tensors(&dir.join(WEIGHTS_FILE), &tensors.collect::<Vec<_>>())
+    }
+
+    /// A copy with its own storage: training one leaves the other as it was.
+    pub fn copy(&self) -> Result<Decoder> {
+        let mut weights = BTreeMap::new();
+        for (name, var) in &self.weights {
+            weights.insert(name.clone(), Var::from_tensor(&var.as_detached_tensor().copy()?)?);
+        }
+        Ok(Decoder::assemble(self.config.clone(), &self.device, self.kernels, weights))
+    }
+
+    /// The same model without gradients: its outputs have no graph, which saves the memory of the
+    /// activations. For the frozen reference of PPO and for evaluation.
+    pub fn freeze(mut self) -> Decoder {
+        self.frozen = true;
+        self
+    }
+
+    /// The hidden states after the last norm, of every token of the batch.
+    ///
+    /// # Shapes
+    /// returns `(tokens, hidden)`
+    pub fn hidden(&self, batch: &Batch) -> Result<Tensor> {
+        if let Some(id) = batch.ids().iter().find(|&&id| id as usize >= self.config.vocab_size) {
+            let vocab = self.config.vocab_size;
+            return Err(Error::Data(format!("token {id} with a vocabulary of {vocab}")));
+        }
+        match self.kernels {
+            Kernels::Fused => fused::hidden(self, batch),
+            Kernels::Composed => composed::hidden(self, batch),
+        }
+    }
+
+    /// `log p(targets[i] | everything up to and including token rows[i])`, differentiable.
+    ///
+    /// # Shapes
+    /// `hidden (tokens, hidden)`; `rows`, `targets` of one length; returns `(rows,)`
+    pub fn log_probs(&self, hidden: &Tensor, rows: &[u32], targets: &[u32]) -> Result<Tensor> {
+        Ok(self.log_probs_and_entropy(hidden, rows, targets)?.0)
+    }
+
+    /// As [`Decoder::log_probs`], and the entropy in nats of the whole distribution at each row
+    /// (without a graph: it is reported, not trained on).
+    ///
+    /// # Shapes
+    /// returns `(rows,)` twice
+    pub fn log_probs_and_entropy(
+        &self,
+        hidden: &Tensor,
+        rows: &[u32],
+        targets: &[u32],
+    ) -> Result<(Tensor, Tensor)> {
+        self.check_rows(hidden, rows, targets)?;
+        match self.kernels {
+            Kernels::Fused => fused::log_probs_and_entropy(self, hidden, rows, targets),
+            Kernels::Composed => composed::log_probs_and_entropy(self, hidden, rows, targets),
+        }
+    }
+
+    /// Scores of every vocabulary entry.
+    ///
+    /// # Shapes
+    /// `hidden (rows, hidden)`; returns `(rows, vocab)`
+    pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        Ok(hidden.matmul(&self.head().t()?)?)
+    }
+
+    /// The weights by name, sorted.
+    pub fn variables(&self) -> Vec<(String, Var)> {
+        self.weights.iter().map(|(name, var)| (name.clone(), var.clone())).collect()
+    }
+
+    /// SHA-256 over names, shapes and bits of all weights: equal if and only if the models are.
+    pub fn weights_hash(&self) -> Result<String> {
+        let mut hasher = Sha256::new();
+        for (name, var) in &self.weights {
+            hasher.update(name.as_bytes());
+            hasher.update(format!("{:?}", var.dims()).as_bytes());
+            for value in var.flatten_all()?.to_vec1::<f32>()? {
+                hasher.update(value.to_bits().to_le_bytes());
+            }
+        }
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
+    /// The same weights (shared, not copied) computed by the other kernels.
+    pub fn with_kernels(&self, kernels: Kernels) -> Decoder {
+        Decoder::assemble(self.config.clone(), &self.device, kernels, self.weights.clone())
+    }
+
+    fn assemble(
+        config: Config,
+        device: &Device,
+        kernels: Kernels,
+        weights: BTreeMap<String, Var>,
+    ) -> Decoder {
+        let kernels = if device.is_cpu() { kernels } else { Kernels::Composed };
+        Decoder { config, device: device.clone(), kernels, frozen: false, weights }
+    }
+
+    /// A weight as the network uses it: part of the graph, unless the model is frozen.
+    pub(crate) fn weight(&self, name: &str) -> Tensor {
+        // The map was built from `Config::tensors`, the one list of names there is.
+        let var = &self.weights[name];
+        if self.frozen { var.as_detached_tensor() } else { var.as_tensor().clone() }
+    }
+
+    /// # Shapes
+    /// returns `(tokens, hidden)`
+    pub(crate) fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
+        let ids = Tensor::from_slice(tokens, tokens.len(), &self.device)?;
+        Ok(self.weight(config::EMBEDDING).index_select(&ids, 0)?)
+    }
+
+    /// The last norm, in candle operations.
+    pub(crate) fn final_norm(&self, x: &Tensor) -> Result<Tensor> {
+        composed::rms_norm(x, &self.weight(config::FINAL_NORM), self.config.rms_norm_eps)
+    }
+
+    /// The weight `part` of layer `layer`, for example `self_attn.q_proj`.
+    pub(crate) fn layer_weight(&self, layer: usize, part: &str) -> Tensor {
+        self.weight(&format!("model.layers.{layer}.{part}.weight"))
+    }
+
+    /// The output projection: the embedding itself where the two are tied.
+    pub(crate) fn head(&self) -> Tensor {
+        self.weight(if self.config.tie_word_embeddings { config::EMBEDDING } else { config::HEAD })
+    }
+
+    /// `(vocab, hidden)`
+    pub(crate) fn embedding(&self) -> Tensor {
+        self.weight(config::EMBEDDING)
+    }
+
+    /// Weight of the last norm, `(hidden,)`.
+    pub(crate) fn norm_weight(&self) -> Tensor {
+        self.weight(config::FINAL_NORM)
+    }
+
+    fn check_rows(&self, hidden: &Tensor, rows: &[u32], targets: &[u32]) -> Result<()> {
+        let tokens = hidden.dim(0)?;
+        if rows.len() != targets.len() {
+            return Err(Error::Data(format!("{} rows but {} targets", rows.len(), targets.len())));
+        }
+        if let Some(row) = rows.iter().find(|&&row| row as usize >= tokens) {
+            return Err(Error::Data(format!("row {row} of a batch of {tokens} tokens")));
+        }
+        let vocab = self.config.vocab_size;
+        if let Some(target) = targets.iter().find(|&&target| target as usize >= vocab) {
+            return Err(Error::Data(format!("target token {target} with a vocabulary of {vocab}")));
+        }
+        Ok(())
+    }
+}
+
+/// `count` normal numbers from the stream `name`, by the Box-Muller transform in `f64`.
+pub(crate) fn normal(seed: Seed, name: &str, count: usize, deviation: f64) -> Vec<f32> {
+    let mut stream = seed.stream(name);
+    let mut values = Vec::with_capacity(count + 1);
+    while values.len() < count {
+        // 1 - u lies in (0, 1]: its logarithm is finite.
+        let radius = (-2.0 * (1.0 - stream.random::<f64>()).ln()).sqrt() * deviation;
+        let angle = std::f64::consts::TAU * stream.random::<f64>();
+        values.push((radius * angle.cos()) as f32);
+        values.push((radius * angle.sin()) as f32);
+    }
+    values.truncate(count);
+    values
+}
+
+/// `log softmax` over the last dimension, in candle operations.
+pub(crate) fn log_softmax(logits: &Tensor) -> Result<Tensor> {
+    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+    let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    Ok(shifted.broadcast_sub(&total)?)
+}
+
+/// All weights are `f32`, whatever a file holds.
+pub(crate) const DTYPE: DType = DType::F32;

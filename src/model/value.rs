@@ -1,0 +1,61 @@
+//! The value head of PPO: one linear layer on the hidden states.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor, Var};
+
+use super::{DTYPE, read_tensors, write_tensors};
+use crate::{Error, Result};
+
+const WEIGHT: &str = "value_head.weight";
+const BIAS: &str = "value_head.bias";
+
+/// `value = w . hidden + b`.
+pub struct ValueHead {
+    weight: Var,
+    bias: Var,
+}
+
+impl ValueHead {
+    /// All zeros: a critic that expects nothing, so that the first advantages are the rewards and not
+    /// its noise (*lm-human-preferences*, Ziegler et al. 2019: the policy's `scalar_head`, `std=0`).
+    pub fn new(hidden_size: usize, device: &Device) -> Result<ValueHead> {
+        Ok(ValueHead {
+            weight: Var::zeros((1, hidden_size), DTYPE, device)?,
+            bias: Var::zeros(1, DTYPE, device)?,
+        })
+    }
+
+    /// # Shapes
+    /// `hidden (rows, hidden)`; returns `(rows,)`
+    pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
+        let values = hidden.matmul(&self.weight.t()?)?.squeeze(1)?; // (rows,)
+        Ok(values.broadcast_add(self.bias.as_tensor())?)
+    }
+
+    /// Weight and bias by name, sorted.
+    pub fn variables(&self) -> Vec<(String, Var)> {
+        vec![(BIAS.into(), self.bias.clone()), (WEIGHT.into(), self.weight.clone())]
+    }
+
+    /// Writes one safetensors file.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let tensors = self.variables().into_iter().map(|(name, var)| (name, var.as_tensor().clone()));
+        write_tensors(path, &tensors.collect::<Vec<_>>())
+    }
+
+    pub fn load(path: &Path, hidden_size: usize, device: &Device) -> Result<ValueHead> {
+        let mut found = read_tensors(path, device)?;
+        let mut take = |name: &str, expected: Vec<usize>| {
+            let tensor = found
+                .remove(name)
+                .ok_or_else(|| Error::parse(path, 0, format!("tensor `{name}` is missing")))?;
+            if tensor.dims() != expected {
+                let found = tensor.dims().to_vec();
+                return Err(Error::Shape { path: path.into(), tensor: name.into(), expected, found });
+            }
+            Ok(Var::from_tensor(&tensor)?)
+        };
+        Ok(ValueHead { weight: take(WEIGHT, vec![1, hidden_size])?, bias: take(BIAS, vec![1])? })
+    }
+}

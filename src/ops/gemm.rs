@@ -1,0 +1,445 @@
+//! Matrix product of one thread, for tiles that fit the second-level cache.
+//!
+//! Why not the `gemm` crate, which candle uses and which is as fast on large matrices: here the
+//! right-hand side is packed once and used by every tile, a product can run over part of the inner
+//! dimension (causal attention), and each element is one chain of multiply-adds in the order of the
+//! inner index *whatever the number of rows*. A row's result therefore never depends on the batch it
+//! is in, which sampling promises.
+
+use std::ops::Range;
+
+use super::simd::fma;
+
+/// Columns of a panel: one AVX-512 register, two AVX2 registers.
+pub(crate) const PANEL: usize = 16;
+
+/// A matrix inside a slice: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    pub data: &'a [f32],
+    pub row_stride: usize,
+    pub col_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows one after another, `stride` apart.
+    pub(crate) fn rows(data: &'a [f32], stride: usize) -> Matrix<'a> {
+        Matrix { data, row_stride: stride, col_stride: 1 }
+    }
+
+    pub(crate) fn transposed(self) -> Matrix<'a> {
+        Matrix { data: self.data, row_stride: self.col_stride, col_stride: self.row_stride }
+    }
+}
+
+/// The right-hand side of a product, `(inner, columns)`, in panels of sixteen columns, each stored
+/// row after row and padded with zeros.
+#[derive(Default)]
+pub(crate) struct Panels {
+    data: Vec<f32>,
+    inner: usize,
+    columns: usize,
+}
+
+impl Panels {
+    /// Packs `matrix (inner, columns)`, reusing the memory of what was packed before.
+    pub(crate) fn pack(&mut self, matrix: Matrix, inner: usize, columns: usize) {
+        self.inner = inner;
+        self.columns = columns;
+        self.data.resize(panel_size(inner, columns), 0.0);
+        for (index, panel) in self.data.chunks_exact_mut((inner * PANEL).max(1)).enumerate() {
+            let start = index * PANEL;
+            let width = PANEL.min(columns - start);
+            if matrix.col_stride == 1 {
+                for (k, row) in panel.chunks_exact_mut(PANEL).enumerate() {
+                    let source = k * matrix.row_stride + start;
+                    row[..width].copy_from_slice(&matrix.data[source..source + width]);
+                    row[width..].fill(0.0);
+                }
+            } else {
+                for j in 0..width {
+                    let column = &matrix.data[(start + j) * matrix.col_stride..];
+                    for (k, row) in panel.chunks_exact_mut(PANEL).enumerate() {
+                        row[j] = column[k * matrix.row_stride];
+                    }
+                }
+                if width < PANEL {
+                    panel.chunks_exact_mut(PANEL).for_each(|row| row[width..].fill(0.0));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn packed(matrix: Matrix, inner: usize, columns: usize) -> Panels {
+        let mut panels = Panels::default();
+        panels.pack(matrix, inner, columns);
+        panels
+    }
+
+    pub(crate) fn view(&self) -> PanelView<'_> {
+        PanelView { data: &self.data, inner: self.inner, columns: self.columns }
+    }
+}
+
+/// Panels inside a larger buffer: a key-value cache grows in place.
+#[derive(Clone, Copy)]
+pub(crate) struct PanelView<'a> {
+    data: &'a [f32],
+    inner: usize,
+    columns: usize,
+}
+
+impl<'a> PanelView<'a> {
+    /// `data` holds [`panel_size`] elements.
+    pub(crate) fn new(data: &'a [f32], inner: usize, columns: usize) -> PanelView<'a> {
+        assert_eq!(data.len(), panel_size(inner, columns));
+        PanelView { data, inner, columns }
+    }
+}
+
+/// Elements of a packed matrix.
+pub(crate) fn panel_size(inner: usize, columns: usize) -> usize {
+    columns.div_ceil(PANEL) * inner * PANEL
+}
+
+/// Writes column `column` of a packed matrix.
+pub(crate) fn set_column(data: &mut [f32], column: usize, values: &[f32]) {
+    let panel = &mut data[column / PANEL * values.len() * PANEL..];
+    for (row, &value) in panel.chunks_exact_mut(PANEL).zip(values) {
+        row[column % PANEL] = value;
+    }
+}
+
+/// Writes row `row` of a packed matrix of `inner` rows.
+pub(crate) fn set_row(data: &mut [f32], inner: usize, row: usize, values: &[f32]) {
+    for (panel, values) in data.chunks_exact_mut(inner * PANEL).zip(values.chunks(PANEL)) {
+        panel[row * PANEL..][..values.len()].copy_from_slice(values);
+    }
+}
+
+/// What becomes of the old contents of the result.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Store {
+    Overwrite,
+    Add,
+}
+
+/// Sixteen numbers in vector registers.
+trait Lanes: Copy {
+    fn zero() -> Self;
+    /// `self + x * b`, `x` in every lane.
+    fn multiply_add(self, x: f32, b: Self) -> Self;
+    fn add(self, other: Self) -> Self;
+    fn load(values: &[f32; PANEL]) -> Self;
+    fn store(self, values: &mut [f32; PANEL]);
+}
+
+/// For CPUs without a version of their own.
+#[derive(Clone, Copy)]
+struct Portable([f32; PANEL]);
+
+impl Lanes for Portable {
+    #[inline(always)]
+    fn zero() -> Self {
+        Portable([0.0; PANEL])
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, x: f32, b: Self) -> Self {
+        const FMA: bool = cfg!(target_arch = "aarch64");
+        Portable(std::array::from_fn(|i| fma::<FMA>(x, b.0[i], self.0[i])))
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Portable(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    #[inline(always)]
+    fn load(values: &[f32; PANEL]) -> Self {
+        Portable(*values)
+    }
+
+    #[inline(always)]
+    fn store(self, values: &mut [f32; PANEL]) {
+        *values = self.0;
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{Lanes, PANEL};
+
+    /// Two AVX2 registers. Only used in functions compiled for AVX2 and FMA.
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx2(__m256, __m256);
+
+    // SAFETY (of every block below): `gemm` makes these values only after it has seen that the CPU
+    // has the instructions; loads and stores are unaligned and stay within the array.
+    impl Lanes for Avx2 {
+        #[inline(always)]
+        fn zero() -> Self {
+            // SAFETY: see above.
+            unsafe { Avx2(_mm256_setzero_ps(), _mm256_setzero_ps()) }
+        }
+
+        #[inline(always)]
+        fn multiply_add(self, x: f32, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe {
+                let x = _mm256_set1_ps(x);
+                Avx2(_mm256_fmadd_ps(x, b.0, self.0), _mm256_fmadd_ps(x, b.1, self.1))
+            }
+        }
+
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx2(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
+        }
+
+        #[inline(always)]
+        fn load(values: &[f32; PANEL]) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx2(_mm256_loadu_ps(values.as_ptr()), _mm256_loadu_ps(values.as_ptr().add(8))) }
+        }
+
+        #[inline(always)]
+        fn store(self, values: &mut [f32; PANEL]) {
+            // SAFETY: see above.
+            unsafe {
+                _mm256_storeu_ps(values.as_mut_ptr(), self.0);
+                _mm256_storeu_ps(values.as_mut_ptr().add(8), self.1);
+            }
+        }
+    }
+
+    /// One AVX-512 register. Only used in functions compiled for AVX-512.
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx512(__m512);
+
+    impl Lanes for Avx512 {
+        #[inline(always)]
+        fn zero() -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_setzero_ps()) }
+        }
+
+        #[inline(always)]
+        fn multiply_add(self, x: f32, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_fmadd_ps(_mm512_set1_ps(x), b.0, self.0)) }
+        }
+
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_add_ps(self.0, other.0)) }
+        }
+
+        #[inline(always)]
+        fn load(values: &[f32; PANEL]) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_loadu_ps(values.as_ptr())) }
+        }
+
+        #[inline(always)]
+        fn store(self, values: &mut [f32; PANEL]) {
+            // SAFETY: see above.
+            unsafe { _mm512_storeu_ps(values.as_mut_ptr(), self.0) }
+        }
+    }
+}
+
+/// `c (m, n) = a (m, k.len()) @ b[k] (k.len(), n)`: `k` picks rows of `b`, and `n` may be fewer
+/// columns than `b` has. `c` has rows `ldc` apart.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn gemm(
+    m: usize,
+    n: usize,
+    k: Range<usize>,
+    a: Matrix,
+    b: PanelView,
+    c: &mut [f32],
+    ldc: usize,
+    store: Store,
+) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        #[allow(clippy::too_many_arguments)]
+        fn avx512(
+            m: usize,
+            n: usize,
+            k: Range<usize>,
+            a: Matrix,
+            b: PanelView,
+            c: &mut [f32],
+            ldc: usize,
+            store: Store,
+        ) {
+            // As many rows as fill the latency of the multiply-add; AVX-512 has 32 registers.
+            product::<x86::Avx512, 8>(m, n, k, a, b, c, ldc, store);
+        }
+        #[target_feature(enable = "avx2,fma")]
+        #[allow(clippy::too_many_arguments)]
+        fn avx2(
+            m: usize,
+            n: usize,
+            k: Range<usize>,
+            a: Matrix,
+            b: PanelView,
+            c: &mut [f32],
+            ldc: usize,
+            store: Store,
+        ) {
+            product::<x86::Avx2, 4>(m, n, k, a, b, c, ldc, store);
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                // SAFETY: the CPU was just seen to have these features.
+                return unsafe { avx512(m, n, k, a, b, c, ldc, store) };
+            }
+            // SAFETY: the CPU was just seen to have these features.
+            return unsafe { avx2(m, n, k, a, b, c, ldc, store) };
+        }
+    }
+    product::<Portable, 4>(m, n, k, a, b, c, ldc, store);
+}
+
+/// `gemm` with `ROWS` rows at a time in registers of type `L`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn product<L: Lanes, const ROWS: usize>(
+    m: usize,
+    n: usize,
+    k: Range<usize>,
+    a: Matrix,
+    b: PanelView,
+    c: &mut [f32],
+    ldc: usize,
+    store: Store,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(n <= b.columns && k.start <= k.end && k.end <= b.inner);
+    assert!(c.len() >= (m - 1) * ldc + n);
+    if !k.is_empty() {
+        assert!(a.data.len() > (m - 1) * a.row_stride + (k.len() - 1) * a.col_stride);
+    }
+    for (index, start) in (0..n).step_by(PANEL).enumerate() {
+        let panel = &b.data[index * b.inner * PANEL..][k.start * PANEL..k.end * PANEL];
+        let width = PANEL.min(n - start);
+        let mut row = 0;
+        while row < m {
+            // Empty when there is no inner index at all.
+            let data = a.data.get(row * a.row_stride..).unwrap_or(&[]);
+            let a = Matrix { data, ..a };
+            let c = &mut c[row * ldc + start..];
+            // SAFETY: the assertions above cover the last row and inner index of `a`, and each case
+            // has at most `m - row` rows.
+            row += unsafe {
+                match m - row {
+                    1 => micro::<L, 1>(a, panel, c, ldc, width, store),
+                    2 => micro::<L, 2>(a, panel, c, ldc, width, store),
+                    3 => micro::<L, 3>(a, panel, c, ldc, width, store),
+                    left if left < ROWS => micro::<L, 4>(a, panel, c, ldc, width, store),
+                    _ => micro::<L, ROWS>(a, panel, c, ldc, width, store),
+                }
+            };
+        }
+    }
+}
+
+/// `M` rows times one panel, all sums in registers. Returns `M`.
+///
+/// # Safety
+/// `a.data` holds `M` rows of `panel.len() / PANEL` elements at the strides of `a`.
+#[inline(always)]
+unsafe fn micro<L: Lanes, const M: usize>(
+    a: Matrix,
+    panel: &[f32],
+    c: &mut [f32],
+    ldc: usize,
+    width: usize,
+    store: Store,
+) -> usize {
+    let mut sums = [L::zero(); M];
+    let mut column = a.data.as_ptr();
+    for b in panel.as_chunks::<PANEL>().0 {
+        let b = L::load(b);
+        for (i, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: row `i < M` at the current inner index, which the caller vouches for.
+            let x = unsafe { *column.add(i * a.row_stride) };
+            *sum = sum.multiply_add(x, b);
+        }
+        column = column.wrapping_add(a.col_stride);
+    }
+    for (i, sum) in sums.into_iter().enumerate() {
+        let row = &mut c[i * ldc..][..width];
+        if let Ok(row) = <&mut [f32; PANEL]>::try_from(&mut *row) {
+            let sum = if store == Store::Add { L::load(row).add(sum) } else { sum };
+            sum.store(row);
+            continue;
+        }
+        // The last, narrower panel.
+        let mut values = [0f32; PANEL];
+        sum.store(&mut values);
+        for (c, value) in row.iter_mut().zip(values) {
+            *c = if store == Store::Add { *c + value } else { value };
+        }
+    }
+    M
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_of_odd_sizes() {
+        let value = |i: usize| ((i * 29 + 7) % 23) as f32 - 11.0;
+        for (m, n, inner) in [(1, 1, 1), (5, 17, 3), (4, 16, 8), (7, 33, 20), (3, 5, 0), (2, 15, 1)] {
+            let a: Vec<f32> = (0..m * inner).map(value).collect();
+            let b: Vec<f32> = (0..inner * n).map(|i| value(i + 5)).collect();
+            let b_transposed: Vec<f32> = (0..inner * n).map(|i| b[(i % inner) * n + i / inner]).collect();
+            for k in [0..inner, inner / 3..inner, 0..inner / 2] {
+                let expected: Vec<f32> = (0..m * n)
+                    .map(|i| k.clone().map(|k| a[i / n * inner + k] * b[k * n + i % n]).sum())
+                    .collect();
+                for panels in [
+                    Panels::packed(Matrix::rows(&b, n), inner, n),
+                    Panels::packed(Matrix::rows(&b_transposed, inner).transposed(), inner, n),
+                ] {
+                    let mut c = vec![1.0; m * n];
+                    let a = Matrix::rows(&a[k.start..], inner);
+                    gemm(m, n, k.clone(), a, panels.view(), &mut c, n, Store::Overwrite);
+                    assert_eq!(c, expected, "{m} {n} {inner}");
+                    gemm(m, n, k.clone(), a, panels.view(), &mut c, n, Store::Add);
+                    assert!(c.iter().zip(&expected).all(|(c, e)| *c == 2.0 * e));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_the_number_of_rows() {
+        let (n, inner) = (40, 57);
+        let value = |i: usize| ((i * 31) % 101) as f32 / 77.0 - 0.6;
+        let a: Vec<f32> = (0..9 * inner).map(value).collect();
+        let b: Vec<f32> = (0..n * inner).map(|i| value(i + 3)).collect();
+        let panels = Panels::packed(Matrix::rows(&b, n), inner, n);
+        let product = |m: usize| {
+            let mut c = vec![0.0; m * n];
+            gemm(m, n, 0..inner, Matrix::rows(&a, inner), panels.view(), &mut c, n, Store::Overwrite);
+            c
+        };
+        let all = product(9);
+        for m in 1..9 {
+            assert_eq!(product(m), all[..m * n]);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! From run records to what a reader looks at: figures on disk, verdicts on claims.
+
+use std::path::{Path, PathBuf};
+
+use polars::prelude::DataFrame;
+
+use crate::claims::{Claims, Report};
+use crate::error::{Error, Result};
+use crate::figure::{self, DataSetPicture, Finding1, Finding2, Finding3, SIZE};
+use crate::frame::{self, Bootstrap};
+use crate::problem::Problem;
+use crate::runs::{FinishedRun, RunStore};
+
+/// Finished runs of one tier, as frames.
+pub struct Results {
+    pub tier: String,
+    pub runs: Vec<FinishedRun>,
+    pub outcomes: DataFrame,
+    pub metrics: DataFrame,
+}
+
+impl Results {
+    /// The runs trained on this machine, or, where there are none, the records that the project
+    /// ships for the tier.
+    ///
+    /// # Errors
+    /// `Error::RunStore` where there are neither.
+    pub fn open(root: &Path, tier: &str) -> Result<Results> {
+        let trained = root.join("data/runs");
+        let shipped = root.join("data/records").join(tier);
+        for store in [&trained, &shipped] {
+            let runs = RunStore::read_only(store).runs(tier)?;
+            if !runs.is_empty() {
+                return Results::of(tier, runs);
+            }
+        }
+        let message = format!("has no finished run of tier {tier}; `make figures TIER={tier}` trains them");
+        Err(Error::RunStore { path: trained, message })
+    }
+
+    fn of(tier: &str, runs: Vec<FinishedRun>) -> Result<Results> {
+        let (outcomes, metrics) = (frame::outcomes(&runs)?, frame::metrics(&runs)?);
+        Ok(Results { tier: tier.to_owned(), runs, outcomes, metrics })
+    }
+
+    pub fn finding1(&self) -> Result<Finding1> {
+        Finding1::from_frames(&self.outcomes, &Bootstrap::standard())
+    }
+
+    pub fn finding2(&self) -> Result<Finding2> {
+        Finding2::from_frames(&self.outcomes, &self.metrics, &Bootstrap::standard())
+    }
+
+    pub fn finding3(&self) -> Result<Finding3> {
+        Finding3::from_frames(&self.outcomes, &Bootstrap::standard())
+    }
+
+    /// Judges `data/claims.toml`.
+    pub fn claims(&self, root: &Path) -> Result<Report> {
+        Claims::load(root.join("data/claims.toml"))?.judge(&self.outcomes, &self.tier)
+    }
+
+    /// Draws the figure of each finding into `folder`, and returns their paths. A figure none of
+    /// whose arms was run is left out and named on stderr.
+    pub fn draw(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let mut drawn = Vec::new();
+        let mut save = |name: &str, saved: &dyn Fn(&Path) -> Result<()>| {
+            let path = folder.join(name);
+            match saved(&path) {
+                Ok(()) => drawn.push(path),
+                Err(Error::Figure(why)) => eprintln!("{name}: not drawn, {why}"),
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        };
+        save("finding1.svg", &|path| {
+            let data = self.finding1()?;
+            figure::save_svg(path, SIZE, |area| figure::draw_finding1(area, &data))
+        })?;
+        save("finding2.svg", &|path| {
+            let data = self.finding2()?;
+            figure::save_svg(path, SIZE, |area| figure::draw_finding2(area, &data))
+        })?;
+        save("finding3.svg", &|path| {
+            let data = self.finding3()?;
+            figure::save_svg(path, SIZE, |area| figure::draw_finding3(area, &data))
+        })?;
+        Ok(drawn)
+    }
+}
+
+/// Draws the picture of the data set.
+pub fn draw_dataset<'a>(problems: impl IntoIterator<Item = &'a Problem>, path: &Path) -> Result<()> {
+    let picture = DataSetPicture::of(problems);
+    figure::save_svg(path, SIZE, |area| figure::draw_dataset(area, &picture))
+}
+
+/// Where the figures of a tier go: `figures/` for the quick tier, whose figures the README shows.
+pub fn figure_folder(root: &Path, tier: &str) -> PathBuf {
+    if tier == "quick" { root.join("figures") } else { root.join("figures").join(tier) }
+}

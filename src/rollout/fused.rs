@@ -1,0 +1,197 @@
+//! Decoding on the CPU with the kernels of `crate::ops`.
+//!
+//! Rows never meet: each row's numbers come from its own prompt and noise in one fixed order of
+//! arithmetic. So threads decode their own rows from start to end without waiting for each other,
+//! take the next row from a queue when one of theirs ends, and the result is still the same, bit for
+//! bit, for any number of threads and any batch. Equal prompts are read once and share their cache.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+use super::{Completion, Row, Sampling};
+use crate::Result;
+use crate::model::{Batch, Decoder, composed, fused};
+use crate::ops::{Block, BlockSizes, Cache, DecodeBlock, Place, Projection, RotaryTable, Rows, Step};
+use crate::seed::Seed;
+
+/// Rows that one thread decodes together: enough to use the weights well while they are in cache.
+const TOGETHER: usize = 64;
+
+/// What all threads read.
+struct Shared<'a> {
+    sampling: &'a Sampling,
+    seed: Seed,
+    vocab: usize,
+    hidden: usize,
+    embedding: Vec<f32>, // (vocab, hidden)
+    blocks: Vec<DecodeBlock>,
+    projection: Projection,
+    rotary: RotaryTable,
+    prompts: Prompts,
+    /// Rows in the order they are taken: those of one prompt together.
+    order: Vec<usize>,
+    next: AtomicUsize,
+}
+
+/// The distinct prompts after their forward pass.
+struct Prompts {
+    /// Which distinct prompt each row has.
+    of_row: Vec<usize>,
+    lengths: Vec<usize>,
+    cache: Cache,
+    /// Logits after the last token, `(distinct prompts, vocab)`.
+    logits: Vec<f32>,
+}
+
+pub(super) fn sample(
+    model: &Decoder,
+    prompts: &[Vec<u32>],
+    sampling: &Sampling,
+    seed: Seed,
+) -> Result<Vec<Completion>> {
+    let config = model.config();
+    let sizes = fused::sizes(config);
+    let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    let rotary = RotaryTable::new(&composed::frequencies(config), longest + sampling.max_new_tokens);
+    let embedding = values(&model.embedding())?;
+    let projection = Projection::new(&values(&model.norm_weight())?, &values(&model.head())?, sizes.eps);
+    let mut flats = Vec::with_capacity(config.num_hidden_layers);
+    for layer in 0..config.num_hidden_layers {
+        flats.push(values(&fused::flat_weights(model, layer)?)?);
+    }
+    let prompts = read_prompts(prompts, sizes, &embedding, &flats, &projection, &rotary)?;
+    let mut order: Vec<usize> = (0..prompts.of_row.len()).collect();
+    order.sort_by_key(|&row| prompts.of_row[row]);
+    let shared = Shared {
+        sampling,
+        seed,
+        vocab: config.vocab_size,
+        hidden: config.hidden_size,
+        embedding,
+        blocks: flats.iter().map(|flat| DecodeBlock::new(sizes, flat)).collect(),
+        projection,
+        rotary,
+        prompts,
+        order,
+        next: AtomicUsize::new(0),
+    };
+    let threads = rayon::current_num_threads();
+    let slots = shared.order.len().div_ceil(threads).min(TOGETHER);
+    let finished: Vec<Vec<(usize, Completion)>> =
+        (0..threads).into_par_iter().with_max_len(1).map(|_| decode(&shared, sizes, slots)).collect();
+    let mut completions: Vec<(usize, Completion)> = finished.into_iter().flatten().collect();
+    completions.sort_by_key(|(row, _)| *row);
+    Ok(completions.into_iter().map(|(_, completion)| completion).collect())
+}
+
+fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.flatten_all()?.to_vec1::<f32>()?)
+}
+
+/// Runs the distinct prompts through the network, packed, and keeps their keys and values.
+fn read_prompts(
+    prompts: &[Vec<u32>],
+    sizes: BlockSizes,
+    embedding: &[f32],
+    flats: &[Vec<f32>],
+    projection: &Projection,
+    rotary: &RotaryTable,
+) -> Result<Prompts> {
+    let mut index_of = BTreeMap::new();
+    let mut distinct: Vec<&Vec<u32>> = Vec::new();
+    let of_row: Vec<usize> = prompts
+        .iter()
+        .map(|prompt| {
+            *index_of.entry(prompt).or_insert_with(|| {
+                distinct.push(prompt);
+                distinct.len() - 1
+            })
+        })
+        .collect();
+    let batch = Batch::pack(&distinct, &candle_core::Device::Cpu)?;
+    let (hidden, qkv_size) = (sizes.hidden, sizes.heads.qkv_size());
+    let mut cache = Cache::new(sizes.heads, flats.len(), distinct.len(), batch.longest());
+    let rows = Arc::new(Rows {
+        offsets: batch.offsets().to_vec(),
+        positions: batch.positions(),
+        rotary: rotary.clone(),
+    });
+    let mut x: Vec<f32> = Vec::with_capacity(batch.tokens() * hidden);
+    for &id in batch.ids() {
+        x.extend_from_slice(&embedding[id as usize * hidden..][..hidden]);
+    }
+    for (layer, flat) in flats.iter().enumerate() {
+        let (y, saved) = Block::new(sizes, rows.clone(), false).forward(&x, flat);
+        for slot in 0..distinct.len() {
+            for (position, row) in batch.range(slot).enumerate() {
+                cache.write(slot, layer, position, &saved.qkv[row * qkv_size..][..qkv_size]);
+            }
+        }
+        x = y;
+    }
+    let mut last = Step::default();
+    for slot in 0..distinct.len() {
+        last.x.extend_from_slice(&x[(batch.range(slot).end - 1) * hidden..][..hidden]);
+    }
+    let logits = last.logits(projection).to_vec();
+    Ok(Prompts { of_row, lengths: distinct.iter().map(|prompt| prompt.len()).collect(), cache, logits })
+}
+
+/// A row that is being written.
+struct Active {
+    row: Row,
+    index: usize,
+    token: u32,
+}
+
+/// One thread: decodes rows from the queue until it is empty.
+fn decode(shared: &Shared, sizes: BlockSizes, slots: usize) -> Vec<(usize, Completion)> {
+    let capacity = shared.sampling.max_new_tokens;
+    let mut own = Cache::new(sizes.heads, shared.blocks.len(), slots, capacity);
+    let mut free: Vec<usize> = (0..slots).rev().collect();
+    let mut active: Vec<Active> = Vec::with_capacity(slots);
+    let mut finished = Vec::new();
+    let mut step = Step::default();
+    loop {
+        // Rows that ended are replaced.
+        while let Some(&slot) = free.last() {
+            let Some(&index) = shared.order.get(shared.next.fetch_add(1, Ordering::Relaxed)) else { break };
+            let prompt_slot = shared.prompts.of_row[index];
+            let logits = &shared.prompts.logits[prompt_slot * shared.vocab..][..shared.vocab];
+            let mut row = Row::new(shared.seed, index, capacity);
+            let token = row.draw(&mut logits.to_vec(), shared.sampling);
+            if row.done(shared.sampling) {
+                finished.push((index, row.completion));
+                continue;
+            }
+            free.pop();
+            active.push(Active { row, index, token });
+            let prompt_len = shared.prompts.lengths[prompt_slot];
+            step.places.push(Place { prompt_slot, prompt_len, slot, filled: 0 });
+        }
+        if active.is_empty() {
+            return finished;
+        }
+        step.x.clear();
+        for Active { token, .. } in &active {
+            step.x.extend_from_slice(&shared.embedding[*token as usize * shared.hidden..][..shared.hidden]);
+        }
+        step.forward(&shared.blocks, &shared.rotary, &shared.prompts.cache, &mut own);
+        let logits = step.logits(&shared.projection);
+        for (active, logits) in active.iter_mut().zip(logits.chunks_exact_mut(shared.vocab)) {
+            active.token = active.row.draw(logits, shared.sampling);
+        }
+        for index in (0..active.len()).rev() {
+            step.places[index].filled += 1;
+            if active[index].row.done(shared.sampling) {
+                free.push(step.places.swap_remove(index).slot);
+                let ended = active.swap_remove(index);
+                finished.push((ended.index, ended.row.completion));
+            }
+        }
+    }
+}

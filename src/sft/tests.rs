@@ -1,0 +1,159 @@
+use std::collections::HashMap;
+
+use candle_core::Device;
+
+use super::*;
+use crate::model::{Config, Kernels};
+
+fn tiny() -> Decoder {
+    let config = Config {
+        vocab_size: 12,
+        hidden_size: 16,
+        intermediate_size: 32,
+        num_hidden_layers: 2,
+        num_attention_heads: 2,
+        num_key_value_heads: 1,
+        max_position_embeddings: 32,
+        rope_theta: 10_000.0,
+        rms_norm_eps: 1e-5,
+        tie_word_embeddings: true,
+        bos_token_id: None,
+        eos_token_id: Some(0),
+    };
+    Decoder::new(&config, Seed::new(1), &Device::Cpu, Kernels::best(&Device::Cpu)).unwrap()
+}
+
+/// Pool `p` of `count` examples; the prompt tells which example it is.
+fn pool(name: &str, weight: f64, count: u32) -> Pool {
+    let example = |i| Example { prompt: vec![1 + i % 11, 1 + i / 11], response: vec![1 + (i * 5) % 11, 0] };
+    Pool { name: name.into(), weight, examples: (0..count).map(example).collect() }
+}
+
+fn four() -> Mixture {
+    let example =
+        |prompt: [u32; 2], response: &[u32]| Example { prompt: prompt.into(), response: response.into() };
+    let examples = vec![
+        example([1, 2], &[3, 4, 5, 0]),
+        example([2, 1], &[6, 0]),
+        example([1, 3], &[7, 7, 7, 8, 9, 0]),
+        example([3, 1], &[2, 3, 0]),
+    ];
+    Mixture::new(vec![Pool { name: "four".into(), weight: 1.0, examples }]).unwrap()
+}
+
+fn settings() -> SftConfig {
+    let mut config = SftConfig::quick();
+    config.batch_size = 4;
+    config.learning_rate = LearningRate::constant(1e-2, 5);
+    config
+}
+
+#[test]
+fn four_examples_are_learned_by_heart() {
+    let model = tiny();
+    let config = settings();
+    let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone()).unwrap();
+    let mut losses = Vec::new();
+    train(&model, &mut optimizer, &four(), &config, Seed::new(3), 0..80, &mut |step| {
+        // All four, once each: 15 response tokens; 8 prompt tokens; 4 last tokens are not read.
+        assert_eq!((step.examples, step.tokens_predicted, step.tokens_trained), (4, 15, 19));
+        losses.push(step.loss);
+        Ok(())
+    })
+    .unwrap();
+    assert!((losses[0] - 12f64.ln()).abs() < 0.2, "{}", losses[0]);
+    assert!(losses[79] < 0.02, "{}", losses[79]);
+}
+
+#[test]
+fn the_prompt_is_not_learned() {
+    // A prompt token that is never a response token: its probability after the prompt's first
+    // token must not rise, as it would if prompts were predicted too.
+    let log_prob = |model: &Decoder| {
+        let batch = crate::model::Batch::pack(&[[10u32]], &Device::Cpu).unwrap();
+        let hidden = model.hidden(&batch).unwrap();
+        model.log_probs(&hidden, &[0], &[11]).unwrap().to_vec1::<f32>().unwrap()[0]
+    };
+    let examples = vec![Example { prompt: vec![10, 11], response: vec![4, 0] }];
+    let data = Mixture::new(vec![Pool { name: "one".into(), weight: 1.0, examples }]).unwrap();
+    let (model, config) = (tiny(), settings());
+    let before = log_prob(&model);
+    let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone()).unwrap();
+    train(&model, &mut optimizer, &data, &config, Seed::new(3), 0..40, &mut |_| Ok(())).unwrap();
+    assert!(log_prob(&model) < before);
+}
+
+#[test]
+fn resume_equals_uninterrupted() {
+    let (data, config, seed) = (four(), settings(), Seed::new(4));
+    let whole = tiny();
+    let mut optimizer = AdamW::new(whole.variables(), config.optimizer.clone()).unwrap();
+    let mut losses = Vec::new();
+    train(&whole, &mut optimizer, &data, &config, seed, 0..6, &mut |step| {
+        losses.push(step.loss);
+        Ok(())
+    })
+    .unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    let first = tiny();
+    let mut optimizer = AdamW::new(first.variables(), config.optimizer.clone()).unwrap();
+    train(&first, &mut optimizer, &data, &config, seed, 0..3, &mut |_| Ok(())).unwrap();
+    first.save(dir.path()).unwrap();
+    optimizer.save(&dir.path().join("optimizer.safetensors")).unwrap();
+
+    let second = Decoder::load(dir.path(), &Device::Cpu, Kernels::best(&Device::Cpu)).unwrap();
+    let mut optimizer = AdamW::new(second.variables(), config.optimizer.clone()).unwrap();
+    optimizer.load(&dir.path().join("optimizer.safetensors")).unwrap();
+    train(&second, &mut optimizer, &data, &config, seed, 3..6, &mut |step| {
+        assert_eq!(step.loss, losses[step.step]);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(second.weights_hash().unwrap(), whole.weights_hash().unwrap());
+}
+
+#[test]
+fn pools_keep_their_shares_whatever_their_size() {
+    let mixture = Mixture::new(vec![
+        pool("atoms", 1.0, 100),
+        pool("none", 1.0, 0),
+        pool("off", 0.0, 50),
+        pool("composites", 2.0, 4),
+    ])
+    .unwrap();
+    assert_eq!(mixture.len(), 104);
+    let atoms = &mixture.pools[0].examples;
+    let mut from_atoms = 0;
+    for step in 0..300 {
+        let batch = mixture.batch(32, Seed::new(5).child_index(step));
+        assert_eq!(batch.len(), 32);
+        let here =
+            batch.iter().filter(|example| atoms.iter().any(|atom| std::ptr::eq(atom, **example))).count();
+        assert!((10..=11).contains(&here), "a third of 32 is 10 or 11, not {here}");
+        from_atoms += here;
+    }
+    assert!((from_atoms as f64 / (300.0 * 32.0) - 1.0 / 3.0).abs() < 0.003);
+}
+
+#[test]
+fn a_batch_repeats_nothing_before_everything_came_and_is_a_function_of_its_seed() {
+    let mixture = Mixture::new(vec![pool("four", 1.0, 4)]).unwrap();
+    let mut counts: HashMap<&[u32], usize> = HashMap::new();
+    for example in mixture.batch(10, Seed::new(6)) {
+        *counts.entry(&example.prompt).or_default() += 1;
+    }
+    assert!(counts.len() == 4 && counts.values().all(|count| (2..=3).contains(count)));
+    assert_eq!(mixture.batch(10, Seed::new(6)), mixture.batch(10, Seed::new(6)));
+    assert_ne!(mixture.batch(10, Seed::new(6)), mixture.batch(10, Seed::new(7)));
+}
+
+#[test]
+fn a_mixture_of_nothing_is_refused() {
+    assert!(matches!(Mixture::new(vec![]), Err(Error::Data(_))));
+    assert!(matches!(Mixture::new(vec![pool("off", 0.0, 5)]), Err(Error::Data(_))));
+    for weight in [-1.0, f64::NAN, f64::INFINITY] {
+        let message = Mixture::new(vec![pool("bad", weight, 5)]).unwrap_err().to_string();
+        assert!(message.contains("`bad`"), "{message}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The data of a tier, built once and kept: problems in their splits, and the tokenizer.
+//!
+//! `data/generated/<tier>-<hash>/` holds `splits.jsonl` and `tokenizer.json`. The hash covers the
+//! catalog's content and every setting that goes in, so a stale folder is never read.
+
+use std::path::Path;
+
+use rand::seq::SliceRandom;
+use sha2::{Digest, Sha256};
+
+use crate::catalog::Catalog;
+use crate::corpus::Corpus;
+use crate::error::{Error, Result};
+use crate::problem::Problem;
+use crate::runs::write_atomically;
+use crate::sandbox::Sandbox;
+use crate::seed::Seed;
+use crate::split::{self, Splits};
+use crate::tier::Tier;
+use crate::token::Codec;
+
+/// Raise it when the way data is made changes without a setting or the catalog changing.
+const RECIPE_VERSION: u32 = 1;
+
+/// Documents that the tokenizer is trained on, besides all prompts and references of training.
+const TOKENIZER_DOCUMENTS: usize = 4_000;
+
+pub struct Dataset {
+    pub splits: Splits,
+    pub codec: Codec,
+    /// Digest of the problems and the tokenizer: part of every run's hash.
+    pub hash: String,
+}
+
+impl Dataset {
+    /// Reads the data of `tier`, or builds it: about a minute for the quick tier.
+    pub fn open(root: &Path, tier: &Tier, catalog: &Catalog, sandbox: &Sandbox) -> Result<Dataset> {
+        let folder =
+            root.join(format!("data/generated/{}-{}", tier.name, &settings_hash(tier, catalog)?[..12]));
+        let (splits_path, codec_path) = (folder.join("splits.jsonl"), folder.join("tokenizer.json"));
+        if !splits_path.exists() || !codec_path.exists() {
+            eprintln!("data: synthesizing problems into {}", folder.display());
+            std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+            let splits = split::build(catalog, sandbox, &tier.splits, Seed::new(tier.data_seed))?;
+            splits.save(&splits_path)?;
+            write_atomically(&codec_path, train_codec(tier, catalog, &splits)?.to_json()?.as_bytes())?;
+        }
+        let splits = Splits::load(&splits_path)?;
+        let codec = Codec::load(&codec_path)?;
+        let hash = hex(&Sha256::digest(format!("{} {}", splits.content_hash()?, codec.content_hash()?)));
+        Ok(Dataset { splits, codec, hash })
+    }
+
+    /// The training problems of an arm: Atom_base, and the first `composites` training chains.
+    pub fn pool(&self, atoms: bool, composites: usize) -> (Vec<&Problem>, Vec<&Problem>) {
+        let atoms = if atoms { self.splits.atoms.iter().collect() } else { Vec::new() };
+        // In an order of its own, so that a small pool has chains of every depth.
+        let mut chains: Vec<&Problem> = self.splits.a_train.iter().collect();
+        chains.shuffle(&mut Seed::new(0).stream("order of training chains"));
+        chains.truncate(composites);
+        (atoms, chains)
+    }
+}
+
+/// Byte-level BPE over the wild corpus and the training problems. Nothing of a test set goes in.
+fn train_codec(tier: &Tier, catalog: &Catalog, splits: &Splits) -> Result<Codec> {
+    let corpus =
+        Corpus::new(catalog, &tier.corpus, splits.chain_keys(), Seed::new(tier.data_seed).child("tokenizer"));
+    let mut texts: Vec<String> = corpus
+        .documents(0, TOKENIZER_DOCUMENTS)
+        .into_iter()
+        .map(|document| document.prompt + &document.response)
+        .collect();
+    for problem in splits.atoms.iter().chain(&splits.a_train) {
+        texts.extend(problem.prompts.iter().map(|prompt| format!("{prompt}{}", problem.reference)));
+    }
+    Codec::train(&texts, tier.vocabulary)
+}
+
+fn settings_hash(tier: &Tier, catalog: &Catalog) -> Result<String> {
+    let settings = serde_json::json!({
+        "recipe": RECIPE_VERSION,
+        "catalog": catalog.content_hash(),
+        "data_seed": tier.data_seed,
+        "splits": tier.splits,
+        "vocabulary": tier.vocabulary,
+        "corpus": tier.corpus,
+    });
+    Ok(hex(&Sha256::digest(settings.to_string().as_bytes())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,187 @@
+//! The study: every arm of a tier at a seed, trained where its record is missing, evaluated, kept.
+//!
+//! ```no_run
+//! # fn main() -> sft_vs_rl::Result<()> {
+//! use sft_vs_rl::study::{Options, Study};
+//! let study = Study::open(&Options::here("quick")?)?;
+//! let run = study.run(sft_vs_rl::arms::arm("sft-rl")?, 0)?; // trains base and sft-start first
+//! println!("{} outcomes", run.outcomes()?.len());
+//! # Ok(())
+//! # }
+//! ```
+
+mod dataset;
+mod train;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use candle_core::Device;
+
+use crate::arms::{self, Arm, Length, Recipe, arm};
+use crate::catalog::Catalog;
+use crate::device;
+use crate::error::{Error, Result};
+use crate::evaluate::{Question, questions};
+use crate::model::{Decoder, Kernels};
+use crate::runs::{Begin, FinishedRun, RunSpec, RunStore};
+use crate::sandbox::{Sandbox, SandboxConfig};
+use crate::tier::Tier;
+
+pub use dataset::Dataset;
+
+/// How long a run waits for another process that works on the same run.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+pub struct Options {
+    /// The project's folder: `data/` is below it.
+    pub root: PathBuf,
+    pub tier: Tier,
+    pub device: Device,
+    pub kernels: Kernels,
+    pub sandbox: SandboxConfig,
+}
+
+impl Options {
+    /// The project around the current folder (or, failing that, the one this was built in), the
+    /// best device, the strictest sandbox.
+    pub fn here(tier: &str) -> Result<Options> {
+        let device = device::choose("auto")?;
+        Ok(Options {
+            root: project_root(),
+            tier: Tier::named(tier)?,
+            kernels: Kernels::best(&device),
+            device,
+            sandbox: SandboxConfig::for_this_machine(),
+        })
+    }
+}
+
+/// The nearest folder, from the current one upwards, that holds `data/catalog`.
+pub fn project_root() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    let found = here.ancestors().find(|folder| folder.join("data/catalog").is_dir());
+    found.unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR"))).to_path_buf()
+}
+
+pub struct Study {
+    pub tier: Tier,
+    pub root: PathBuf,
+    pub catalog: Catalog,
+    pub dataset: Dataset,
+    pub sandbox: Sandbox,
+    pub store: RunStore,
+    device: Device,
+    kernels: Kernels,
+}
+
+impl Study {
+    /// Opens catalog, sandbox, data (built if missing) and run store.
+    pub fn open(options: &Options) -> Result<Study> {
+        let catalog = Catalog::load(&options.root.join("data/catalog"))?;
+        let sandbox = Sandbox::start(&options.sandbox)?;
+        let dataset = Dataset::open(&options.root, &options.tier, &catalog, &sandbox)?;
+        Ok(Study {
+            tier: options.tier.clone(),
+            root: options.root.clone(),
+            catalog,
+            dataset,
+            sandbox,
+            store: RunStore::open(options.root.join("data/runs"))?,
+            device: options.device.clone(),
+            kernels: options.kernels,
+        })
+    }
+
+    /// The finished run of `arm` at `seed`: from the store, or trained now (its parents first).
+    pub fn run(&self, arm: &Arm, seed: u64) -> Result<FinishedRun> {
+        let parent = arm.parent.map(|name| self.run(arms::arm(name)?, seed)).transpose()?;
+        let spec = self.spec(arm, seed, parent.as_ref())?;
+        match self.store.begin_waiting(&spec, PATIENCE)? {
+            Begin::Complete(run) => Ok(*run),
+            Begin::Ready(handle) => train::train(self, arm, seed, parent.as_ref(), *handle),
+        }
+    }
+
+    /// Everything that decides the content of a run.
+    fn spec(&self, arm: &Arm, seed: u64, parent: Option<&FinishedRun>) -> Result<RunSpec> {
+        let tier = &self.tier;
+        let training = match arm.recipe {
+            Recipe::Pretrain => serde_json::json!({
+                "model": tier.model, "corpus": tier.corpus, "pretrain": tier.pretrain,
+                "steps": tier.pretrain_steps, "documents_per_step": tier.documents_per_step,
+            }),
+            Recipe::Sft { .. } => serde_json::json!({ "sft": tier.sft, "steps": self.steps(arm) }),
+            Recipe::Rl { .. } => serde_json::json!({ "ppo": tier.ppo, "steps": self.steps(arm) }),
+        };
+        let config = serde_json::json!({
+            "recipe": arm.recipe,
+            "training": training,
+            "eval": tier.eval,
+            "stages": self.stages(arm),
+            "kernels": format!("{:?}", self.kernels),
+        });
+        Ok(RunSpec {
+            arm: arm.name.to_owned(),
+            seed,
+            tier: tier.name.clone(),
+            config,
+            data_hash: self.dataset.hash.clone(),
+            parent: parent.map(|run| run.record.hash.clone()),
+        })
+    }
+
+    /// Training steps of an arm.
+    pub fn steps(&self, arm: &Arm) -> usize {
+        match arm.recipe {
+            Recipe::Pretrain => self.tier.pretrain_steps,
+            Recipe::Sft { length: Length::Full, .. } => self.tier.sft_steps,
+            Recipe::Sft { length: Length::Start, .. } => self.tier.start_steps,
+            Recipe::Sft { length: Length::More, .. } => self.tier.more_steps(),
+            Recipe::Rl { .. } => self.tier.rl_steps,
+        }
+    }
+
+    /// Steps after which an arm is evaluated before its end.
+    fn stages(&self, arm: &Arm) -> Vec<usize> {
+        match arm.recipe {
+            Recipe::Rl { .. } | Recipe::Sft { length: Length::More, .. } => {
+                let steps = self.steps(arm) as f64;
+                let stages = self.tier.stages.iter().map(|share| (share * steps).round() as usize);
+                stages.filter(|step| *step > 0 && *step < steps as usize).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The questions of every evaluation. The training set that is asked is that of the mixed
+    /// arms, for all arms alike.
+    pub fn questions(&self) -> Vec<Question<'_>> {
+        let (_, trained_on) = self.dataset.pool(false, arms::MIXED.composites);
+        questions(&self.dataset.splits, &trained_on, &self.tier.eval)
+    }
+
+    /// The trained model of a finished run.
+    pub fn load_model(&self, run: &FinishedRun) -> Result<Decoder> {
+        let folder = run.model_dir().ok_or_else(|| Error::RunStore {
+            path: run.folder().to_path_buf(),
+            message: "has no model (it is an exported record); train the arm to get one".to_owned(),
+        })?;
+        Decoder::load(&folder, &self.device, self.kernels)
+    }
+
+    /// What results depend on besides settings, for the record.
+    fn versions(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("sft-vs-rl".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("candle".to_owned(), "0.11.1".to_owned()),
+            ("device".to_owned(), device::describe(&self.device)),
+        ])
+    }
+}
+
+/// Looks an arm up by name and runs it: for notebooks.
+pub fn run_named(study: &Study, name: &str, seed: u64) -> Result<FinishedRun> {
+    study.run(arm(name)?, seed)
+}

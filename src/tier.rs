@@ -1,0 +1,161 @@
+//! How much of the study is run: every size, step count and hyper-parameter of a tier in one place.
+
+use serde::{Deserialize, Serialize};
+
+use crate::corpus::CorpusConfig;
+use crate::error::{Error, Result};
+use crate::evaluate::EvalConfig;
+use crate::model::Config;
+use crate::ppo::PpoConfig;
+use crate::pretrain::PretrainConfig;
+use crate::sft::SftConfig;
+use crate::split::SplitConfig;
+
+/// All settings of a tier. What an arm's run is named by (its hash) is the part it depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tier {
+    pub name: String,
+    /// Measured on two cores, for one seed of the whole study; said before it starts.
+    pub expected_minutes: f64,
+    /// Measured peak resident memory of one process, in GiB.
+    pub expected_memory_gib: f64,
+
+    // ---- Data: the same for all seeds, so that arms and seeds compare on the same problems
+    pub data_seed: u64,
+    pub splits: SplitConfig,
+    /// Entries of the tokenizer's vocabulary.
+    pub vocabulary: usize,
+
+    // ---- Base model
+    pub model: Shape,
+    pub corpus: CorpusConfig,
+    pub pretrain: PretrainConfig,
+    pub pretrain_steps: usize,
+    pub documents_per_step: usize,
+
+    // ---- SFT
+    pub sft: SftConfig,
+    /// Steps of each arm of finding 1.
+    pub sft_steps: usize,
+    /// Steps of `sft-start`.
+    pub start_steps: usize,
+
+    // ---- RL
+    pub ppo: PpoConfig,
+    /// PPO steps of each RL arm.
+    pub rl_steps: usize,
+
+    // ---- Evaluation
+    pub eval: EvalConfig,
+    /// Evaluations in the course of `sft-more` and of the RL arms, as shares of their length.
+    pub stages: Vec<f64>,
+    /// Training steps between checkpoints of SFT and pretraining; RL saves ten times as often.
+    pub checkpoint_every: usize,
+}
+
+/// The decoder but for its vocabulary, which the tokenizer decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    pub hidden_size: usize,
+    pub intermediate_size: usize,
+    pub layers: usize,
+    pub heads: usize,
+    pub context: usize,
+}
+
+impl Shape {
+    pub fn config(&self, vocabulary: usize, end_token: u32) -> Config {
+        Config {
+            vocab_size: vocabulary,
+            hidden_size: self.hidden_size,
+            intermediate_size: self.intermediate_size,
+            num_hidden_layers: self.layers,
+            num_attention_heads: self.heads,
+            num_key_value_heads: self.heads,
+            max_position_embeddings: self.context,
+            rope_theta: 10_000.0,
+            rms_norm_eps: 1e-5,
+            tie_word_embeddings: true,
+            bos_token_id: None,
+            eos_token_id: Some(end_token),
+        }
+    }
+}
+
+impl Tier {
+    pub const NAMES: [&'static str; 3] = ["smoke", "quick", "full"];
+
+    pub fn named(name: &str) -> Result<Tier> {
+        match name {
+            "smoke" => Ok(Tier::smoke()),
+            "quick" => Ok(Tier::quick()),
+            "full" => Ok(Tier::full()),
+            _ => Err(Error::Unknown { kind: "tier", name: name.to_owned(), known: Tier::NAMES.join(", ") }),
+        }
+    }
+
+    /// Minutes on two cores; `docs/regime.md` tells how its numbers were found.
+    pub fn quick() -> Tier {
+        Tier {
+            name: "quick".to_owned(),
+            expected_minutes: 25.0,
+            expected_memory_gib: 2.0,
+            data_seed: 1,
+            splits: SplitConfig::quick(),
+            vocabulary: 768,
+            model: Shape { hidden_size: 128, intermediate_size: 344, layers: 4, heads: 4, context: 256 },
+            corpus: CorpusConfig::quick(),
+            pretrain: PretrainConfig::quick(600),
+            pretrain_steps: 600,
+            documents_per_step: 48,
+            sft: SftConfig::quick(),
+            sft_steps: 200,
+            start_steps: 60,
+            ppo: PpoConfig::quick(),
+            rl_steps: 80,
+            eval: EvalConfig { problems_per_set: 60, samples: 4, max_new_tokens: 160 },
+            stages: vec![0.125, 0.25, 0.5],
+            checkpoint_every: 100,
+        }
+    }
+
+    /// Longer trainings, more questions; meant for ten seeds and more.
+    pub fn full() -> Tier {
+        let quick = Tier::quick();
+        Tier {
+            name: "full".to_owned(),
+            expected_minutes: 120.0,
+            rl_steps: 4 * quick.rl_steps,
+            eval: EvalConfig { problems_per_set: 120, samples: 8, ..quick.eval },
+            ..quick
+        }
+    }
+
+    /// Every stage once, in a minute or two, with a model too small to learn: does the kit run?
+    pub fn smoke() -> Tier {
+        let quick = Tier::quick();
+        Tier {
+            name: "smoke".to_owned(),
+            expected_minutes: 3.0,
+            expected_memory_gib: 1.0,
+            splits: SplitConfig::smoke(),
+            vocabulary: 512,
+            model: Shape { hidden_size: 64, intermediate_size: 128, layers: 2, heads: 2, context: 256 },
+            pretrain: PretrainConfig::quick(40),
+            pretrain_steps: 40,
+            documents_per_step: 16,
+            sft_steps: 10,
+            start_steps: 5,
+            ppo: PpoConfig { prompts_per_step: 8, max_new_tokens: 60, ..quick.ppo },
+            rl_steps: 3,
+            eval: EvalConfig { problems_per_set: 8, samples: 2, max_new_tokens: 60 },
+            stages: vec![0.5],
+            ..quick
+        }
+    }
+
+    /// Optimizer steps of `sft-more`: as many samples as an RL arm draws.
+    pub fn more_steps(&self) -> usize {
+        self.rl_steps * self.ppo.rollouts_per_step() / self.sft.batch_size
+    }
+}
