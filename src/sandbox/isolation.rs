@@ -106,15 +106,15 @@ impl Locks {
     /// Tries every lock on this machine, and refuses if they are weaker than `require`.
     pub(crate) fn prepare(python: &Python, require: IsolationLevel) -> Result<Locks> {
         let locks = platform::prepare(python);
-        if locks.level < require {
-            return Err(Error::Isolation { missing: locks.missing.join("; "), flag: locks.level.flag() });
-        }
         // Linux always has seccomp to offer; one without it is not a weaker choice but a broken one.
         if cfg!(target_os = "linux") && locks.level < IsolationLevel::Seccomp {
             return Err(Error::Sandbox(format!(
                 "{}; on Linux nothing runs without seccomp, and no flag changes that",
                 locks.missing.join("; ")
             )));
+        }
+        if locks.level < require {
+            return Err(Error::Isolation { missing: locks.missing.join("; "), flag: locks.level.flag() });
         }
         Ok(locks)
     }

@@ -14,11 +14,11 @@ use crate::problem::CaseWord;
 pub(crate) const JOB_HEADER_BYTES: usize = 36;
 pub(crate) const REPLY_HEADER_BYTES: usize = 24;
 
-/// Room for one answer line; the child refuses longer answers by itself (`output_limit`).
-const ANSWER_LINE_BYTES: usize = (1 << 20) + 64;
+/// Room for the answers of one program, all cases together: 1 MiB, as `program.py` counts it.
+const OUTPUT_BYTES: usize = 1 << 20;
 
-/// No program may say more than this, however many cases it has.
-const OUTPUT_BYTES: usize = 64 << 20;
+/// Room for what stands around an answer in its line.
+const LINE_BYTES: usize = 64;
 
 /// Exit status of a child whose answer pipe is gone.
 const PROTOCOL_EXIT: i32 = 97;
@@ -44,7 +44,7 @@ impl Request {
             .write_json(&mut bytes);
         bytes.push(b']');
         let payload_bytes = (bytes.len() - JOB_HEADER_BYTES) as u32;
-        let cap = OUTPUT_BYTES.min((inputs.len() + 1) * ANSWER_LINE_BYTES) as u32;
+        let cap = (OUTPUT_BYTES + (inputs.len() + 1) * LINE_BYTES) as u32;
         let header: Vec<u8> = [
             b"JOB1".as_slice(),
             &payload_bytes.to_le_bytes(),

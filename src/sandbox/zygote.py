@@ -1,23 +1,17 @@
 """The zygote: one long-lived Python that forks a locked child for each program.
 
-It is started by `worker.rs` with one argument (JSON, see `configure`). It reads job headers on
+It is started by `zygote.rs` with one argument: its locks, as JSON. It reads job headers on
 fd 0 and writes framed replies on fd 1. It never sees a program, an input or an expected value:
 the child reads the program and its inputs itself, from the same pipe, and what the child answers
 passes through one buffer that is wiped after each job. So nothing of one job can be found in the
 memory that the next child inherits, and no expected value ever reaches this process at all.
 
-Nothing here judges. The reply says how the child ended; `wire.rs` and `verdict.rs` say what that
-means.
+Nothing here judges. The reply says how the child ended; `wire.rs` says what that means.
 """
-
-import sys
-
-sys.path[:] = [entry for entry in sys.path if entry]
 
 import _sitebuiltins
 import builtins
 import ctypes
-import errno
 import gc
 import json
 import os
@@ -26,11 +20,9 @@ import resource
 import select
 import signal
 import struct
+import sys
 import time
 import types
-
-# Names of the harness itself, so that a program that changes `builtins` does not change these.
-from builtins import BaseException, MemoryError, OSError, PermissionError, SystemExit, ascii, bool, dict, enumerate, float, hex, int, issubclass, len, list, repr, str, tuple, type
 
 # Modules that programs often import: paid once here instead of once a program.
 import bisect
@@ -47,11 +39,6 @@ JOB = struct.Struct("<4sIIddQ")  # magic, payload bytes, output cap, cpu s, wall
 REPLY = struct.Struct("<4sc3xiIII")  # magic, kind, wait status, cpu us, wall us, data bytes
 BUFFER_BYTES = 64 * 1024
 BEAT_S = 1.0  # a silent zygote is a dead zygote: it speaks at least this often
-DEPTH_LIMIT = 100  # of nested lists in an answer
-SMALL = 2**63
-ANSWER_BYTES = 1 << 20  # of one case, as text
-BALLAST_BYTES = 1 << 20  # given back when memory runs out, so that the child can still say so
-CONTAINERS = (list, tuple, dict)
 IS_LINUX = sys.platform.startswith("linux")
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 PROTOCOL_EXIT = 97  # the child's exit status when its answer pipe is gone
@@ -221,8 +208,6 @@ class Zygote:
             for slot in self.pid_slots:
                 struct.pack_into("<I", self.filter, slot, os.getpid())
             check(syscall(self.seccomp, 1, 0, self.program_ref), "seccomp")
-        os.write(answers, b"R\n")
-        random.seed(0)
         sys.argv[:] = [""]
         run_program(payload, answers)
 
@@ -294,117 +279,6 @@ def kill(pid):
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-
-
-# -------------------------------------------------------------------------------- the program
-
-
-class Unsupported(Exception):
-    pass
-
-
-class TooLong(Exception):
-    pass
-
-
-def encode(value, room, depth=DEPTH_LIMIT):
-    """A value as text, built only from exact types: a subclass or a stranger is `Unsupported`.
-
-    `room` is a list of one number: how much text may still be written.
-    """
-    kind = type(value)
-    if kind is int:
-        if -SMALL < value < SMALL:
-            return repr(value)
-        text = hex(value)
-        charge(room, len(text))
-        return text
-    if kind is str:
-        text = ascii(value)
-        charge(room, len(text))
-        return text
-    if kind is bool or value is None or kind is float:
-        return repr(value)
-    if depth == 0 or kind not in CONTAINERS:
-        raise Unsupported
-    charge(room, 2 + 2 * len(value))
-    if kind is list:
-        return "[" + ",".join([encode(item, room, depth - 1) for item in value]) + "]"
-    if kind is tuple:
-        return "(" + ",".join([encode(item, room, depth - 1) for item in value]) + ")"
-    items = []
-    for key, item in value.items():
-        if type(key) is not str:
-            raise Unsupported
-        items.append(encode(key, room, 0) + ":" + encode(item, room, depth - 1))
-    return "{" + ",".join(items) + "}"
-
-
-def charge(room, amount):
-    room[0] -= amount
-    if room[0] < 0:
-        raise TooLong
-
-
-def word_for(error):
-    kind = type(error)  # not `isinstance`, which asks the error itself what it is
-    if issubclass(kind, SystemExit):
-        return "exited"
-    if issubclass(kind, MemoryError):
-        return "memory"
-    if issubclass(kind, PermissionError):
-        return "forbidden"
-    if kind is OSError and error.errno == errno.ENOMEM:
-        return "memory"
-    return "exception"
-
-
-def load_program(source, entry):
-    module = types.ModuleType("program")
-    sys.modules["program"] = sys.modules["__main__"] = module
-    exec(compile(source, "<program>", "exec", dont_inherit=True), module.__dict__)
-    return module.__dict__[entry]
-
-
-def run_program(payload, answers, write=os.write, leave=os._exit, encode=encode, word_for=word_for):
-    digits = getattr(sys, "get_int_max_str_digits", int)()
-    if digits:
-        sys.set_int_max_str_digits(0)
-    source, entry, inputs = json.loads(payload)
-    if digits:
-        sys.set_int_max_str_digits(digits)
-    del payload
-
-    def say(text):
-        data = text.encode("ascii")
-        while data:
-            data = data[write(answers, data) :]
-
-    ballast = bytes(BALLAST_BYTES)
-    try:
-        function = load_program(source, entry)
-    except BaseException as error:
-        ballast = error.__traceback__ = None
-        say(f"L!{word_for(error)}\n.\n")
-        leave(0)
-    say("L\n")
-    last = len(inputs) - 1
-    for index, arguments in enumerate(inputs):
-        try:
-            text = f"{index}={encode(function(*arguments), [ANSWER_BYTES])}\n"
-        except Unsupported:
-            text = f"{index}!malformed\n"
-        except TooLong:
-            text = f"{index}!output_limit\n"
-        except BaseException as error:
-            ballast = error.__traceback__ = None
-            word = word_for(error)
-            text = f"{index}!{word}\n"
-            if word == "exited":
-                say(text + ".\n")
-                leave(0)
-        say(text if index < last else text + ".\n")
-    leave(0)
 
 
 def warm_up():

@@ -11,11 +11,15 @@ use super::isolation::Locks;
 use super::python::Python;
 use super::wire::{End, Outcome, REPLY_HEADER_BYTES, Reply, Request};
 
-const SOURCE: &str = include_str!("zygote.py");
+/// One program in two files: what the child does, and what the zygote does.
+const SOURCE: &str = concat!(include_str!("program.py"), "\n", include_str!("zygote.py"));
 
 /// All that a program sees of an environment. Without `HOME`, `~` would be looked up over a socket.
 const ENVIRONMENT: [(&str, &str); 4] =
     [("PYTHONHASHSEED", "0"), ("PYTHONUTF8", "1"), ("LC_ALL", "C.UTF-8"), ("HOME", "/")];
+
+/// A Python that starts cold on a busy machine may well be silent for so long.
+const START: Duration = Duration::from_secs(20);
 
 /// What every zygote of a sandbox is started from.
 pub(crate) struct Plan {
@@ -71,12 +75,14 @@ impl Zygote {
                 })
                 .start()
                 .map_err(failed)?;
-        let mut zygote = Zygote { handle, to, from, stderr, silence: plan.silence, hello: Vec::new() };
+        let silence = plan.silence.max(START);
+        let mut zygote = Zygote { handle, to, from, stderr, silence, hello: Vec::new() };
         let hello = zygote.reply().map_err(|why| zygote.last_words(why))?;
         if hello.kind != b'H' {
             return Err("the zygote did not greet".to_owned());
         }
         zygote.hello = zygote.read(hello.data_bytes)?;
+        zygote.silence = plan.silence;
         Ok(zygote)
     }
 

@@ -9,15 +9,12 @@
 //! tests; `unprivileged.rs` runs it once more as a user without any rights.
 
 mod channel;
-mod chaos;
 mod exit;
 mod files;
 mod memory;
 mod network;
 mod patching;
 mod process;
-mod refusal;
-mod residue;
 mod source;
 mod time;
 mod unprivileged;
@@ -29,7 +26,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use sft_vs_rl::sandbox::{Sandbox, SandboxConfig, jsonl};
 
 /// Small, so that a time-out is cheap; an honest program takes a few milliseconds.
-pub const LIMITS: &str = r#"{"cpu_s": 0.3, "wall_s": 0.8, "memory_mb": 128}"#;
+pub const LIMITS: &str = r#"{"cpu_s": 0.25, "wall_s": 0.6, "memory_mb": 128}"#;
 
 /// Two sandboxes of one worker each: what follows an attack runs on the very same zygote.
 fn a_sandbox() -> MutexGuard<'static, Sandbox> {

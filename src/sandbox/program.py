@@ -1,0 +1,151 @@
+"""What a child does with its program: load it, call it, write down what it returns.
+
+The text of this file goes before that of `zygote.py`; together they are the zygote's program. All
+of this runs in the child, next to the program itself, which can change any of it. That is why
+nothing here decides anything: a program that rewrites `encode` only forges its own answers.
+
+A child writes lines, each at most once and in this order: "R" (restricted: written before the
+program runs), "L" (loaded) or "L!word", one "i=value" or "i!word" a case, "." (done).
+"""
+
+import sys
+
+sys.path[:] = [entry for entry in sys.path if entry]  # not the working directory
+
+import errno
+import json
+import os
+import random
+import types
+
+# Names of the harness itself, so that a program that changes `builtins` does not change these.
+from builtins import BaseException, MemoryError, OSError, PermissionError, SystemExit
+from builtins import ascii, bool, dict, enumerate, float, hex, int, issubclass, len, list, repr, str, tuple, type
+
+DEPTH_LIMIT = 100  # of nested lists in an answer
+SMALL = 2**63
+ANSWER_BYTES = 1 << 20  # of all cases together, as text
+BALLAST_BYTES = 1 << 20  # given back when memory runs out, so that the child can still say so
+CONTAINERS = (list, tuple, dict)
+
+
+class Unsupported(Exception):
+    pass
+
+
+class TooLong(Exception):
+    pass
+
+
+def encode(value, room, depth=DEPTH_LIMIT):
+    """A value as text, built only from exact types: a subclass or a stranger is `Unsupported`.
+
+    `room` is a list of one number: how much text may still be written.
+    """
+    kind = type(value)
+    if kind is int:
+        if -SMALL < value < SMALL:
+            return repr(value)
+        text = hex(value)
+        charge(room, len(text))
+        return text
+    if kind is str:
+        text = ascii(value)
+        charge(room, len(text))
+        return text
+    if kind is bool or value is None or kind is float:
+        return repr(value)
+    if depth == 0 or kind not in CONTAINERS:
+        raise Unsupported
+    charge(room, 2 + 2 * len(value))
+    if kind is list:
+        return "[" + ",".join([encode(item, room, depth - 1) for item in value]) + "]"
+    if kind is tuple:
+        return "(" + ",".join([encode(item, room, depth - 1) for item in value]) + ")"
+    items = []
+    for key, item in value.items():
+        if type(key) is not str:
+            raise Unsupported
+        items.append(encode(key, room, 0) + ":" + encode(item, room, depth - 1))
+    return "{" + ",".join(items) + "}"
+
+
+def charge(room, amount):
+    room[0] -= amount
+    if room[0] < 0:
+        raise TooLong
+
+
+def word_for(error):
+    kind = type(error)  # not `isinstance`, which asks the error itself what it is
+    if issubclass(kind, SystemExit):
+        return "exited"
+    if issubclass(kind, MemoryError):
+        return "memory"
+    if issubclass(kind, PermissionError):
+        return "forbidden"
+    if kind is OSError and error.errno == errno.ENOMEM:
+        return "memory"
+    return "exception"
+
+
+def load_program(source, entry):
+    module = types.ModuleType("program")
+    sys.modules["program"] = sys.modules["__main__"] = module
+    exec(compile(source, "<program>", "exec", dont_inherit=True), module.__dict__)
+    return module.__dict__[entry]
+
+
+def read_job(payload):
+    """The program, the entry and the inputs. Integers of any length: Python's limit is for text."""
+    digits = getattr(sys, "get_int_max_str_digits", int)()
+    if digits:
+        sys.set_int_max_str_digits(0)
+    job = json.loads(payload)
+    if digits:
+        sys.set_int_max_str_digits(digits)
+    return job
+
+
+def run_program(payload, answers, write=os.write, leave=os._exit):
+    def say(text):
+        data = text.encode("ascii")
+        while data:
+            data = data[write(answers, data) :]
+
+    ballast = bytes(BALLAST_BYTES)
+    try:
+        source, entry, inputs = read_job(payload)
+    except MemoryError:
+        ballast = None
+        say("R\nL!memory\n.\n")
+        leave(0)
+    del payload
+    say("R\n")
+    random.seed(0)
+    try:
+        function = load_program(source, entry)
+    except BaseException as error:
+        ballast = error.__traceback__ = None
+        say(f"L!{word_for(error)}\n.\n")
+        leave(0)
+    say("L\n")
+    last, room = len(inputs) - 1, ANSWER_BYTES
+    for index, arguments in enumerate(inputs):
+        try:
+            text = encode(function(*arguments), [room])
+            room -= len(text)
+            text = f"{index}={text}\n" if room >= 0 else f"{index}!output_limit\n"
+        except Unsupported:
+            text = f"{index}!malformed\n"
+        except TooLong:
+            text = f"{index}!output_limit\n"
+        except BaseException as error:
+            ballast = error.__traceback__ = None
+            word = word_for(error)
+            text = f"{index}!{word}\n"
+            if word == "exited":
+                say(text + ".\n")
+                leave(0)
+        say(text if index < last else text + ".\n")
+    leave(0)
