@@ -19,25 +19,28 @@ PYTHON := .venv/bin/python
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
+# `0 1 2` as the command line wants it: `0,1,2`.
+empty :=
+comma := ,
+comma-list = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
+
 export JUPYTER_PATH := $(CURDIR)/.cache/jupyter
 
 .PHONY: help
 help: ## Show this list
-	@echo 'make TARGET [TIER=quick|full|llm] [SEEDS="0 1 2"]'
+	@echo 'make TARGET [TIER=smoke|quick|full] [SEEDS="0 1 2"]'
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12 | sed 's/^/  /'
 
 ##### The study
 
 .PHONY: figures
 figures: doctor ## Train all arms, draw figures/ and print a verdict on each finding (the main job)
-	@for seed in $(SEEDS); do $(KIT) study --tier $(TIER) --seed $$seed; done
-	$(KIT) figures --tier $(TIER)
-	$(KIT) claims --tier $(TIER)
+	$(KIT) study --tier $(TIER) --seeds $(call comma-list,$(SEEDS))
 	@echo 'Figures are in figures/. To read the study cell by cell: make lab'
 
 .PHONY: smoke
 smoke: doctor ## The main job in miniature: does every stage run? (its numbers mean nothing)
-	$(KIT) study --tier smoke --seed 0
+	$(KIT) study --tier smoke --seeds 0
 
 .PHONY: doctor
 doctor: $(KIT) ## Say what this machine offers: python3, sandbox isolation, device, threads, disk
