@@ -6,9 +6,10 @@
 //! What results is a base with *partial* zero-shot ability, which both SFT and RL need.
 //!
 //! Invariant: no document contains a chain of the data set, neither of a test set nor of a training
-//! set. Other chains of atoms do occur, of all topics, as a real base LLM has seen functions
-//! composed; `docs/regime.md` tells what happens without them. Nor does a task-format document use a description that is held out for
-//! paraphrases; wild comments do, as a base LLM knows the words that a benchmark happens to avoid.
+//! set, neither in what it describes nor in what its code does. Other chains of atoms do occur, of
+//! all topics, as a real base LLM has seen functions composed; `docs/regime.md` tells what happens
+//! without them. Nor does a task-format document use a description that is held out for paraphrases;
+//! wild comments do, as a base LLM knows the words that a benchmark happens to avoid.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -179,11 +180,17 @@ impl<'a> Corpus<'a> {
         Some(self.piece(described, noise, wordings, rng))
     }
 
-    /// Whether some run of atoms within `pieces` is a chain of the data set.
+    /// Whether some run of atoms within `pieces`, as described or as coded, is a chain of the data
+    /// set.
     fn tells_of_data_set(&self, pieces: &[Piece]) -> bool {
-        let ids: Vec<&str> = pieces.iter().map(|piece| piece.described.as_deref().unwrap_or("")).collect();
-        (0..ids.len()).any(|start| {
-            (start + 2..=ids.len()).any(|end| self.withheld.contains(&ids[start..end].join(KEY_SEPARATOR)))
+        let described: Vec<&str> =
+            pieces.iter().map(|piece| piece.described.as_deref().unwrap_or("")).collect();
+        let coded: Vec<&str> = pieces.iter().map(|piece| piece.name.as_str()).collect();
+        [described, coded].iter().any(|ids| {
+            (0..ids.len()).any(|start| {
+                let mut ends = start + 2..=ids.len();
+                ends.any(|end| self.withheld.contains(&ids[start..end].join(KEY_SEPARATOR)))
+            })
         })
     }
 }

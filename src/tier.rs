@@ -154,8 +154,58 @@ impl Tier {
         }
     }
 
+    /// This tier with some settings changed, each given as `field=value`, for example
+    /// `rl_steps=20` or `ppo.kl_coefficient=0.1`; values are JSON. It is named `<tier>-custom`, so
+    /// that its runs never count as the tier's.
+    ///
+    /// # Errors
+    /// `Error::Config` naming the field that does not exist or does not take the value.
+    pub fn with(&self, settings: &[String]) -> Result<Tier> {
+        if settings.is_empty() {
+            return Ok(self.clone());
+        }
+        let mut changed = serde_json::to_value(self).map_err(|error| Error::config("tier", error))?;
+        for setting in settings {
+            let (field, value) =
+                setting.split_once('=').ok_or_else(|| Error::config(setting, "is not `field=value`"))?;
+            let place = changed
+                .pointer_mut(&format!("/{}", field.replace('.', "/")))
+                .ok_or_else(|| Error::config(field, "no such setting; src/tier.rs lists them"))?;
+            *place = serde_json::from_str(value)
+                .map_err(|error| Error::config(field, format!("`{value}` is not JSON: {error}")))?;
+            serde_json::from_value::<Tier>(changed.clone()).map_err(|error| Error::config(field, error))?;
+        }
+        changed["name"] = format!("{}-custom", self.name).into();
+        serde_json::from_value(changed).map_err(|error| Error::config("tier", error))
+    }
+
     /// Optimizer steps of `sft-more`: as many samples as an RL arm draws.
     pub fn more_steps(&self) -> usize {
         self.rl_steps * self.ppo.rollouts_per_step() / self.sft.batch_size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_can_be_changed_by_name() {
+        let quick = Tier::quick();
+        let custom = quick.with(&["rl_steps=7".into(), "ppo.kl_coefficient=0.5".into()]).unwrap();
+        assert_eq!((custom.rl_steps, custom.ppo.kl_coefficient), (7, 0.5));
+        assert_eq!(custom.name, "quick-custom");
+        assert_eq!(custom.model, quick.model);
+        assert_eq!(quick.with(&[]).unwrap(), quick);
+    }
+
+    #[test]
+    fn a_setting_that_cannot_be_is_named() {
+        for (setting, field) in
+            [("ppo.speed=1", "ppo.speed"), ("rl_steps=-1", "rl_steps"), ("rl_steps", "rl_steps")]
+        {
+            let message = Tier::quick().with(&[setting.into()]).unwrap_err().to_string();
+            assert!(message.contains(field), "{message}");
+        }
     }
 }

@@ -107,6 +107,19 @@ struct StudyArgs {
     /// Use candle's own operations instead of the fused CPU kernels.
     #[arg(long)]
     composed: bool,
+    /// Change a setting of the tier, for example `ppo.kl_coefficient=0.1` (can be repeated). Such
+    /// runs are kept apart from the tier's own.
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    settings: Vec<String>,
+}
+
+impl StudyArgs {
+    fn open(&self, sandbox: SandboxConfig) -> Result<Study> {
+        let tier = Tier::named(&self.tier.tier)?.with(&self.settings)?;
+        let device = device::choose(&self.device)?;
+        let kernels = if self.composed { Kernels::Composed } else { Kernels::best(&device) };
+        Study::open(&Options { root: project_root(), tier, device, kernels, sandbox })
+    }
 }
 
 fn main() -> ExitCode {
@@ -128,12 +141,12 @@ fn dispatch(cli: Cli) -> Result<bool> {
         Command::Catalog { what: CatalogCommand::Check } => commands::catalog_check(&sandbox_config),
         Command::Synth(args) => commands::synth(&args, &sandbox_config),
         Command::Audit { tier } => {
-            let study = open(&tier.tier, "cpu", false, sandbox_config)?;
-            commands::audit(&study)
+            let options = Options { sandbox: sandbox_config, ..Options::here(&tier.tier)? };
+            commands::audit(&Study::open(&options)?)
         }
         Command::Run { what, study, seed, resume: _ } => {
             let arms = arms::select(&what)?;
-            let study = open(&study.tier.tier, &study.device, study.composed, sandbox_config)?;
+            let study = study.open(sandbox_config)?;
             for arm in arms {
                 let run = study.run(arm, seed)?;
                 println!("{} seed {seed}: {}", arm.name, run.folder().display());
@@ -141,7 +154,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
             Ok(true)
         }
         Command::Study { study, seeds } => {
-            let study = open(&study.tier.tier, &study.device, study.composed, sandbox_config)?;
+            let study = study.open(sandbox_config)?;
             commands::study(&study, &seeds)
         }
         Command::Eval(args) => commands::eval(&args, sandbox_config),
@@ -163,10 +176,4 @@ fn sandbox_config(cli: &Cli) -> Result<SandboxConfig> {
     config.workers = cli.workers.unwrap_or(config.workers);
     config.require = cli.isolation.parse::<IsolationLevel>()?;
     Ok(config)
-}
-
-fn open(tier: &str, device: &str, composed: bool, sandbox: SandboxConfig) -> Result<Study> {
-    let device = device::choose(device)?;
-    let kernels = if composed { Kernels::Composed } else { Kernels::best(&device) };
-    Study::open(&Options { root: project_root(), tier: Tier::named(tier)?, device, kernels, sandbox })
 }
