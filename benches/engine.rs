@@ -166,7 +166,7 @@ fn rollouts(model: &Decoder, runs: usize) -> Result<Vec<Completion>> {
 /// four microbatches of clipped policy loss and value loss, and one optimizer step.
 fn ppo(model: &Decoder, completions: &[Completion], runs: usize) -> Result<()> {
     let reference = model.copy()?.freeze();
-    let value = ValueHead::new(model.config().hidden_size, Seed::new(3), model.device())?;
+    let value = ValueHead::new(model.config().hidden_size, model.device())?;
     let mut optimizer = optimizer([model.variables(), value.variables()].concat())?;
     let prompts = prompts();
     let tokens: usize = completions.iter().zip(&prompts).map(|(c, p)| c.tokens.len() + p.len()).sum();

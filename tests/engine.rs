@@ -1,6 +1,9 @@
 //! The decoder against its oracles: PyTorch + transformers (golden values, made by
 //! `tests/golden/make_engine.py`), the composed path, finite differences, and itself after a resume.
 
+// A test that unwraps an error has failed, and says why.
+#![allow(clippy::unwrap_used)]
+
 use candle_core::{DType, Device, Tensor, Var};
 use sft_vs_rl::Error;
 use sft_vs_rl::model::{Batch, Config, Decoder, Kernels, ValueHead};

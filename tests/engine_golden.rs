@@ -3,6 +3,9 @@
 //! `LlamaForCausalLM` and `torch.optim.AdamW` computed from them; `tests/golden/make_engine.py` made
 //! all of it.
 
+// A test that unwraps an error has failed, and says why.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

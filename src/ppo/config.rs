@@ -113,9 +113,9 @@ impl PpoConfig {
             // docs/regime.md: several times below SFT's.
             learning_rate: LearningRate::constant(optimizer.lr, 10),
             // A linear probe on slow features may move faster than the features. One step of Adam
-            // moves each of some 130 weights by the rate, so a value by about .1 at most.
-            value_learning_rate: LearningRate::constant(1e-3, 0),
-            value_optimizer: AdamWConfig { lr: 1e-3, ..optimizer.clone() },
+            // moves each of some 130 weights by the rate, so a value by about .02 at most.
+            value_learning_rate: LearningRate::constant(2e-4, 0),
+            value_optimizer: AdamWConfig { lr: 2e-4, ..optimizer.clone() },
             optimizer,
         }
     }

@@ -155,10 +155,9 @@ impl Study {
         }
     }
 
-    /// The questions of every evaluation. The training set that is asked is that of the mixed
-    /// arms, for all arms alike.
+    /// The questions of every evaluation, the same for all arms.
     pub fn questions(&self) -> Vec<Question<'_>> {
-        let (_, trained_on) = self.dataset.pool(false, arms::MIXED.composites);
+        let (_, trained_on) = self.dataset.pool(false, arms::ASKED_TRAINING_CHAINS);
         questions(&self.dataset.splits, &trained_on, &self.tier.eval)
     }
 

@@ -129,7 +129,7 @@ fn renamed(rows: &[OutcomeRow], stage: &str) -> Vec<OutcomeRow> {
 }
 
 /// Arms that continue the same data order share a stream: `sft-start` is the beginning of
-/// `sft-mix-64`, and `sft-more` draws on where it stopped.
+/// `sft-mix-256`, and `sft-more` draws on where it stopped.
 fn stream_name(arm: &Arm) -> &'static str {
     match arm.recipe {
         Recipe::Pretrain => "pretrain",
