@@ -6,10 +6,10 @@ use polars::prelude::DataFrame;
 
 use crate::claims::{Claims, Report};
 use crate::error::{Error, Result};
-use crate::figure::{self, DataSetPicture, Finding1, Finding2, Finding3, SIZE};
+use crate::figure::{self, DataSetPicture, Finding1, Finding2, Finding3, SIZE, Svg};
 use crate::frame::{self, Bootstrap};
 use crate::problem::Problem;
-use crate::runs::{FinishedRun, RunStore};
+use crate::runs::{FinishedRun, RunStore, write_atomically};
 
 /// Finished runs of one tier, as frames.
 pub struct Results {
@@ -55,6 +55,28 @@ impl Results {
         Finding3::from_frames(&self.outcomes, &Bootstrap::standard())
     }
 
+    /// The figure of finding `number`, for a notebook.
+    ///
+    /// # Errors
+    /// `Error::Unknown` where there is no such finding, `Error::Figure` where its runs are missing.
+    pub fn figure(&self, number: u32) -> Result<Svg> {
+        match number {
+            1 => {
+                let data = self.finding1()?;
+                Svg::draw(SIZE, |area| figure::draw_finding1(area, &data))
+            }
+            2 => {
+                let data = self.finding2()?;
+                Svg::draw(SIZE, |area| figure::draw_finding2(area, &data))
+            }
+            3 => {
+                let data = self.finding3()?;
+                Svg::draw(SIZE, |area| figure::draw_finding3(area, &data))
+            }
+            _ => Err(Error::Unknown { kind: "finding", name: number.to_string(), known: "1, 2, 3".into() }),
+        }
+    }
+
     /// Judges `data/claims.toml`.
     pub fn claims(&self, root: &Path) -> Result<Report> {
         Claims::load(root.join("data/claims.toml"))?.judge(&self.outcomes, &self.tier)
@@ -63,28 +85,20 @@ impl Results {
     /// Draws the figure of each finding into `folder`, and returns their paths. A figure none of
     /// whose arms was run is left out and named on stderr.
     pub fn draw(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let mut drawn = Vec::new();
-        let mut save = |name: &str, saved: &dyn Fn(&Path) -> Result<()>| {
-            let path = folder.join(name);
-            match saved(&path) {
-                Ok(()) => drawn.push(path),
-                Err(Error::Figure(why)) => eprintln!("{name}: not drawn, {why}"),
+        for number in 1..=3 {
+            let path = folder.join(format!("finding{number}.svg"));
+            match self.figure(number) {
+                Ok(Svg(svg)) => write_atomically(&path, svg.as_bytes())?,
+                Err(Error::Figure(why)) => {
+                    eprintln!("finding {number}: not drawn, {why}");
+                    continue;
+                }
                 Err(error) => return Err(error),
             }
-            Ok(())
-        };
-        save("finding1.svg", &|path| {
-            let data = self.finding1()?;
-            figure::save_svg(path, SIZE, |area| figure::draw_finding1(area, &data))
-        })?;
-        save("finding2.svg", &|path| {
-            let data = self.finding2()?;
-            figure::save_svg(path, SIZE, |area| figure::draw_finding2(area, &data))
-        })?;
-        save("finding3.svg", &|path| {
-            let data = self.finding3()?;
-            figure::save_svg(path, SIZE, |area| figure::draw_finding3(area, &data))
-        })?;
+            drawn.push(path);
+        }
         Ok(drawn)
     }
 }

@@ -19,7 +19,7 @@ use crate::seed::Seed;
 use crate::synth::{self, Candidate, Chain, Rejection, Rules, Synthesizer, Topics, Usage};
 
 /// Changes whenever the same config and seed would give other problems.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Number of chains by depth.
 pub type Sizes = BTreeMap<usize, usize>;

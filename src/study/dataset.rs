@@ -20,7 +20,7 @@ use crate::tier::Tier;
 use crate::token::Codec;
 
 /// Raise it when the way data is made changes without a setting or the catalog changing.
-const RECIPE_VERSION: u32 = 1;
+const RECIPE_VERSION: u32 = 2;
 
 /// Documents that the tokenizer is trained on, besides all prompts and references of training.
 const TOKENIZER_DOCUMENTS: usize = 4_000;
