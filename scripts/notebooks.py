@@ -7,6 +7,7 @@
 """
 
 import json
+import os
 import pathlib
 import sys
 import time
@@ -114,6 +115,7 @@ def check(paths: list[pathlib.Path]) -> None:
 
 def main() -> None:
     command, *names = sys.argv[1:] or ["help"]
+    os.environ.setdefault("JUPYTER_PATH", str(KERNELSPEC.parents[2]))  # where the kernel is described
     paths = [pathlib.Path(name).resolve() for name in names] or sorted(NOTEBOOKS.glob("*.ipynb"))
     commands = {"kernelspec": install_kernelspec, "warm": warm}
     if command in commands:

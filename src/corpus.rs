@@ -43,7 +43,7 @@ pub struct CorpusConfig {
 impl CorpusConfig {
     /// The mixture of the quick tier; `docs/regime.md` tells how it was found.
     pub fn quick() -> Self {
-        CorpusConfig { task: 0.25, task_corrupted: 0.3, chained: 0.4, filler: 0.1, mislabeled: 0.2 }
+        CorpusConfig { task: 0.35, task_corrupted: 0.4, chained: 0.5, filler: 0.1, mislabeled: 0.2 }
     }
 }
 
