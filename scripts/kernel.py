@@ -8,6 +8,7 @@ import fcntl
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
@@ -37,6 +38,11 @@ def main() -> None:
         sys.exit("cargo is not on the PATH: install Rust from https://rustup.rs")
     if not KERNEL.exists():
         sys.exit(f"{KERNEL} is missing: run `make kernel`")
+    # Cells use Rust's shared standard library; the path to it that rustc writes into them does not
+    # survive the move from the project's target folder.
+    libraries = subprocess.run(
+        ["rustc", "--print", "target-libdir"], check=True, capture_output=True, text=True
+    ).stdout.strip()
     cells = take_folder()
     target = os.environ.get("CARGO_TARGET_DIR", "target")
     os.environ |= {
@@ -46,6 +52,7 @@ def main() -> None:
         "SFT_VS_RL_TARGET": str(PROJECT / target),
         "SFT_VS_RL_CARGO": cargo,
         "SFT_VS_RL_RUSTUP": shutil.which("rustup") or "",
+        "LD_LIBRARY_PATH": os.pathsep.join(filter(None, (libraries, os.environ.get("LD_LIBRARY_PATH")))),
         # Ours first: evcxr then compiles cells through scripts/evcxr-bin/cargo.
         "PATH": os.pathsep.join(
             (str(PROJECT / "scripts" / "evcxr-bin"), os.path.dirname(sys.executable), os.environ["PATH"])
