@@ -1,6 +1,6 @@
 //! Bad input on the `sandbox` command: the line is named, and the rest go on.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
