@@ -93,7 +93,6 @@ $(KERNELSPEC): scripts/notebooks.py .venv/installed
 test: | cargo-present python-present ## Run all tests
 	cargo test --locked
 	python3 -m unittest discover -s scripts -p 'test_*.py'
-	$(if $(NOTEBOOKS),python3 scripts/notebooks.py check $(NOTEBOOKS))
 
 .PHONY: bench
 bench: | cargo-present ## Measure tokens per second of training and sampling

@@ -37,3 +37,6 @@ pub mod report;
 pub mod study;
 
 pub use error::{Error, Result};
+
+/// For notebooks, which name this crate as their only dependency.
+pub use {candle_core, plotters, polars};
