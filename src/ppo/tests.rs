@@ -43,6 +43,8 @@ fn settings() -> PpoConfig {
         LearningRate { peak: 3e-3, warmup_steps: 2, decay: Decay::Linear, total_steps: 50, floor: 0.1 };
     config.value_learning_rate = LearningRate::constant(2e-2, 0);
     config.target_kl = 1.0;
+    // So weak that the policy may move far within these few steps.
+    config.kl_coefficient = 0.02;
     // Below 1, so that the critic's part in the advantages is tested too.
     config.lambda = 0.95;
     config

@@ -94,12 +94,8 @@ fn verdicts_stream() {
             .spawn(|| jsonl::serve(&sandbox, BufReader::new(read_jobs), write_verdicts).expect("pipes work"));
         let (lines, verdicts) = mpsc::channel();
         scope.spawn(move || {
-            let mut line = Vec::new();
-            for byte in read_verdicts.bytes().map_while(Result::ok) {
-                line.push(byte);
-                if byte == b'\n' {
-                    lines.send(std::mem::take(&mut line)).expect("someone listens");
-                }
+            for line in BufReader::new(read_verdicts).split(b'\n').map_while(Result::ok) {
+                lines.send(line).expect("someone listens");
             }
         });
         for i in 0..3 {
