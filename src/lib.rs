@@ -37,3 +37,6 @@ pub mod report;
 pub mod study;
 
 pub use error::{Error, Result};
+
+// A notebook names this crate only; what it needs of these comes from here, in the same versions.
+pub use {candle_core, plotters, polars};
