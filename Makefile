@@ -17,7 +17,6 @@ KERNEL := .cache/evcxr/bin/evcxr_jupyter
 KERNELSPEC := .cache/jupyter/kernels/rust/kernel.json
 PYTHON := .venv/bin/python
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
-NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 # `0 1 2` as the command line wants it: `0,1,2`.
 empty :=
@@ -56,8 +55,8 @@ $(KIT): $(SOURCES) | cargo-present python-present
 .PHONY: notebooks
 notebooks: kernel $(KIT) ## Execute all notebooks top to bottom, outputs written in place
 	$(PYTHON) scripts/notebooks.py warm
-	$(PYTHON) scripts/notebooks.py run $(NOTEBOOKS)
-	$(PYTHON) scripts/notebooks.py check $(NOTEBOOKS)
+	$(PYTHON) scripts/notebooks.py run
+	$(PYTHON) scripts/notebooks.py check
 
 .PHONY: lab
 lab: kernel $(KIT) .venv/lab-installed ## Open JupyterLab with the Rust kernel (PORT=8888)

@@ -46,6 +46,8 @@ def main() -> None:
     cells = take_folder()
     target = os.environ.get("CARGO_TARGET_DIR", "target")
     os.environ |= {
+        # evcxr, when it starts, rewrites `kernels/rust` under this folder to start itself without us.
+        "JUPYTER_PATH": str(cells),
         "EVCXR_TMPDIR": str(cells),
         "SFT_VS_RL_CELLS": str(cells),
         "SFT_VS_RL_ROOT": str(PROJECT),

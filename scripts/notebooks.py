@@ -1,9 +1,9 @@
 """Installs the kernel's description for Jupyter, executes the notebooks, and checks them.
 
-    notebooks.py kernelspec          tell this project's Jupyter where the Rust kernel is
-    notebooks.py warm                compile what the first cell of a notebook needs
-    notebooks.py run [NOTEBOOK ...]  execute top to bottom, outputs written in place
-    notebooks.py check               house rules and no stale output; needs nothing but python3
+    notebooks.py kernelspec            tell this project's Jupyter where the Rust kernel is
+    notebooks.py warm                  compile what the first cell of a notebook needs
+    notebooks.py run [NOTEBOOK ...]    execute top to bottom, outputs written in place
+    notebooks.py check [NOTEBOOK ...]  complete, executed, house rules; needs nothing but python3
 """
 
 import json
@@ -14,9 +14,13 @@ import time
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 NOTEBOOKS = PROJECT / "notebooks"
+# All of them: without names, `run` and `check` mean these, so that a lost one is noticed.
+NAMES = ("00_map.ipynb", "01_sft_needs_both.ipynb", "02_rl_lifts_sft.ipynb", "03_rl_from_scratch.ipynb")
 KERNELSPEC = PROJECT / ".cache" / "jupyter" / "kernels" / "rust" / "kernel.json"
 KERNEL_NAME = "rust"  # evcxr's own name, so that the notebooks also open elsewhere
 SET_UP = ':dep sft-vs-rl = { path = ".." }'
+# Not to be seen in an output; a home folder of `/` says nothing.
+MACHINE_PATHS = [str(path) + "/" for path in (PROJECT, pathlib.Path.home()) if path != path.parent]
 CELL_LINES = 15  # at most, so that a cell fits a reader's eye; logic lives in src/
 START_SECONDS = 180
 CELL_SECONDS = 3600  # a cell may train a model whose record is missing
@@ -90,11 +94,15 @@ def problems_of(notebook: dict) -> list[str]:
             problems.append(f"code cell {n} has more than {CELL_LINES} lines")
         if cell["execution_count"] is None:
             problems.append(f"code cell {n} was not executed")
+        elif cell["execution_count"] != n:
+            problems.append(f"code cell {n} was executed as number {cell['execution_count']}: run top to bottom")
         for output in cell["outputs"]:
             if output["output_type"] == "error":
                 problems.append(f"code cell {n} ended in an error: {output['evalue']}")
-            if str(PROJECT) in json.dumps(output):
+            if any(path in json.dumps(output) for path in MACHINE_PATHS):
                 problems.append(f"code cell {n} printed a path of this machine")
+    if not any(cell["outputs"] for cell in code):
+        problems.append("it has no output at all")
     n_deps = sum("".join(cell["source"]).count(":dep ") for cell in code)
     if n_deps != 1:
         problems.append(f"{n_deps} `:dep` lines; one is wanted (polars and plotters are re-exported)")
@@ -106,9 +114,10 @@ def problems_of(notebook: dict) -> list[str]:
 def check(paths: list[pathlib.Path]) -> None:
     n_problems = 0
     for path in paths:
-        for problem in problems_of(json.loads(path.read_text(encoding="utf-8"))):
+        missing = [] if path.exists() else ["it is missing"]
+        for problem in missing or problems_of(json.loads(path.read_text(encoding="utf-8"))):
             n_problems += 1
-            print(f"{path.relative_to(PROJECT)}: {problem}")
+            print(f"{path.name}: {problem}")
     print(f"{len(paths)} notebooks, {n_problems} problems")
     sys.exit(1 if n_problems or not paths else 0)
 
@@ -116,7 +125,7 @@ def check(paths: list[pathlib.Path]) -> None:
 def main() -> None:
     command, *names = sys.argv[1:] or ["help"]
     os.environ.setdefault("JUPYTER_PATH", str(KERNELSPEC.parents[2]))  # where the kernel is described
-    paths = [pathlib.Path(name).resolve() for name in names] or sorted(NOTEBOOKS.glob("*.ipynb"))
+    paths = [pathlib.Path(name).resolve() for name in names] or [NOTEBOOKS / name for name in NAMES]
     commands = {"kernelspec": install_kernelspec, "warm": warm}
     if command in commands:
         commands[command]()

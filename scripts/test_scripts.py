@@ -76,37 +76,57 @@ def notebook(*cells, kernel="rust") -> dict:
     return {"cells": list(cells), "metadata": {"kernelspec": {"name": kernel}}}
 
 
-def code(source: str, outputs=(), count=1) -> dict:
+def printed(text: str) -> dict:
+    return {"output_type": "stream", "name": "stdout", "text": [text]}
+
+
+def code(source: str, outputs=(), count=2) -> dict:
     return {"cell_type": "code", "source": source, "outputs": list(outputs), "execution_count": count}
 
 
-SET_UP = code(notebooks.SET_UP)
+SET_UP = code(notebooks.SET_UP, count=1)
+FINE = printed("fine")
 
 
 class NotebookCheck(unittest.TestCase):
     def test_a_good_notebook_has_no_problem(self):
-        self.assertEqual(notebooks.problems_of(notebook(SET_UP, code("1"))), [])
+        self.assertEqual(notebooks.problems_of(notebook(SET_UP, code("1", [FINE]))), [])
 
     def test_what_a_reader_would_stumble_over_is_found(self):
         error = {"output_type": "error", "evalue": "no such thing"}
-        path = {"output_type": "stream", "name": "stdout", "text": [f"{PROJECT}/data"]}
+        again = code(notebooks.SET_UP, count=3)
         for bad, word in [
-            (notebook(SET_UP, code("\n".join(["1;"] * 16))), "more than 15 lines"),
-            (notebook(SET_UP, code("1", count=None)), "not executed"),
+            (notebook(SET_UP, code("\n".join(["1;"] * 16), [FINE])), "more than 15 lines"),
+            (notebook(SET_UP, code("1", [FINE], count=None)), "not executed"),
+            (notebook(SET_UP, code("1", [FINE], count=7)), "top to bottom"),
+            (notebook(SET_UP, code("1")), "no output"),
             (notebook(SET_UP, code("1", [error])), "no such thing"),
-            (notebook(SET_UP, code("1", [path])), "path of this machine"),
-            (notebook(SET_UP, SET_UP), "`:dep`"),
-            (notebook(SET_UP, kernel="python3"), "kernel"),
+            (notebook(SET_UP, code("1", [printed(f"{PROJECT}/data")])), "path of this machine"),
+            (notebook(SET_UP, code("1", [printed(f"{pathlib.Path.home()}/x")])), "path of this machine"),
+            (notebook(SET_UP, code("1", [FINE]), again), "`:dep`"),
+            (notebook(SET_UP, code("1", [FINE]), kernel="python3"), "kernel"),
         ]:
             with self.subTest(word):
                 problems = notebooks.problems_of(bad)
                 self.assertEqual(len(problems), 1, problems)
                 self.assertIn(word, problems[0])
 
-    def test_no_notebook_at_all_is_a_failure(self):
-        with contextlib.redirect_stdout(io.StringIO()), self.assertRaises(SystemExit) as stop:
-            notebooks.check([])
+    def failed_check(self, paths) -> str:
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text), self.assertRaises(SystemExit) as stop:
+            notebooks.check(paths)
         self.assertEqual(stop.exception.code, 1)
+        return text.getvalue()
+
+    def test_no_notebook_at_all_is_a_failure(self):
+        self.failed_check([])
+
+    def test_a_lost_notebook_is_a_failure(self):
+        self.assertIn("it is missing", self.failed_check([PROJECT / "notebooks" / "no_such.ipynb"]))
+
+    def test_all_notebooks_of_the_folder_are_checked(self):
+        found = sorted(path.name for path in (PROJECT / "notebooks").glob("*.ipynb"))
+        self.assertEqual(found, sorted(notebooks.NAMES))
 
 
 if __name__ == "__main__":

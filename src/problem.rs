@@ -77,6 +77,22 @@ pub struct Problem {
     pub cases: Vec<Case>,
 }
 
+impl Problem {
+    /// The problem as a notebook prints it: set and key, prompt, reference, and the first `cases`
+    /// hidden cases.
+    pub fn show(&self, cases: usize) -> String {
+        let mut text =
+            format!("{}: {}\n\n{}{}\n", self.set.name(), self.key, self.prompts[0], self.reference);
+        for case in self.cases.iter().take(cases) {
+            text += &format!("    f({}) == {}\n", case.input.to_json(), case.expected.to_json());
+        }
+        match self.cases.len().saturating_sub(cases) {
+            0 => text,
+            more => text + &format!("    and {more} more hidden cases\n"),
+        }
+    }
+}
+
 /// What happened in one case. The words are part of the command line's contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,5 +180,32 @@ impl Verdict {
             ),
             Verdict::Infra(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_problem_says_how_much_is_left_out() {
+        let case = |x: i64| Case { input: Value::Int(x), expected: Value::Int(x + 1) };
+        let problem = Problem {
+            key: "increment".into(),
+            atoms: vec!["increment".into()],
+            topics: vec!["arithmetic".into()],
+            depth: 1,
+            set: Set::AtomBase,
+            input: ValueType::Int,
+            output: ValueType::Int,
+            prompts: vec!["# add one\n".into()],
+            held_out_prompts: Vec::new(),
+            entry: "f".into(),
+            reference: "def f(x):\n    return x + 1".into(),
+            cases: vec![case(1), case(2), case(5)],
+        };
+        let expected = "atom_base: increment\n\n# add one\ndef f(x):\n    return x + 1\n    f(1) == 2\n";
+        assert_eq!(problem.show(1), format!("{expected}    and 2 more hidden cases\n"));
+        assert!(problem.show(3).ends_with("f(5) == 6\n"));
     }
 }

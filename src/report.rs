@@ -1,5 +1,7 @@
 //! From run records to what a reader looks at: figures on disk, verdicts on claims.
 
+mod tables;
+
 use std::path::{Path, PathBuf};
 
 use polars::prelude::DataFrame;
@@ -10,6 +12,8 @@ use crate::figure::{self, DataSetPicture, Finding1, Finding2, Finding3, SIZE, Sv
 use crate::frame::{self, Bootstrap};
 use crate::problem::Problem;
 use crate::runs::{FinishedRun, RunStore, write_atomically};
+
+pub use tables::arms_table;
 
 /// Finished runs of one tier, as frames.
 pub struct Results {

@@ -39,7 +39,8 @@ impl Dataset {
             root.join(format!("data/generated/{}-{}", tier.name, &settings_hash(tier, catalog)?[..12]));
         let (splits_path, codec_path) = (folder.join("splits.jsonl"), folder.join("tokenizer.json"));
         if !splits_path.exists() || !codec_path.exists() {
-            eprintln!("data: synthesizing problems into {}", folder.display());
+            let shown = folder.strip_prefix(root).unwrap_or(&folder);
+            eprintln!("data: synthesizing problems into {}", shown.display());
             std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
             let splits = split::build(catalog, sandbox, &tier.splits, Seed::new(tier.data_seed))?;
             splits.save(&splits_path)?;
