@@ -6,7 +6,7 @@
 
 use super::attention::{Heads, RotaryTable, softmax_row};
 use super::block::{BlockSizes, BlockWeights};
-use super::gemm::{Matrix, PanelView, Panels, Store, gemm, linear, panel_size, set_column, set_row};
+use super::gemm::{Matrix, PanelView, Panels, Store, gemm, linear, mix, panel_size, set_column, set_row};
 use super::norm::rms_norm;
 use super::swiglu::swiglu;
 
@@ -214,9 +214,9 @@ fn attend(
             softmax_row(row, heads.scale());
         }
         let out = &mut mixed[first..][..group * head_dim];
-        let weights = Matrix::rows(scores, length);
-        gemm(group, head_dim, 0..prompt_len, weights, prompt_values, out, head_dim, Store::Overwrite);
-        let weights = Matrix::rows(&scores[prompt_len..], length);
-        gemm(group, head_dim, 0..own_len, weights, own_values, out, head_dim, Store::Add);
+        for (out, weights) in out.chunks_exact_mut(head_dim).zip(scores.chunks_exact(length)) {
+            mix(&weights[..prompt_len], prompt_values, out, Store::Overwrite);
+            mix(&weights[prompt_len..], own_values, out, Store::Add);
+        }
     }
 }

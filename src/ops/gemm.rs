@@ -137,6 +137,9 @@ trait Lanes: Copy {
     fn add(self, other: Self) -> Self;
     fn load(values: &[f32; PANEL]) -> Self;
     fn store(self, values: &mut [f32; PANEL]);
+    /// Asks for the memory at `place`, which will be needed soon.
+    #[inline(always)]
+    fn prefetch(_place: &[f32]) {}
 }
 
 /// For CPUs without a version of their own.
@@ -185,6 +188,12 @@ mod x86 {
     // has the instructions; loads and stores are unaligned and stay within the array.
     impl Lanes for Avx2 {
         #[inline(always)]
+        fn prefetch(place: &[f32]) {
+            // SAFETY: see above; a prefetch reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(place.as_ptr().cast()) }
+        }
+
+        #[inline(always)]
         fn zero() -> Self {
             // SAFETY: see above.
             unsafe { Avx2(_mm256_setzero_ps(), _mm256_setzero_ps()) }
@@ -226,6 +235,12 @@ mod x86 {
     pub(super) struct Avx512(__m512);
 
     impl Lanes for Avx512 {
+        #[inline(always)]
+        fn prefetch(place: &[f32]) {
+            // SAFETY: see above; a prefetch reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(place.as_ptr().cast()) }
+        }
+
         #[inline(always)]
         fn zero() -> Self {
             // SAFETY: see above.
@@ -340,69 +355,151 @@ fn product<L: Lanes, const ROWS: usize>(
     if !k.is_empty() {
         assert!(a.data.len() > (m - 1) * a.row_stride + (k.len() - 1) * a.col_stride);
     }
-    for (index, start) in (0..n).step_by(PANEL).enumerate() {
-        let panel = &b.data[index * b.inner * PANEL..][k.start * PANEL..k.end * PANEL];
-        let width = PANEL.min(n - start);
+    let mut start = 0;
+    while start < n {
+        let panels = &b.data[start / PANEL * b.inner * PANEL..];
+        // Few rows are few chains of multiply-adds, each waiting for its own last result: more panels
+        // at a time make more chains.
+        let together = match m {
+            1 if start + 4 * PANEL <= n => 4,
+            1..=3 if start + 2 * PANEL <= n => 2,
+            _ => 1,
+        };
+        let width = (n - start).min(together * PANEL);
         let mut row = 0;
         while row < m {
             // Empty when there is no inner index at all.
             let data = a.data.get(row * a.row_stride..).unwrap_or(&[]);
             let a = Matrix { data, ..a };
             let c = &mut c[row * ldc + start..];
+            let b = PanelView { data: panels, ..b };
+            let k = k.clone();
             // SAFETY: the assertions above cover the last row and inner index of `a`, and each case
             // has at most `m - row` rows.
             row += unsafe {
-                match m - row {
-                    1 => micro::<L, 1>(a, panel, c, ldc, width, store),
-                    2 => micro::<L, 2>(a, panel, c, ldc, width, store),
-                    3 => micro::<L, 3>(a, panel, c, ldc, width, store),
-                    left if left < ROWS => micro::<L, 4>(a, panel, c, ldc, width, store),
-                    _ => micro::<L, ROWS>(a, panel, c, ldc, width, store),
+                match (m - row, together) {
+                    (1, 4) => micro::<L, 1, 4>(a, b, k, c, ldc, width, store),
+                    (1, 2) => micro::<L, 1, 2>(a, b, k, c, ldc, width, store),
+                    (1, _) => micro::<L, 1, 1>(a, b, k, c, ldc, width, store),
+                    (2, 2) => micro::<L, 2, 2>(a, b, k, c, ldc, width, store),
+                    (2, _) => micro::<L, 2, 1>(a, b, k, c, ldc, width, store),
+                    (3, 2) => micro::<L, 3, 2>(a, b, k, c, ldc, width, store),
+                    (3, _) => micro::<L, 3, 1>(a, b, k, c, ldc, width, store),
+                    (left, _) if left < ROWS => micro::<L, 4, 1>(a, b, k, c, ldc, width, store),
+                    _ => micro::<L, ROWS, 1>(a, b, k, c, ldc, width, store),
                 }
             };
         }
+        start += together * PANEL;
     }
 }
 
-/// `M` rows times one panel, all sums in registers. Returns `M`.
+/// `M` rows times the first `P` panels of `b`, all sums in registers. Returns `M`.
 ///
 /// # Safety
-/// `a.data` holds `M` rows of `panel.len() / PANEL` elements at the strides of `a`.
+/// `a.data` holds `M` rows of `k.len()` elements at the strides of `a`.
 #[inline(always)]
-unsafe fn micro<L: Lanes, const M: usize>(
+unsafe fn micro<L: Lanes, const M: usize, const P: usize>(
     a: Matrix,
-    panel: &[f32],
+    b: PanelView,
+    k: Range<usize>,
     c: &mut [f32],
     ldc: usize,
     width: usize,
     store: Store,
 ) -> usize {
-    let mut sums = [L::zero(); M];
+    // The result lies in the third-level cache or beyond: its latency hides behind the products.
+    for i in 0..M {
+        L::prefetch(&c[i * ldc..]);
+    }
+    let panels: [&[[f32; PANEL]]; P] = std::array::from_fn(|p| {
+        &b.data[p * b.inner * PANEL..][k.start * PANEL..k.end * PANEL].as_chunks::<PANEL>().0[..k.len()]
+    });
+    let mut sums = [[L::zero(); P]; M];
     let mut column = a.data.as_ptr();
-    for b in panel.as_chunks::<PANEL>().0 {
-        let b = L::load(b);
-        for (i, sum) in sums.iter_mut().enumerate() {
+    for index in 0..k.len() {
+        // SAFETY: each panel was just cut to `k.len()` rows.
+        let b: [L; P] = std::array::from_fn(|p| L::load(unsafe { panels[p].get_unchecked(index) }));
+        for (i, sums) in sums.iter_mut().enumerate() {
             // SAFETY: row `i < M` at the current inner index, which the caller vouches for.
             let x = unsafe { *column.add(i * a.row_stride) };
-            *sum = sum.multiply_add(x, b);
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = sum.multiply_add(x, b);
+            }
         }
         column = column.wrapping_add(a.col_stride);
     }
-    for (i, sum) in sums.into_iter().enumerate() {
-        let row = &mut c[i * ldc..][..width];
-        if let Ok(row) = <&mut [f32; PANEL]>::try_from(&mut *row) {
-            let sum = if store == Store::Add { L::load(row).add(sum) } else { sum };
-            sum.store(row);
-            continue;
-        }
-        // The last, narrower panel.
-        let mut values = [0f32; PANEL];
-        sum.store(&mut values);
-        for (c, value) in row.iter_mut().zip(values) {
-            *c = if store == Store::Add { *c + value } else { value };
+    for (i, sums) in sums.into_iter().enumerate() {
+        for (sum, c) in sums.into_iter().zip(c[i * ldc..][..width].chunks_mut(PANEL)) {
+            put(sum, c, store);
         }
     }
     M
+}
+
+/// Stores a register to at most sixteen places.
+#[inline(always)]
+fn put<L: Lanes>(sum: L, c: &mut [f32], store: Store) {
+    if let Ok(c) = <&mut [f32; PANEL]>::try_from(&mut *c) {
+        let sum = if store == Store::Add { L::load(c).add(sum) } else { sum };
+        sum.store(c);
+        return;
+    }
+    // The last, narrower panel.
+    let mut values = [0f32; PANEL];
+    sum.store(&mut values);
+    for (c, value) in c.iter_mut().zip(values) {
+        *c = if store == Store::Add { *c + value } else { value };
+    }
+}
+
+/// `c (columns,) = weights (inner,) @ b`, for one row alone, as attention mixes values: `b` may have
+/// more rows than there are weights.
+///
+/// Unlike [`gemm`], each element is the sum of four interleaved chains, so that a multiply-add does
+/// not wait for the last one. The order depends on `weights.len()` only.
+pub(crate) fn mix(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        fn avx512(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
+            mix_with::<x86::Avx512>(weights, b, c, store);
+        }
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
+            mix_with::<x86::Avx2>(weights, b, c, store);
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                // SAFETY: the CPU was just seen to have these features.
+                return unsafe { avx512(weights, b, c, store) };
+            }
+            // SAFETY: the CPU was just seen to have these features.
+            return unsafe { avx2(weights, b, c, store) };
+        }
+    }
+    mix_with::<Portable>(weights, b, c, store);
+}
+
+#[inline(always)]
+fn mix_with<L: Lanes>(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
+    const CHAINS: usize = 4;
+    assert!(weights.len() <= b.inner && c.len() <= b.columns);
+    for (panel, c) in b.data.chunks_exact((b.inner * PANEL).max(1)).zip(c.chunks_mut(PANEL)) {
+        let rows = &panel.as_chunks::<PANEL>().0[..weights.len()];
+        let mut sums = [L::zero(); CHAINS];
+        let (quads, rest) = (rows.chunks_exact(CHAINS), weights.len() / CHAINS * CHAINS);
+        for (rows, weights) in quads.zip(weights.chunks_exact(CHAINS)) {
+            for ((sum, row), &weight) in sums.iter_mut().zip(rows).zip(weights) {
+                *sum = sum.multiply_add(weight, L::load(row));
+            }
+        }
+        for ((sum, row), &weight) in sums.iter_mut().zip(&rows[rest..]).zip(&weights[rest..]) {
+            *sum = sum.multiply_add(weight, L::load(row));
+        }
+        let [first, second, third, fourth] = sums;
+        put(first.add(second).add(third.add(fourth)), c, store);
+    }
 }
 
 #[cfg(test)]
@@ -450,6 +547,25 @@ mod tests {
         let all = product(9);
         for m in 1..9 {
             assert_eq!(product(m), all[..m * n]);
+        }
+    }
+
+    #[test]
+    fn one_row_mixes_values() {
+        let value = |i: usize| ((i * 29 + 7) % 23) as f32 - 11.0;
+        for (inner, n) in [(1, 1), (3, 16), (9, 33), (40, 32)] {
+            let b: Vec<f32> = (0..inner * n).map(value).collect();
+            let panels = Panels::packed(Matrix::rows(&b, n), inner, n);
+            for used in [0, 1, inner / 2, inner] {
+                let weights: Vec<f32> = (0..used).map(|i| value(i + 3)).collect();
+                let expected: Vec<f32> =
+                    (0..n).map(|j| (0..used).map(|i| weights[i] * b[i * n + j]).sum()).collect();
+                let mut c = vec![1.0; n];
+                mix(&weights, panels.view(), &mut c, Store::Overwrite);
+                assert_eq!(c, expected, "{used} of {inner} rows, {n} columns");
+                mix(&weights, panels.view(), &mut c, Store::Add);
+                assert!(c.iter().zip(&expected).all(|(c, e)| *c == 2.0 * e));
+            }
         }
     }
 }

@@ -21,16 +21,41 @@ vectorized! {
         let rows = gate_up.chunks_exact_mut(2 * inner).zip(dy.chunks_exact(inner)).zip(y.chunks_exact_mut(inner));
         for ((row, dy), y) in rows {
             let (gate, up) = row.split_at_mut(inner);
+            let (gates, gate) = gate.as_chunks_mut::<LANES>();
+            let (ups, up) = up.as_chunks_mut::<LANES>();
+            let (dys, dy) = dy.as_chunks::<LANES>();
+            let (ys, y) = y.as_chunks_mut::<LANES>();
+            for (((gate, up), dy), y) in gates.iter_mut().zip(ups).zip(dys).zip(ys) {
+                backward::<FMA, LANES>(gate, up, dy, y);
+            }
             for (((g, u), &dy), y) in gate.iter_mut().zip(up).zip(dy).zip(y) {
-                let (gate, up) = (*g, *u);
-                let sigmoid = 1.0 / (1.0 + exp::<FMA>(-gate));
-                let silu = gate * sigmoid;
-                *y = silu * up;
-                // silu' = sigmoid * (1 + gate * (1 - sigmoid))
-                *g = dy * up * (sigmoid + silu * (1.0 - sigmoid));
-                *u = dy * silu;
+                let (mut gate, mut up, mut activated) = ([*g], [*u], [0.0]);
+                backward::<FMA, 1>(&mut gate, &mut up, &[dy], &mut activated);
+                ([*g], [*u], [*y]) = (gate, up, activated);
             }
         }
+    }
+}
+
+/// Elements that one pass of the loop takes: arrays of a fixed length, or the compiler, which has to
+/// reckon with four slices that overlap, gives up on vector code.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn backward<const FMA: bool, const N: usize>(
+    gate: &mut [f32; N],
+    up: &mut [f32; N],
+    dy: &[f32; N],
+    y: &mut [f32; N],
+) {
+    let (gates, ups, dy) = (*gate, *up, *dy);
+    for i in 0..N {
+        let sigmoid = 1.0 / (1.0 + exp::<FMA>(-gates[i]));
+        let silu = gates[i] * sigmoid;
+        y[i] = silu * ups[i];
+        // silu' = sigmoid * (1 + gate * (1 - sigmoid))
+        gate[i] = dy[i] * ups[i] * (sigmoid + silu * (1.0 - sigmoid));
+        up[i] = dy[i] * silu;
     }
 }
 
