@@ -10,13 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::model::Decoder;
 use crate::problem::{Problem, Set, Verdict};
-use crate::reward::Judge;
+use crate::reward::{Court, Judge};
 use crate::rollout::{self, Sampling};
 use crate::runs::{OutcomeRow, Prompts};
-use crate::sandbox::Sandbox;
 use crate::seed::Seed;
 use crate::split::Splits;
-use crate::token::Codec;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,20 +66,20 @@ pub fn questions<'a>(
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EvalCost {
     pub tokens_sampled: u64,
-    pub programs_run: u64,
+    pub programs_judged: u64,
 }
 
 /// Answers all questions; one row a question. An answer that the sandbox could not judge is left
 /// out of its row: it is never counted as a failure.
 pub fn evaluate(
     model: &Decoder,
-    codec: &Codec,
-    sandbox: &Sandbox,
+    court: Court,
     questions: &[Question],
     stage: &str,
     config: &EvalConfig,
     seed: Seed,
 ) -> Result<(Vec<OutcomeRow>, EvalCost)> {
+    let codec = court.codec;
     let mut prompts = Vec::with_capacity(questions.len());
     for question in questions {
         let texts = match question.prompts {
@@ -100,7 +98,7 @@ pub fn evaluate(
     completions.extend(rollout::sample(model, &repeated, &sampled, seed.child("sampled"))?);
 
     // ---- verdicts ----
-    let mut judge = Judge::new(sandbox, codec, questions.iter().map(|question| question.problem).collect());
+    let mut judge = Judge::new(court, questions.iter().map(|question| question.problem).collect());
     let question_of =
         |row: usize| if row < questions.len() { row } else { (row - questions.len()) / config.samples };
     let answers: Vec<_> =
@@ -125,5 +123,5 @@ pub fn evaluate(
         });
     }
     let tokens_sampled = completions.iter().map(|completion| completion.tokens.len() as u64).sum();
-    Ok((rows, EvalCost { tokens_sampled, programs_run: judge.programs_run() }))
+    Ok((rows, EvalCost { tokens_sampled, programs_judged: judge.programs_judged() }))
 }

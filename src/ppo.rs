@@ -8,15 +8,16 @@
 //!  1. Prompts come without replacement, in epochs, each shuffled anew (37 details 6 does the same
 //!     for minibatches). Which prompts step `n` gets is a function of (seed, n) alone.
 //!  2. Sampling is at temperature 1, and the log-probabilities of sampling are kept as the *old*
-//!     ones of the ratio; lm-human-preferences computes them again in a forward pass of their own.
+//!     ones of the ratio, and so are the critic's values; lm-human-preferences computes both again
+//!     in a forward pass of its own.
 //!  3. The score (pass = 1, else 0) arrives at the last token. A response without the end token
 //!     scores 0 and is never run (lm-human-preferences: the "truncate token" filter), or its length
 //!     drifts. A rollout the sandbox could not judge is left out: a failure is not a zero.
 //!  4. Every token costs `kl_coefficient * (log p_policy - log p_reference)` (lm-human-preferences,
 //!     `non_score_reward`): the KL is a part of the reward, where its gradient is exact, and not of
 //!     the loss. The coefficient is constant.
-//!  5. Values and reference log-probabilities come from forward passes without a graph. The value
-//!     of a state is read at the position that predicts the next token.
+//!  5. Reference log-probabilities come from a forward pass without a graph. The value of a state is
+//!     read at the position that predicts the next token.
 //!  6. After the last token the value is 0, also where the length limit cut the response: cut
 //!     responses have failed, there is nothing left to come (37 details 5 would bootstrap).
 //!  7. Advantages by GAE with gamma 1 (lm-human-preferences; GAE) and, in `quick`, lambda 1.
@@ -84,8 +85,6 @@ pub fn train(
     config.check()?;
     let Learner { policy, reference, value, policy_optimizer, value_optimizer } = learner;
     let device = policy.device().clone();
-    // The same weights, read without building a graph.
-    let frozen_policy = policy.with_kernels(policy.kernels()).freeze();
     let reference = reference.with_kernels(reference.kernels()).freeze();
     let end_token = policy.config().eos_token_id.ok_or_else(|| {
         Error::config("eos_token_id", "PPO needs a model whose config.json names the end token")
@@ -106,7 +105,11 @@ pub fn train(
         let rows: Vec<&Task> =
             chosen.iter().flat_map(|task| std::iter::repeat_n(*task, config.samples_per_prompt)).collect();
         let prompts: Vec<Vec<u32>> = rows.iter().map(|task| task.prompt.clone()).collect();
-        let completions = rollout::sample(policy, &prompts, &sampling, step_seed.child("sample"))?;
+        let sample_seed = step_seed.child("sample");
+        let completions = match config.baseline {
+            Baseline::Critic => rollout::sample_with_values(policy, value, &prompts, &sampling, sample_seed)?,
+            Baseline::Group => rollout::sample(policy, &prompts, &sampling, sample_seed)?,
+        };
         m.tokens_sampled = completions.iter().map(|completion| completion.tokens.len()).sum();
         m.seconds_sample = started.elapsed().as_secs_f64();
 
@@ -122,32 +125,28 @@ pub fn train(
         (m.reward_mean, m.reward_deviation) = mean_and_deviation(&scores);
         m.mixed_prompts = mixed_groups(&rollouts);
 
-        // ---- Reference log-probabilities and values (5), without a graph.
+        // ---- Reference log-probabilities, without a graph, and values (5).
         let started = Instant::now();
         let passages: Vec<Passage> = rollouts.iter().map(Rollout::passage).collect();
         let read_tokens: usize = passages.iter().map(Passage::read_tokens).sum();
         let mut reference_log_probs: Vec<f32> = Vec::new(); // rollout after rollout
-        let mut old_values: Vec<f32> = Vec::new();
         for run in packing::split(&passages, config.tokens_per_microbatch) {
             let packed = Microbatch::pack(&passages[run], &device)?;
             let hidden = reference.hidden(&packed.batch)?; // (tokens, hidden)
             let log_probs = reference.log_probs(&hidden, &packed.rows, &packed.targets)?; // (rows,)
             reference_log_probs.extend(log_probs.to_vec1::<f32>()?);
-            if config.baseline == Baseline::Critic {
-                let hidden = packed.select(&frozen_policy.hidden(&packed.batch)?)?; // (rows, hidden)
-                old_values.extend(value.forward(&hidden)?.to_vec1::<f32>()?);
-            }
         }
-        let passes = if config.baseline == Baseline::Critic { 2 } else { 1 };
-        m.tokens_scored = passes * read_tokens;
-        let lambda = match config.baseline {
-            Baseline::Critic => config.lambda as f32,
+        m.tokens_scored = read_tokens;
+        let (old_values, lambda): (Vec<f32>, f32) = match config.baseline {
+            Baseline::Critic => {
+                let values = rollouts.iter().flat_map(|rollout| rollout.old_values().iter().copied());
+                (values.collect(), config.lambda as f32)
+            }
             Baseline::Group => {
                 // A constant value along the episode: with lambda 1, GAE is the return less that value.
                 let means = group_means(&rollouts);
                 let of_tokens = |(rollout, mean): (&Rollout, &f32)| vec![*mean; rollout.tokens.len()];
-                old_values = rollouts.iter().zip(&means).flat_map(of_tokens).collect();
-                1.0
+                (rollouts.iter().zip(&means).flat_map(of_tokens).collect(), 1.0)
             }
         };
 

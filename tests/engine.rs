@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use sft_vs_rl::Error;
 use sft_vs_rl::model::{Batch, Config, Decoder, Kernels, ValueHead};
 use sft_vs_rl::optim::{AdamW, AdamWConfig, Gradients};
-use sft_vs_rl::rollout::{Sampling, sample};
+use sft_vs_rl::rollout::{Sampling, sample, sample_with_values};
 use sft_vs_rl::seed::Seed;
 
 fn config(tied: bool, kv_heads: usize) -> Config {
@@ -278,6 +278,35 @@ fn both_samplers_write_the_same() {
         for (a, b) in a.iter().zip(&b) {
             assert_eq!(a.tokens, b.tokens);
             assert!(a.log_probs.iter().zip(&b.log_probs).all(|(a, b)| (a - b).abs() < 1e-4));
+        }
+    }
+}
+
+/// The values that sampling brings along are those of a forward pass over what was sampled.
+#[test]
+fn values_of_sampling_are_those_of_a_forward_pass() {
+    for kernels in [Kernels::Fused, Kernels::Composed] {
+        let model = decoder(true, 2, kernels);
+        let head = ValueHead::new(24, &Device::Cpu).unwrap();
+        for (_, var) in head.variables() {
+            let numbers: Vec<f32> = (0..var.elem_count()).map(|i| (i as f32 * 0.7 + 0.3).sin()).collect();
+            var.set(&Tensor::from_vec(numbers, var.dims(), &Device::Cpu).unwrap()).unwrap();
+        }
+        let prompts = sequences();
+        let completions = sample_with_values(&model, &head, &prompts, &sampling(1.0), Seed::new(3)).unwrap();
+        let plain = sample(&model, &prompts, &sampling(1.0), Seed::new(3)).unwrap();
+        for ((prompt, completion), plain) in prompts.iter().zip(&completions).zip(&plain) {
+            assert_eq!((&completion.tokens, &completion.log_probs), (&plain.tokens, &plain.log_probs));
+            assert!(plain.values.is_empty());
+            let whole = [&prompt[..], &completion.tokens].concat();
+            let hidden = model.hidden(&Batch::pack(&[whole], &Device::Cpu).unwrap()).unwrap();
+            let states = hidden.narrow(0, prompt.len() - 1, completion.tokens.len()).unwrap();
+            let expected = head.forward(&states).unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(completion.values.len(), expected.len());
+            assert!(
+                completion.values.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4),
+                "{kernels:?}"
+            );
         }
     }
 }

@@ -33,6 +33,12 @@ impl ValueHead {
         Ok(values.broadcast_add(self.bias.as_tensor())?)
     }
 
+    /// Weight `(hidden,)` and bias.
+    pub(crate) fn to_slices(&self) -> Result<(Vec<f32>, f32)> {
+        let bias = self.bias.as_tensor().to_vec1::<f32>()?;
+        Ok((self.weight.flatten_all()?.to_vec1::<f32>()?, bias[0]))
+    }
+
     /// Weight and bias by name, sorted.
     pub fn variables(&self) -> Vec<(String, Var)> {
         vec![(BIAS.into(), self.bias.clone()), (WEIGHT.into(), self.weight.clone())]

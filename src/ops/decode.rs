@@ -184,6 +184,16 @@ impl Step {
         linear(rows, normed, &projection.panels, &mut self.logits, Store::Overwrite);
         &mut self.logits
     }
+
+    /// What [`Self::logits`] computed last, `(rows, vocab)`.
+    pub(crate) fn last_logits(&mut self) -> &mut [f32] {
+        &mut self.logits
+    }
+
+    /// The hidden states that the last [`Self::logits`] were computed from, `(rows, hidden)`.
+    pub(crate) fn states(&self) -> &[f32] {
+        &self.normed
+    }
 }
 
 /// Attention of one row's new token to its prompt, its earlier tokens and itself.

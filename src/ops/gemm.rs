@@ -412,14 +412,19 @@ unsafe fn micro<L: Lanes, const M: usize, const P: usize>(
     for i in 0..M {
         L::prefetch(&c[i * ldc..]);
     }
-    let panels: [&[[f32; PANEL]]; P] = std::array::from_fn(|p| {
-        &b.data[p * b.inner * PANEL..][k.start * PANEL..k.end * PANEL].as_chunks::<PANEL>().0[..k.len()]
-    });
+    let mut panels: [&[[f32; PANEL]]; P] = [&[]; P];
+    for (p, panel) in panels.iter_mut().enumerate() {
+        let data = &b.data[p * b.inner * PANEL..][k.start * PANEL..k.end * PANEL];
+        *panel = &data.as_chunks::<PANEL>().0[..k.len()];
+    }
     let mut sums = [[L::zero(); P]; M];
     let mut column = a.data.as_ptr();
     for index in 0..k.len() {
-        // SAFETY: each panel was just cut to `k.len()` rows.
-        let b: [L; P] = std::array::from_fn(|p| L::load(unsafe { panels[p].get_unchecked(index) }));
+        let mut b = [L::zero(); P];
+        for (b, panel) in b.iter_mut().zip(panels) {
+            // SAFETY: each panel was just cut to `k.len()` rows.
+            *b = L::load(unsafe { panel.get_unchecked(index) });
+        }
         for (i, sums) in sums.iter_mut().enumerate() {
             // SAFETY: row `i < M` at the current inner index, which the caller vouches for.
             let x = unsafe { *column.add(i * a.row_stride) };

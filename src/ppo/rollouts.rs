@@ -67,6 +67,11 @@ impl Rollout<'_> {
         Passage { prompt: &self.task.prompt, response: &self.completion.tokens }
     }
 
+    /// What the critic said before each response token; empty without a critic.
+    pub fn old_values(&self) -> &[f32] {
+        &self.completion.values
+    }
+
     /// Log-probabilities under the policy that sampled it, one a response token.
     pub fn old_log_probs(&self) -> &[f32] {
         &self.completion.log_probs

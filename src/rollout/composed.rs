@@ -5,7 +5,7 @@ use candle_core::Tensor;
 
 use super::{Completion, Row, Sampling};
 use crate::Result;
-use crate::model::{Decoder, composed};
+use crate::model::{Decoder, ValueHead, composed};
 use crate::seed::Seed;
 
 /// Keys and values of one layer, `(rows, kv_heads, columns, head_dim)`.
@@ -13,6 +13,7 @@ type Cache = Option<(Tensor, Tensor)>;
 
 pub(super) fn sample(
     model: &Decoder,
+    critic: Option<&ValueHead>,
     prompts: &[Vec<u32>],
     sampling: &Sampling,
     seed: Seed,
@@ -31,11 +32,19 @@ pub(super) fn sample(
     let mut column = 0;
     loop {
         let width = next.len() / prompts.len();
-        let mut logits = forward(model, &next, column, &padding, &mut caches)?.to_vec2::<f32>()?;
+        let hidden = forward(model, &next, column, &padding, &mut caches)?; // (rows, hidden)
+        let mut logits = model.logits(&hidden)?.to_vec2::<f32>()?;
+        let values = match critic {
+            Some(critic) => Some(critic.forward(&hidden)?.to_vec1::<f32>()?),
+            None => None,
+        };
         column += width;
         next.clear();
-        for (row, logits) in rows.iter_mut().zip(&mut logits) {
+        for (index, (row, logits)) in rows.iter_mut().zip(&mut logits).enumerate() {
             let done = row.done(sampling);
+            if let (false, Some(values)) = (done, &values) {
+                row.completion.values.push(values[index]);
+            }
             next.push(if done { sampling.end_token } else { row.draw(logits, sampling) });
         }
         if rows.iter().all(|row| row.done(sampling)) {
@@ -44,10 +53,11 @@ pub(super) fn sample(
     }
 }
 
-/// Logits after the last of `tokens (rows * width,)`, which go to columns `column..column + width`.
+/// Hidden states after the last of `tokens (rows * width,)`, which go to columns
+/// `column..column + width`.
 ///
 /// # Shapes
-/// returns `(rows, vocab)`
+/// returns `(rows, hidden)`
 fn forward(
     model: &Decoder,
     tokens: &[u32],
@@ -93,5 +103,5 @@ fn forward(
         })?;
     }
     let last = x.reshape((rows, width, hidden))?.narrow(1, width - 1, 1)?.squeeze(1)?.contiguous()?;
-    model.logits(&model.final_norm(&last)?)
+    model.final_norm(&last)
 }

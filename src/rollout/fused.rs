@@ -13,7 +13,8 @@ use rayon::prelude::*;
 
 use super::{Completion, Row, Sampling};
 use crate::Result;
-use crate::model::{Batch, Decoder, composed, fused};
+use crate::model::{Batch, Decoder, ValueHead, composed, fused};
+use crate::ops::simd::dot;
 use crate::ops::{
     Activations, BlockSizes, Cache, DecodeBlock, Place, Projection, RotaryTable, Rows, Step, block_forward,
 };
@@ -32,6 +33,8 @@ struct Shared<'a> {
     embedding: Vec<f32>, // (vocab, hidden)
     blocks: Vec<DecodeBlock>,
     projection: Projection,
+    /// Weight `(hidden,)` and bias of the value head.
+    critic: Option<(Vec<f32>, f32)>,
     rotary: RotaryTable,
     prompts: Prompts,
     /// Rows in the order they are taken: those of one prompt together.
@@ -45,12 +48,15 @@ struct Prompts {
     of_row: Vec<usize>,
     lengths: Vec<usize>,
     cache: Cache,
-    /// Logits after the last token, `(distinct prompts, vocab)`.
+    /// Logits after the last token, `(distinct prompts, vocab)`, and the hidden states they come from,
+    /// `(distinct prompts, hidden)`.
     logits: Vec<f32>,
+    states: Vec<f32>,
 }
 
 pub(super) fn sample(
     model: &Decoder,
+    critic: Option<&ValueHead>,
     prompts: &[Vec<u32>],
     sampling: &Sampling,
     seed: Seed,
@@ -74,6 +80,7 @@ pub(super) fn sample(
         embedding,
         blocks: blocks.chunks_exact(sizes.weights_len()).map(|flat| DecodeBlock::new(sizes, flat)).collect(),
         projection,
+        critic: critic.map(ValueHead::to_slices).transpose()?,
         rotary,
         prompts,
         order,
@@ -138,7 +145,8 @@ fn read_prompts(
         last.x.extend_from_slice(&x[(batch.range(slot).end - 1) * hidden..][..hidden]);
     }
     let logits = last.logits(projection).to_vec();
-    Ok(Prompts { of_row, lengths: distinct.iter().map(|prompt| prompt.len()).collect(), cache, logits })
+    let lengths = distinct.iter().map(|prompt| prompt.len()).collect();
+    Ok(Prompts { of_row, lengths, cache, logits, states: last.states().to_vec() })
 }
 
 /// A row that is being written.
@@ -163,6 +171,10 @@ fn decode(shared: &Shared, sizes: BlockSizes, slots: usize) -> Vec<(usize, Compl
             let prompt_slot = shared.prompts.of_row[index];
             let logits = &shared.prompts.logits[prompt_slot * shared.vocab..][..shared.vocab];
             let mut row = Row::new(shared.seed, index, capacity);
+            if let Some((weight, bias)) = &shared.critic {
+                let state = &shared.prompts.states[prompt_slot * shared.hidden..][..shared.hidden];
+                row.completion.values.push(dot(state, weight) + bias);
+            }
             let token = row.draw(&mut logits.to_vec(), shared.sampling);
             if row.done(shared.sampling) {
                 finished.push((index, row.completion));
@@ -181,7 +193,13 @@ fn decode(shared: &Shared, sizes: BlockSizes, slots: usize) -> Vec<(usize, Compl
             step.x.extend_from_slice(&shared.embedding[*token as usize * shared.hidden..][..shared.hidden]);
         }
         step.forward(&shared.blocks, &shared.rotary, &shared.prompts.cache, &mut own);
-        let logits = step.logits(&shared.projection);
+        step.logits(&shared.projection);
+        if let Some((weight, bias)) = &shared.critic {
+            for (active, state) in active.iter_mut().zip(step.states().chunks_exact(shared.hidden)) {
+                active.row.completion.values.push(dot(state, weight) + bias);
+            }
+        }
+        let logits = step.last_logits();
         for (active, logits) in active.iter_mut().zip(logits.chunks_exact_mut(shared.vocab)) {
             active.token = active.row.draw(logits, shared.sampling);
         }

@@ -8,7 +8,7 @@ mod fused;
 
 use rand::Rng;
 
-use crate::model::{Decoder, Kernels};
+use crate::model::{Decoder, Kernels, ValueHead};
 use crate::ops::simd::{exp_shifted, max, sum, vectorized};
 use crate::seed::{ChaCha8Rng, Seed};
 use crate::{Error, Result};
@@ -31,6 +31,8 @@ pub struct Completion {
     pub tokens: Vec<u32>,
     /// `log p` of each token of `tokens` at temperature 1, whatever temperature it was drawn at.
     pub log_probs: Vec<f32>,
+    /// What the value head said before each token of `tokens`; empty without one.
+    pub values: Vec<f32>,
     /// The end token was reached.
     pub finished: bool,
 }
@@ -44,14 +46,36 @@ pub fn sample(
     sampling: &Sampling,
     seed: Seed,
 ) -> Result<Vec<Completion>> {
+    write(model, None, prompts, sampling, seed)
+}
+
+/// [`sample`], and the value head's estimate before each token: the hidden state that predicts the
+/// token is at hand, which saves PPO a forward pass over all rollouts.
+pub fn sample_with_values(
+    model: &Decoder,
+    critic: &ValueHead,
+    prompts: &[Vec<u32>],
+    sampling: &Sampling,
+    seed: Seed,
+) -> Result<Vec<Completion>> {
+    write(model, Some(critic), prompts, sampling, seed)
+}
+
+fn write(
+    model: &Decoder,
+    critic: Option<&ValueHead>,
+    prompts: &[Vec<u32>],
+    sampling: &Sampling,
+    seed: Seed,
+) -> Result<Vec<Completion>> {
     check(model, prompts, sampling)?;
     if prompts.is_empty() || sampling.max_new_tokens == 0 {
-        let empty = Completion { tokens: vec![], log_probs: vec![], finished: false };
+        let empty = Completion { tokens: vec![], log_probs: vec![], values: vec![], finished: false };
         return Ok(vec![empty; prompts.len()]);
     }
     match model.kernels() {
-        Kernels::Fused => fused::sample(model, prompts, sampling, seed),
-        Kernels::Composed => composed::sample(model, prompts, sampling, seed),
+        Kernels::Fused => fused::sample(model, critic, prompts, sampling, seed),
+        Kernels::Composed => composed::sample(model, critic, prompts, sampling, seed),
     }
 }
 
@@ -91,6 +115,7 @@ impl Row {
         let completion = Completion {
             tokens: Vec::with_capacity(capacity),
             log_probs: Vec::with_capacity(capacity),
+            values: Vec::new(),
             finished: false,
         };
         Row { noise: seed.child_index(index as u64).stream("sampling"), completion }

@@ -25,6 +25,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::evaluate::{Question, questions};
 use crate::model::{Decoder, Kernels};
+use crate::reward::{Court, KnownVerdicts};
 use crate::runs::{Begin, FinishedRun, RunSpec, RunStore};
 use crate::sandbox::{Sandbox, SandboxConfig};
 use crate::tier::Tier;
@@ -72,6 +73,7 @@ pub struct Study {
     pub dataset: Dataset,
     pub sandbox: Sandbox,
     pub store: RunStore,
+    known: KnownVerdicts,
     device: Device,
     kernels: Kernels,
 }
@@ -89,6 +91,7 @@ impl Study {
             dataset,
             sandbox,
             store: RunStore::open(options.root.join("data/runs"))?,
+            known: KnownVerdicts::default(),
             device: options.device.clone(),
             kernels: options.kernels,
         })
@@ -159,6 +162,11 @@ impl Study {
     pub fn questions(&self) -> Vec<Question<'_>> {
         let (_, trained_on) = self.dataset.pool(false, arms::ASKED_TRAINING_CHAINS);
         questions(&self.dataset.splits, &trained_on, &self.tier.eval)
+    }
+
+    /// What judges answers to this data set.
+    pub fn court(&self) -> Court<'_> {
+        Court { sandbox: &self.sandbox, codec: &self.dataset.codec, known: &self.known }
     }
 
     /// The trained model of a finished run.

@@ -234,7 +234,7 @@ impl<'a> Trainer<'a> {
                     }
                 }
                 let parent = parent.ok_or_else(|| Error::Data(format!("arm {} has no start", arm.name)))?;
-                let judge = Judge::new(&study.sandbox, &study.dataset.codec, problems);
+                let judge = Judge::new(study.court(), problems);
                 let verifier = Control::new(judge, reward == Reward::Shuffled, reward == Reward::Format);
                 Ok(Trainer::Rl {
                     study,
@@ -294,7 +294,7 @@ impl<'a> Trainer<'a> {
                 let Some((head, head_optimizer)) = critic else {
                     return Err(Error::Data("an RL arm without a value head".to_owned()));
                 };
-                let before = verifier.inner().programs_run();
+                let before = verifier.inner().programs_judged();
                 let mut observe = |step: &ppo::PpoStep| {
                     cost.tokens_trained += step.tokens_trained as u64;
                     cost.tokens_sampled += step.tokens_sampled as u64;
@@ -316,7 +316,7 @@ impl<'a> Trainer<'a> {
                 };
                 let verify: &mut dyn Verifier = verifier;
                 ppo::train(&mut learner, tasks, verify, &study.tier.ppo, seed, steps, &mut observe)?;
-                cost.verifier_calls += verifier.inner().programs_run() - before;
+                cost.verifier_calls += verifier.inner().programs_judged() - before;
                 Ok(())
             }
         }
@@ -345,12 +345,11 @@ fn mixture(study: &Study, pool: Pool) -> Result<Mixture> {
 
 /// One evaluation. All arms of a seed draw their answers from the same streams.
 fn answer(study: &Study, state: &mut State, stage: &str, seed: Seed) -> Result<Vec<OutcomeRow>> {
-    let (codec, sandbox) = (&study.dataset.codec, &study.sandbox);
     let seed = seed.child("evaluation");
     let (rows, cost) =
-        evaluate(&state.model, codec, sandbox, &study.questions(), stage, &study.tier.eval, seed)?;
+        evaluate(&state.model, study.court(), &study.questions(), stage, &study.tier.eval, seed)?;
     state.cost.tokens_sampled += cost.tokens_sampled;
-    state.cost.verifier_calls += cost.programs_run;
+    state.cost.verifier_calls += cost.programs_judged;
     state.cost.flops += 2.0 * state.model.config().parameters() as f64 * cost.tokens_sampled as f64;
     Ok(rows)
 }

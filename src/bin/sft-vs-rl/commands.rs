@@ -10,6 +10,7 @@ use sft_vs_rl::frame::pass_at_k;
 use sft_vs_rl::model::{Decoder, Kernels};
 use sft_vs_rl::problem::{CaseWord, Set};
 use sft_vs_rl::report::{self, Results};
+use sft_vs_rl::reward::Court;
 use sft_vs_rl::runs::{Prompts, RunStore};
 use sft_vs_rl::sandbox::{Sandbox, SandboxConfig};
 use sft_vs_rl::seed::Seed;
@@ -157,8 +158,9 @@ pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
         samples: args.samples,
         max_new_tokens: args.max_new_tokens,
     };
+    let court = Court { codec: &codec, ..study.court() };
     let seed = Seed::new(args.seed).child("eval");
-    let (rows, _) = evaluate(&model, &codec, &study.sandbox, &questions, "eval", &config, seed)?;
+    let (rows, _) = evaluate(&model, court, &questions, "eval", &config, seed)?;
     if args.json {
         for row in &rows {
             println!("{}", serde_json::to_string(row).map_err(|error| Error::Data(error.to_string()))?);
