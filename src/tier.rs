@@ -47,7 +47,7 @@ pub struct Tier {
 
     // ---- Evaluation
     pub eval: EvalConfig,
-    /// Evaluations in the course of `sft-more` and of the RL arms, as shares of their length.
+    /// Evaluations in the course of `sft-more` (the sweep over SFT epochs), as shares of its length.
     pub stages: Vec<f64>,
     /// Training steps between checkpoints of SFT and pretraining; RL saves ten times as often.
     pub checkpoint_every: usize,

@@ -149,7 +149,7 @@ impl Study {
     /// Steps after which an arm is evaluated before its end.
     fn stages(&self, arm: &Arm) -> Vec<usize> {
         match arm.recipe {
-            Recipe::Rl { .. } | Recipe::Sft { length: Length::More, .. } => {
+            Recipe::Sft { length: Length::More, .. } => {
                 let steps = self.steps(arm) as f64;
                 let stages = self.tier.stages.iter().map(|share| (share * steps).round() as usize);
                 stages.filter(|step| *step > 0 && *step < steps as usize).collect()
