@@ -2,6 +2,7 @@
 
 mod tables;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::DataFrame;
@@ -18,6 +19,8 @@ pub use tables::arms_table;
 /// Finished runs of one tier, as frames.
 pub struct Results {
     pub tier: String,
+    /// Where the runs lie, from the project's folder on.
+    pub store: PathBuf,
     pub runs: Vec<FinishedRun>,
     pub outcomes: DataFrame,
     pub metrics: DataFrame,
@@ -30,21 +33,25 @@ impl Results {
     /// # Errors
     /// `Error::RunStore` where there are neither.
     pub fn open(root: &Path, tier: &str) -> Result<Results> {
-        let trained = root.join("data/runs");
-        let shipped = root.join("data/records").join(tier);
+        let trained = PathBuf::from("data/runs");
+        let shipped = Path::new("data/records").join(tier);
         for store in [&trained, &shipped] {
-            let runs = RunStore::read_only(store).runs(tier)?;
+            let runs = RunStore::read_only(root.join(store)).runs(tier)?;
             if !runs.is_empty() {
-                return Results::of(tier, runs);
+                let (outcomes, metrics) = (frame::outcomes(&runs)?, frame::metrics(&runs)?);
+                return Ok(Results { tier: tier.to_owned(), store: store.clone(), runs, outcomes, metrics });
             }
         }
         let message = format!("has no finished run of tier {tier}; `make figures TIER={tier}` trains them");
-        Err(Error::RunStore { path: trained, message })
+        Err(Error::RunStore { path: root.join(trained), message })
     }
 
-    fn of(tier: &str, runs: Vec<FinishedRun>) -> Result<Results> {
-        let (outcomes, metrics) = (frame::outcomes(&runs)?, frame::metrics(&runs)?);
-        Ok(Results { tier: tier.to_owned(), runs, outcomes, metrics })
+    /// How many runs there are of which seeds, and where from.
+    pub fn summary(&self) -> String {
+        let seeds: BTreeSet<u64> = self.runs.iter().map(|run| run.record.seed).collect();
+        let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+        let (runs, seeds) = (self.runs.len(), seeds.join(", "));
+        format!("{runs} finished runs of tier {}, seeds {seeds}, from {}", self.tier, self.store.display())
     }
 
     pub fn finding1(&self) -> Result<Finding1> {
