@@ -92,6 +92,7 @@ $(KERNELSPEC): scripts/notebooks.py .venv/installed
 test: | cargo-present python-present ## Run all tests
 	cargo test --locked
 	python3 -m unittest discover -s scripts -p 'test_*.py'
+	python3 scripts/notebooks.py check
 
 .PHONY: bench
 bench: | cargo-present ## Measure tokens per second of training and sampling

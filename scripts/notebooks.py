@@ -6,6 +6,7 @@
     notebooks.py check [NOTEBOOK ...]  complete, executed, house rules; needs nothing but python3
 """
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ PROJECT = pathlib.Path(__file__).resolve().parent.parent
 NOTEBOOKS = PROJECT / "notebooks"
 # All of them: without names, `run` and `check` mean these, so that a lost one is noticed.
 NAMES = ("00_map.ipynb", "01_sft_needs_both.ipynb", "02_rl_lifts_sft.ipynb", "03_rl_from_scratch.ipynb")
+KERNEL = PROJECT / ".cache" / "evcxr" / "bin" / "evcxr_jupyter"
 KERNELSPEC = PROJECT / ".cache" / "jupyter" / "kernels" / "rust" / "kernel.json"
 KERNEL_NAME = "rust"  # evcxr's own name, so that the notebooks also open elsewhere
 SET_UP = ':dep sft-vs-rl = { path = ".." }'
@@ -36,6 +38,18 @@ def install_kernelspec() -> None:
         "interrupt_mode": "message",
     }
     KERNELSPEC.write_text(json.dumps(spec, indent=1) + "\n")
+
+
+def require_kernel() -> None:
+    """Ends with a message and exit code 2 where there is nothing to execute notebooks with."""
+    missing = [str(path.relative_to(PROJECT)) for path in (KERNEL, KERNELSPEC) if not path.exists()]
+    for module in ("nbclient", "nbformat"):
+        if importlib.util.find_spec(module) is None:
+            missing.append(f"{module} in {sys.executable}")
+    if missing:
+        print(f"cannot execute notebooks, missing: {', '.join(missing)}", file=sys.stderr)
+        print("`make kernel` installs what is needed; then use .venv/bin/python.", file=sys.stderr)
+        sys.exit(2)
 
 
 def execute(notebook, where: str) -> None:
@@ -69,6 +83,11 @@ def warm() -> None:
     execute(nbformat.v4.new_notebook(cells=cells), "warm")
 
 
+def is_progress(output) -> bool:
+    """What a cell says on stderr while it works; it differs from one run to the next."""
+    return output["output_type"] == "stream" and output["name"] == "stderr"
+
+
 def run(paths: list[pathlib.Path]) -> None:
     import nbformat
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -81,6 +100,8 @@ def run(paths: list[pathlib.Path]) -> None:
             sys.exit(f"{path}: {error}")
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
+            if cell.cell_type == "code":
+                cell.outputs = [output for output in cell.outputs if not is_progress(output)]
         nbformat.write(notebook, path)
 
 
@@ -126,6 +147,8 @@ def main() -> None:
     command, *names = sys.argv[1:] or ["help"]
     os.environ.setdefault("JUPYTER_PATH", str(KERNELSPEC.parents[2]))  # where the kernel is described
     paths = [pathlib.Path(name).resolve() for name in names] or [NOTEBOOKS / name for name in NAMES]
+    if command in ("warm", "run"):
+        require_kernel()
     commands = {"kernelspec": install_kernelspec, "warm": warm}
     if command in commands:
         commands[command]()

@@ -111,6 +111,23 @@ class NotebookCheck(unittest.TestCase):
                 self.assertEqual(len(problems), 1, problems)
                 self.assertIn(word, problems[0])
 
+    def test_progress_is_not_kept_and_results_are(self):
+        self.assertTrue(notebooks.is_progress({"output_type": "stream", "name": "stderr", "text": ["3 of 9"]}))
+        self.assertFalse(notebooks.is_progress(FINE))
+        self.assertFalse(notebooks.is_progress({"output_type": "display_data", "data": {}}))
+
+    def test_a_missing_kernel_is_named_with_what_to_do(self):
+        text, kernel = io.StringIO(), notebooks.KERNEL
+        notebooks.KERNEL = PROJECT / "no_such_kernel"
+        try:
+            with contextlib.redirect_stderr(text), self.assertRaises(SystemExit) as stop:
+                notebooks.require_kernel()
+        finally:
+            notebooks.KERNEL = kernel
+        self.assertEqual(stop.exception.code, 2)
+        self.assertIn("no_such_kernel", text.getvalue())
+        self.assertIn("make kernel", text.getvalue())
+
     def failed_check(self, paths) -> str:
         text = io.StringIO()
         with contextlib.redirect_stdout(text), self.assertRaises(SystemExit) as stop:
