@@ -22,8 +22,9 @@ pub struct Results {
     /// Where the runs lie, from the project's folder on.
     pub store: PathBuf,
     pub runs: Vec<FinishedRun>,
-    pub outcomes: DataFrame,
-    pub metrics: DataFrame,
+    // Not for use as they are: see `rebuilt`.
+    outcomes: DataFrame,
+    metrics: DataFrame,
 }
 
 impl Results {
@@ -46,6 +47,16 @@ impl Results {
         Err(Error::RunStore { path: root.join(trained), message })
     }
 
+    /// What [`frame::outcomes`] makes of the runs.
+    pub fn outcomes(&self) -> Result<DataFrame> {
+        rebuilt(&self.outcomes)
+    }
+
+    /// What [`frame::metrics`] makes of the runs.
+    pub fn metrics(&self) -> Result<DataFrame> {
+        rebuilt(&self.metrics)
+    }
+
     /// How many runs there are of which seeds, and where from.
     pub fn summary(&self) -> String {
         let seeds: BTreeSet<u64> = self.runs.iter().map(|run| run.record.seed).collect();
@@ -55,15 +66,15 @@ impl Results {
     }
 
     pub fn finding1(&self) -> Result<Finding1> {
-        Finding1::from_frames(&self.outcomes, &Bootstrap::standard())
+        Finding1::from_frames(&self.outcomes()?, &Bootstrap::standard())
     }
 
     pub fn finding2(&self) -> Result<Finding2> {
-        Finding2::from_frames(&self.outcomes, &self.metrics, &Bootstrap::standard())
+        Finding2::from_frames(&self.outcomes()?, &self.metrics()?, &Bootstrap::standard())
     }
 
     pub fn finding3(&self) -> Result<Finding3> {
-        Finding3::from_frames(&self.outcomes, &Bootstrap::standard())
+        Finding3::from_frames(&self.outcomes()?, &Bootstrap::standard())
     }
 
     /// The figure of finding `number`, for a notebook.
@@ -90,7 +101,7 @@ impl Results {
 
     /// Judges `data/claims.toml`.
     pub fn claims(&self, root: &Path) -> Result<Report> {
-        Claims::load(root.join("data/claims.toml"))?.judge(&self.outcomes, &self.tier)
+        Claims::load(root.join("data/claims.toml"))?.judge(&self.outcomes()?, &self.tier)
     }
 
     /// Draws the figure of each finding into `folder`, and returns their paths. A figure none of
@@ -112,6 +123,13 @@ impl Results {
         }
         Ok(drawn)
     }
+}
+
+/// The same columns in a new frame. A frame remembers a hash table of its column names, and each
+/// cell of a notebook is a library of its own with its own hash seed: a frame that one cell has used
+/// does not find its columns in the next.
+fn rebuilt(frame: &DataFrame) -> Result<DataFrame> {
+    Ok(DataFrame::new(frame.height(), frame.columns().to_vec())?)
 }
 
 /// Draws the picture of the data set.

@@ -68,14 +68,14 @@ impl Results {
     /// 95% interval.
     pub fn gaps(&self, number: u8, unseen: (Set, Prompts)) -> Result<Table> {
         let arms = arms::select(&format!("finding{number}"))?;
-        gaps(&self.outcomes, &arms, unseen, &Bootstrap::standard()).map(Table::new)
+        gaps(&self.outcomes()?, &arms, unseen, &Bootstrap::standard()).map(Table::new)
     }
 
     /// Three pass rates of finding `number`'s arms on `set`, with 95% intervals: of one answer at
     /// temperature 1, of the likeliest answer, and of the better of four.
     pub fn rates(&self, number: u8, set: Set) -> Result<Table> {
         let arms = arms::select(&format!("finding{number}"))?;
-        rates(&self.outcomes, &arms, set, &Bootstrap::standard()).map(Table::new)
+        rates(&self.outcomes()?, &arms, set, &Bootstrap::standard()).map(Table::new)
     }
 
     /// How the training of `arm` went: its steps in `parts` equal parts, and the mean of each of
@@ -162,8 +162,9 @@ fn estimates(
 
 /// [`Results::training`] from the rows of all seeds.
 fn training(arm: &str, rows: &[MetricRow], metrics: &[&str], parts: usize) -> Result<DataFrame> {
-    let n_steps = rows.iter().map(|row| row.step + 1).max().unwrap_or(0);
-    let parts = parts.clamp(1, n_steps.max(1));
+    let missing = |what: &str| Error::Data(format!("arm `{arm}` has no run here that logs {what}"));
+    let n_steps = rows.iter().map(|row| row.step + 1).max().ok_or_else(|| missing("anything"))?;
+    let parts = parts.clamp(1, n_steps);
     let first_step = |part: usize| (part * n_steps).div_ceil(parts);
     let of_part = |part: usize| {
         rows.iter().filter(move |row| (first_step(part)..first_step(part + 1)).contains(&row.step))
@@ -179,7 +180,7 @@ fn training(arm: &str, rows: &[MetricRow], metrics: &[&str], parts: usize) -> Re
                 .filter(|value| value.is_finite())
                 .collect();
             if values.is_empty() {
-                return Err(Error::Data(format!("arm `{arm}` has no run here that logs `{metric}`")));
+                return Err(missing(&format!("`{metric}`")));
             }
             means.push(three_digits(values.iter().sum::<f64>() / values.len() as f64));
         }
