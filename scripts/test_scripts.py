@@ -76,8 +76,8 @@ def notebook(*cells, kernel="rust") -> dict:
     return {"cells": list(cells), "metadata": {"kernelspec": {"name": kernel}}}
 
 
-def printed(text: str) -> dict:
-    return {"output_type": "stream", "name": "stdout", "text": [text]}
+def printed(text: str, name="stdout") -> dict:
+    return {"output_type": "stream", "name": name, "text": [text]}
 
 
 def code(source: str, outputs=(), count=2) -> dict:
@@ -101,6 +101,8 @@ class NotebookCheck(unittest.TestCase):
             (notebook(SET_UP, code("1", [FINE], count=7)), "top to bottom"),
             (notebook(SET_UP, code("1")), "no output"),
             (notebook(SET_UP, code("1", [error])), "no such thing"),
+            (notebook(SET_UP, code("1", [FINE, printed("not found", "stderr")])), "not found"),
+            (notebook(SET_UP, code("1", [FINE]), code("table()?", count=3)), "shows nothing"),
             (notebook(SET_UP, code("1", [printed(f"{PROJECT}/data")])), "path of this machine"),
             (notebook(SET_UP, code("1", [printed(f"{pathlib.Path.home()}/x")])), "path of this machine"),
             (notebook(SET_UP, code("1", [FINE]), again), "`:dep`"),
@@ -111,10 +113,11 @@ class NotebookCheck(unittest.TestCase):
                 self.assertEqual(len(problems), 1, problems)
                 self.assertIn(word, problems[0])
 
-    def test_progress_is_not_kept_and_results_are(self):
-        self.assertTrue(notebooks.is_progress({"output_type": "stream", "name": "stderr", "text": ["3 of 9"]}))
-        self.assertFalse(notebooks.is_progress(FINE))
-        self.assertFalse(notebooks.is_progress({"output_type": "display_data", "data": {}}))
+    def test_only_a_value_that_says_nothing_is_dropped(self):
+        shown = {"output_type": "execute_result", "data": {"text/plain": "()"}}
+        self.assertTrue(notebooks.is_unit(shown))
+        self.assertFalse(notebooks.is_unit(shown | {"data": {"text/plain": "(1, 2)"}}))
+        self.assertFalse(notebooks.is_unit(FINE))
 
     def test_a_missing_kernel_is_named_with_what_to_do(self):
         text, kernel = io.StringIO(), notebooks.KERNEL
