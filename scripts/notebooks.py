@@ -6,6 +6,7 @@
     notebooks.py check [NOTEBOOK ...]  complete, executed, house rules; needs nothing but python3
 """
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -16,13 +17,16 @@ PROJECT = pathlib.Path(__file__).resolve().parent.parent
 NOTEBOOKS = PROJECT / "notebooks"
 # All of them: without names, `run` and `check` mean these, so that a lost one is noticed.
 NAMES = ("00_map.ipynb", "01_sft_needs_both.ipynb", "02_rl_lifts_sft.ipynb", "03_rl_from_scratch.ipynb")
+KERNEL = PROJECT / ".cache" / "evcxr" / "bin" / "evcxr_jupyter"
 KERNELSPEC = PROJECT / ".cache" / "jupyter" / "kernels" / "rust" / "kernel.json"
 KERNEL_NAME = "rust"  # evcxr's own name, so that the notebooks also open elsewhere
 SET_UP = ':dep sft-vs-rl = { path = ".." }'
+# Synthesizes the problems that notebooks open, where that was not done before (a minute).
+DATA = "use sft_vs_rl::study::*; Study::open(&Options::here(\"quick\")?)?;"
 # Not to be seen in an output; a home folder of `/` says nothing.
 MACHINE_PATHS = [str(path) + "/" for path in (PROJECT, pathlib.Path.home()) if path != path.parent]
 CELL_LINES = 15  # at most, so that a cell fits a reader's eye; logic lives in src/
-START_SECONDS = 180
+START_SECONDS = 600  # some seconds where the machine has nothing else to do
 CELL_SECONDS = 3600  # a cell may train a model whose record is missing
 
 
@@ -36,6 +40,18 @@ def install_kernelspec() -> None:
         "interrupt_mode": "message",
     }
     KERNELSPEC.write_text(json.dumps(spec, indent=1) + "\n")
+
+
+def require_kernel() -> None:
+    """Ends with a message and exit code 2 where there is nothing to execute notebooks with."""
+    missing = [str(path.relative_to(PROJECT)) for path in (KERNEL, KERNELSPEC) if not path.exists()]
+    for module in ("nbclient", "nbformat"):
+        if importlib.util.find_spec(module) is None:
+            missing.append(f"{module} in {sys.executable}")
+    if missing:
+        print(f"cannot execute notebooks, missing: {', '.join(missing)}", file=sys.stderr)
+        print("`make kernel` installs what is needed; then use .venv/bin/python.", file=sys.stderr)
+        sys.exit(2)
 
 
 def execute(notebook, where: str) -> None:
@@ -53,6 +69,8 @@ def execute(notebook, where: str) -> None:
         kernel_name=KERNEL_NAME,
         timeout=CELL_SECONDS,
         startup_timeout=START_SECONDS,
+        iopub_timeout=START_SECONDS,  # outputs of a busy machine may come late; they are not to be lost
+        raise_on_iopub_timeout=True,
         record_timing=False,  # an unchanged notebook gives an unchanged file
         coalesce_streams=True,
         resources={"metadata": {"path": str(NOTEBOOKS)}},
@@ -65,8 +83,13 @@ def execute(notebook, where: str) -> None:
 def warm() -> None:
     import nbformat.v4
 
-    cells = [nbformat.v4.new_code_cell(SET_UP), nbformat.v4.new_code_cell("use sft_vs_rl::*;")]
+    cells = [nbformat.v4.new_code_cell(source) for source in (SET_UP, DATA)]
     execute(nbformat.v4.new_notebook(cells=cells), "warm")
+
+
+def is_unit(output) -> bool:
+    """The `()` that evcxr shows for a cell whose last expression has no value."""
+    return output["output_type"] == "execute_result" and output["data"] == {"text/plain": "()"}
 
 
 def run(paths: list[pathlib.Path]) -> None:
@@ -77,10 +100,16 @@ def run(paths: list[pathlib.Path]) -> None:
         notebook = nbformat.read(path, as_version=4)
         try:
             execute(notebook, path.name)
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            sys.exit(f"{path}: {error}")
+        except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
+            sys.exit(f"{path}: not written, {error}")
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
+            if cell.cell_type == "code":
+                cell.outputs = [output for output in cell.outputs if not is_unit(output)]
+        failed = ("ended in an error", "shows nothing")
+        problems = [problem for problem in problems_of(notebook) if any(words in problem for words in failed)]
+        if problems:
+            sys.exit(f"{path}: not written, " + "; ".join(problems))
         nbformat.write(notebook, path)
 
 
@@ -96,9 +125,14 @@ def problems_of(notebook: dict) -> list[str]:
             problems.append(f"code cell {n} was not executed")
         elif cell["execution_count"] != n:
             problems.append(f"code cell {n} was executed as number {cell['execution_count']}: run top to bottom")
+        if source.rstrip().endswith("?") and not cell["outputs"]:
+            problems.append(f"code cell {n} shows nothing")
         for output in cell["outputs"]:
             if output["output_type"] == "error":
                 problems.append(f"code cell {n} ended in an error: {output['evalue']}")
+            # An error that `?` returns is only printed: evcxr goes on with the next cell.
+            if output["output_type"] == "stream" and output["name"] == "stderr":
+                problems.append(f"code cell {n} ended in an error: {''.join(output['text']).strip()}")
             if any(path in json.dumps(output) for path in MACHINE_PATHS):
                 problems.append(f"code cell {n} printed a path of this machine")
     if not any(cell["outputs"] for cell in code):
@@ -126,6 +160,8 @@ def main() -> None:
     command, *names = sys.argv[1:] or ["help"]
     os.environ.setdefault("JUPYTER_PATH", str(KERNELSPEC.parents[2]))  # where the kernel is described
     paths = [pathlib.Path(name).resolve() for name in names] or [NOTEBOOKS / name for name in NAMES]
+    if command in ("warm", "run"):
+        require_kernel()
     commands = {"kernelspec": install_kernelspec, "warm": warm}
     if command in commands:
         commands[command]()

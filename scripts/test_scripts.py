@@ -76,8 +76,8 @@ def notebook(*cells, kernel="rust") -> dict:
     return {"cells": list(cells), "metadata": {"kernelspec": {"name": kernel}}}
 
 
-def printed(text: str) -> dict:
-    return {"output_type": "stream", "name": "stdout", "text": [text]}
+def printed(text: str, name="stdout") -> dict:
+    return {"output_type": "stream", "name": name, "text": [text]}
 
 
 def code(source: str, outputs=(), count=2) -> dict:
@@ -101,6 +101,8 @@ class NotebookCheck(unittest.TestCase):
             (notebook(SET_UP, code("1", [FINE], count=7)), "top to bottom"),
             (notebook(SET_UP, code("1")), "no output"),
             (notebook(SET_UP, code("1", [error])), "no such thing"),
+            (notebook(SET_UP, code("1", [FINE, printed("not found", "stderr")])), "not found"),
+            (notebook(SET_UP, code("1", [FINE]), code("table()?", count=3)), "shows nothing"),
             (notebook(SET_UP, code("1", [printed(f"{PROJECT}/data")])), "path of this machine"),
             (notebook(SET_UP, code("1", [printed(f"{pathlib.Path.home()}/x")])), "path of this machine"),
             (notebook(SET_UP, code("1", [FINE]), again), "`:dep`"),
@@ -110,6 +112,24 @@ class NotebookCheck(unittest.TestCase):
                 problems = notebooks.problems_of(bad)
                 self.assertEqual(len(problems), 1, problems)
                 self.assertIn(word, problems[0])
+
+    def test_only_a_value_that_says_nothing_is_dropped(self):
+        shown = {"output_type": "execute_result", "data": {"text/plain": "()"}}
+        self.assertTrue(notebooks.is_unit(shown))
+        self.assertFalse(notebooks.is_unit(shown | {"data": {"text/plain": "(1, 2)"}}))
+        self.assertFalse(notebooks.is_unit(FINE))
+
+    def test_a_missing_kernel_is_named_with_what_to_do(self):
+        text, kernel = io.StringIO(), notebooks.KERNEL
+        notebooks.KERNEL = PROJECT / "no_such_kernel"
+        try:
+            with contextlib.redirect_stderr(text), self.assertRaises(SystemExit) as stop:
+                notebooks.require_kernel()
+        finally:
+            notebooks.KERNEL = kernel
+        self.assertEqual(stop.exception.code, 2)
+        self.assertIn("no_such_kernel", text.getvalue())
+        self.assertIn("make kernel", text.getvalue())
 
     def failed_check(self, paths) -> str:
         text = io.StringIO()

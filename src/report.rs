@@ -2,6 +2,7 @@
 
 mod tables;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::DataFrame;
@@ -18,9 +19,12 @@ pub use tables::arms_table;
 /// Finished runs of one tier, as frames.
 pub struct Results {
     pub tier: String,
+    /// Where the runs lie, from the project's folder on.
+    pub store: PathBuf,
     pub runs: Vec<FinishedRun>,
-    pub outcomes: DataFrame,
-    pub metrics: DataFrame,
+    // Not for use as they are: see `rebuilt`.
+    outcomes: DataFrame,
+    metrics: DataFrame,
 }
 
 impl Results {
@@ -30,33 +34,47 @@ impl Results {
     /// # Errors
     /// `Error::RunStore` where there are neither.
     pub fn open(root: &Path, tier: &str) -> Result<Results> {
-        let trained = root.join("data/runs");
-        let shipped = root.join("data/records").join(tier);
+        let trained = PathBuf::from("data/runs");
+        let shipped = Path::new("data/records").join(tier);
         for store in [&trained, &shipped] {
-            let runs = RunStore::read_only(store).runs(tier)?;
+            let runs = RunStore::read_only(root.join(store)).runs(tier)?;
             if !runs.is_empty() {
-                return Results::of(tier, runs);
+                let (outcomes, metrics) = (frame::outcomes(&runs)?, frame::metrics(&runs)?);
+                return Ok(Results { tier: tier.to_owned(), store: store.clone(), runs, outcomes, metrics });
             }
         }
         let message = format!("has no finished run of tier {tier}; `make figures TIER={tier}` trains them");
-        Err(Error::RunStore { path: trained, message })
+        Err(Error::RunStore { path: root.join(trained), message })
     }
 
-    fn of(tier: &str, runs: Vec<FinishedRun>) -> Result<Results> {
-        let (outcomes, metrics) = (frame::outcomes(&runs)?, frame::metrics(&runs)?);
-        Ok(Results { tier: tier.to_owned(), runs, outcomes, metrics })
+    /// What [`frame::outcomes`] makes of the runs.
+    pub fn outcomes(&self) -> Result<DataFrame> {
+        rebuilt(&self.outcomes)
+    }
+
+    /// What [`frame::metrics`] makes of the runs.
+    pub fn metrics(&self) -> Result<DataFrame> {
+        rebuilt(&self.metrics)
+    }
+
+    /// How many runs there are of which seeds, and where from.
+    pub fn summary(&self) -> String {
+        let seeds: BTreeSet<u64> = self.runs.iter().map(|run| run.record.seed).collect();
+        let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+        let (runs, seeds) = (self.runs.len(), seeds.join(", "));
+        format!("{runs} finished runs of tier {}, seeds {seeds}, from {}", self.tier, self.store.display())
     }
 
     pub fn finding1(&self) -> Result<Finding1> {
-        Finding1::from_frames(&self.outcomes, &Bootstrap::standard())
+        Finding1::from_frames(&self.outcomes()?, &Bootstrap::standard())
     }
 
     pub fn finding2(&self) -> Result<Finding2> {
-        Finding2::from_frames(&self.outcomes, &self.metrics, &Bootstrap::standard())
+        Finding2::from_frames(&self.outcomes()?, &self.metrics()?, &Bootstrap::standard())
     }
 
     pub fn finding3(&self) -> Result<Finding3> {
-        Finding3::from_frames(&self.outcomes, &Bootstrap::standard())
+        Finding3::from_frames(&self.outcomes()?, &Bootstrap::standard())
     }
 
     /// The figure of finding `number`, for a notebook.
@@ -83,7 +101,7 @@ impl Results {
 
     /// Judges `data/claims.toml`.
     pub fn claims(&self, root: &Path) -> Result<Report> {
-        Claims::load(root.join("data/claims.toml"))?.judge(&self.outcomes, &self.tier)
+        Claims::load(root.join("data/claims.toml"))?.judge(&self.outcomes()?, &self.tier)
     }
 
     /// Draws the figure of each finding into `folder`, and returns their paths. A figure none of
@@ -105,6 +123,13 @@ impl Results {
         }
         Ok(drawn)
     }
+}
+
+/// The same columns in a new frame. A frame remembers a hash table of its column names, and each
+/// cell of a notebook is a library of its own with its own hash seed: a frame that one cell has used
+/// does not find its columns in the next.
+fn rebuilt(frame: &DataFrame) -> Result<DataFrame> {
+    Ok(DataFrame::new(frame.height(), frame.columns().to_vec())?)
 }
 
 /// Draws the picture of the data set.

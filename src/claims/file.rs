@@ -46,6 +46,16 @@ pub enum Role {
     Report,
 }
 
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Required => "required",
+            Role::Control => "control",
+            Role::Report => "report",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Relation {
     #[serde(rename = ">=")]

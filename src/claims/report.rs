@@ -5,7 +5,7 @@ use std::fmt;
 use polars::df;
 use polars::prelude::DataFrame;
 
-use super::{ClauseVerdict, FindingVerdict, Outcome, Role};
+use super::{ClauseVerdict, FindingVerdict, Outcome};
 use crate::error::Result;
 
 /// All verdicts of one tier. `Display` prints them.
@@ -46,7 +46,7 @@ impl Report {
             |field: fn(&ClauseVerdict) -> &str| -> Vec<&str> { self.clauses.iter().map(field).collect() };
         Ok(df!(
             "clause" => text(|verdict| &verdict.clause.id),
-            "role" => text(|verdict| role_name(verdict.clause.role)),
+            "role" => text(|verdict| verdict.clause.role.name()),
             "estimate" => of(|estimate| estimate.value),
             "low" => of(|estimate| estimate.low),
             "high" => of(|estimate| estimate.high),
@@ -60,14 +60,6 @@ impl Report {
             "verdict" => text(|verdict| verdict.outcome.name()),
             "reason" => text(|verdict| &verdict.reason),
         )?)
-    }
-}
-
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Required => "required",
-        Role::Control => "control",
-        Role::Report => "report",
     }
 }
 
@@ -101,7 +93,7 @@ impl fmt::Display for Report {
                 };
                 let clause = &verdict.clause;
                 let threshold = format!("{} {:.2}", clause.relation.symbol(), clause.threshold);
-                let role = role_name(clause.role);
+                let role = clause.role.name();
                 write!(
                     f,
                     "  {:<width$}  {role:<8}  {value:>8}  {interval:>18}  {threshold:>9}  {seeds:>5}  {}",

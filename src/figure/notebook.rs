@@ -22,15 +22,31 @@ impl Svg {
 
 /// A frame that a notebook shows as an HTML table.
 #[derive(Debug, Clone)]
-pub struct Table(pub DataFrame);
+pub struct Table {
+    pub frame: DataFrame,
+    /// What stands above it; may be empty.
+    pub caption: String,
+}
 
 impl Table {
+    pub fn new(frame: DataFrame) -> Table {
+        Table { frame, caption: String::new() }
+    }
+
+    pub fn with_caption(self, caption: &str) -> Table {
+        Table { caption: caption.to_owned(), ..self }
+    }
+
     /// More rows than this are left out, and said to be.
     const MAX_ROWS: usize = 40;
 
     pub fn html(&self) -> String {
-        let frame = &self.0;
-        let mut html = String::from("<table><thead><tr>");
+        let frame = &self.frame;
+        let mut html = String::new();
+        if !self.caption.is_empty() {
+            html.push_str(&format!("<p><b>{}</b></p>", escape(&self.caption)));
+        }
+        html.push_str("<table><thead><tr>");
         for name in frame.get_column_names() {
             html.push_str(&format!("<th>{}</th>", escape(name.as_str())));
         }

@@ -212,7 +212,8 @@ fn a_failed_drawing_leaves_the_old_file() {
 #[test]
 fn tables_escape_what_they_show() {
     let rows = answers_at("<b>", 0, "final", Set::CompositeB, &[4]);
-    let html = Table(outcomes_from_rows(&rows).unwrap()).html();
-    assert!(html.contains("&lt;b&gt;") && !html.contains("<b>"));
+    let html = Table::new(outcomes_from_rows(&rows).unwrap()).with_caption("<b>").html();
+    assert_eq!(html.matches("&lt;b&gt;").count(), 2);
+    assert!(html.contains("<p><b>&lt;b&gt;</b></p>") && !html.contains("<td><b>"));
     assert_eq!(html.matches("<tr>").count(), 2);
 }

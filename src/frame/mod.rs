@@ -90,22 +90,6 @@ pub fn metrics_from_rows(rows: &[(String, u64, MetricRow)]) -> Result<DataFrame>
     )?)
 }
 
-/// What each run took: one row a run, with the fields of [`crate::runs::Cost`].
-pub fn costs(runs: &[FinishedRun]) -> Result<DataFrame> {
-    let cost = |field: fn(&crate::runs::Cost) -> f64| -> Vec<f64> {
-        runs.iter().map(|run| field(&run.record.facts.cost)).collect()
-    };
-    Ok(df!(
-        "arm" => runs.iter().map(|run| run.record.arm.as_str()).collect::<Vec<_>>(),
-        "seed" => runs.iter().map(|run| run.record.seed).collect::<Vec<_>>(),
-        "tokens_trained" => cost(|cost| cost.tokens_trained as f64),
-        "tokens_sampled" => cost(|cost| cost.tokens_sampled as f64),
-        "verifier_calls" => cost(|cost| cost.verifier_calls as f64),
-        "flops" => cost(|cost| cost.flops),
-        "seconds" => cost(|cost| cost.seconds),
-    )?)
-}
-
 /// The pass rate of every arm, stage, set and kind of prompts in `outcomes`, for each of
 /// `decodes`, with its interval. Columns: `arm`, `stage`, `set`, `prompts`, `decode`,
 /// `pass_rate`, `low`, `high`, `n_seeds`, `n_problems`.
