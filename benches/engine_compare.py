@@ -84,8 +84,8 @@ class Flops:
         return prompts + sum(self.read(p, p + r - 1) + r * self.head for p, r in passages)
 
     def ppo(self, passages, distinct):
-        """Sampling; reference and values, forward; the update."""
-        score = sum(2 * self.read(0, p + r - 1) + r * self.head for p, r in passages)
+        """Sampling; the reference, forward; the update."""
+        score = sum(self.read(0, p + r - 1) + r * self.head for p, r in passages)
         return self.rollout(passages, distinct) + score + self.sft(passages)
 
 

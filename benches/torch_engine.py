@@ -17,7 +17,6 @@ Reads one task a line, answers one line of JSON, as `benches/engine/worker.rs` d
 import argparse
 import json
 import math
-import os
 import sys
 import time
 from pathlib import Path
@@ -44,8 +43,11 @@ class Block:
 
 class Decoder:
     def __init__(self, folder, train=False):
-        self.config = json.loads((Path(folder) / "config.json").read_text())
-        tensors = load_file(Path(folder) / "model.safetensors")
+        config = json.loads((Path(folder) / "config.json").read_text())
+        self.assemble(config, load_file(Path(folder) / "model.safetensors"), train)
+
+    def assemble(self, config, tensors, train):
+        self.config = config
         self.hidden_size = self.config["hidden_size"]
         self.heads = self.config["num_attention_heads"]
         self.kv_heads = self.config["num_key_value_heads"]
@@ -156,8 +158,9 @@ def split(passages, max_tokens):
 
 
 @torch.inference_mode()
-def sample(model, prompts, max_new_tokens, lengths=None):
-    """Completions at temperature 1 with their log-probabilities, by a key-value cache.
+def sample(model, prompts, max_new_tokens, lengths=None, value=None):
+    """Completions at temperature 1 with their log-probabilities, by a key-value cache; with a value head
+    also what it says of each state.
 
     `lengths[row]`: the row ends with the end token there, wherever it would have ended by itself (to
     repeat the work of another engine's rollouts); without, all rows have `max_new_tokens`."""
@@ -184,13 +187,14 @@ def sample(model, prompts, max_new_tokens, lengths=None):
         cache[0, :, :, :width], cache[1, :, :, :width] = k[of_row], v[of_row]
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen).transpose(1, 2).flatten(-2)
         x = model.after_attention(block, x, mixed)
-    logits = F.linear(model.norm_(x[:, -1], model.norm), model.head)[of_row]
+    state = model.norm_(x[:, -1], model.norm)
+    logits, state = F.linear(state, model.head)[of_row], state[of_row]
 
     # ---- One token a row and turn.
     padding = padding[of_row]
     mask = (torch.arange(width + steps) >= padding.unsqueeze(1)).view(rows, 1, 1, -1)
     tokens = torch.zeros(rows, steps, dtype=torch.long)
-    log_probs = torch.zeros(rows, steps)
+    log_probs, values = torch.zeros(rows, steps), torch.zeros(rows, steps)
     alive = torch.arange(rows)
     left = None if lengths is None else torch.tensor(lengths)
     for step in range(steps):
@@ -199,6 +203,8 @@ def sample(model, prompts, max_new_tokens, lengths=None):
         chosen = log_p.gather(1, drawn).squeeze(1)
         drawn = drawn.squeeze(1)
         tokens[alive, step], log_probs[alive, step] = drawn, chosen
+        if value is not None:
+            values[alive, step] = F.linear(state, *value).squeeze(1)
         if step + 1 == steps:
             break
         if left is not None:
@@ -217,12 +223,14 @@ def sample(model, prompts, max_new_tokens, lengths=None):
         for block, cache in zip(model.blocks, caches):
             q, k, v = model.attention_input(block, x, cos, sin)  # (rows, heads, head_dim)
             cache[0, :, :, column], cache[1, :, :, column] = k, v
-            keys, values = cache[0, :, :, : column + 1], cache[1, :, :, : column + 1]
-            mixed = F.scaled_dot_product_attention(q.unsqueeze(2), keys, values, attn_mask=visible)
+            seen_k, seen_v = cache[0, :, :, : column + 1], cache[1, :, :, : column + 1]
+            mixed = F.scaled_dot_product_attention(q.unsqueeze(2), seen_k, seen_v, attn_mask=visible)
             x = model.after_attention(block, x, mixed.flatten(1))
-        logits = F.linear(model.norm_(x, model.norm), model.head)
+        state = model.norm_(x, model.norm)
+        logits = F.linear(state, model.head)
     ends = [steps] * rows if lengths is None else lengths
-    return [(tokens[row, :end].tolist(), log_probs[row, :end]) for row, end in enumerate(ends)]
+    kept = ((tokens[row, :end].tolist(), log_probs[row, :end], values[row, :end]) for row, end in enumerate(ends))
+    return list(kept)
 
 
 def adamw(parameters, config, lr):
@@ -292,7 +300,7 @@ class Worker:
         for _ in range(request["repeats"]):
             completions = sample(self.sampler, prompts, self.workload["new_tokens"])
             clock.lap()
-        return clock.answer(tokens=sum(len(tokens) for tokens, _ in completions))
+        return clock.answer(tokens=sum(len(tokens) for tokens, _, _ in completions))
 
     def generate(self, request):
         if self.hf is None:
@@ -341,12 +349,12 @@ class Worker:
         rl = self.rl
         policy, reference, value = rl["policy"], rl["reference"], rl["value"]
 
-        # ---- Rollouts; the log-probabilities of sampling are kept as the old ones.
+        # ---- Rollouts; log-probabilities and values of sampling are kept as the old ones.
         started = time.perf_counter()
         prompts = [p for p, ends in zip(self.workload["prompts"], lengths) for _ in ends]
         ends = [end for ends in lengths for end in ends]
-        completions = sample(policy, prompts, config["max_new_tokens"], ends)
-        passages = [(prompt, tokens) for prompt, (tokens, _) in zip(prompts, completions)]
+        completions = sample(policy, prompts, config["max_new_tokens"], ends, value)
+        passages = [(prompt, tokens) for prompt, (tokens, _, _) in zip(prompts, completions)]
         parts["sample"].append(time.perf_counter() - started)
         parts["tokens"].append(sum(ends))
 
@@ -357,18 +365,17 @@ class Worker:
             scores.append(1.0 if done and finished % self.workload["pass_every"] == 0 else 0.0)
             finished += done
 
-        # ---- Reference log-probabilities and values, without a graph.
+        # ---- Reference log-probabilities, without a graph.
         started = time.perf_counter()
-        reference_log_probs, old_values = [], []
+        reference_log_probs = []
         with torch.inference_mode():
             for start, end in split(passages, config["tokens_per_microbatch"]):
                 batch = Batch(passages[start:end], self.packed)
                 reference_log_probs.append(reference.log_probs(reference.hidden(batch), batch))
-                hidden = policy.hidden(batch).flatten(0, -2).index_select(0, batch.rows)
-                old_values.append(F.linear(hidden, *value).squeeze(1))
-        reference_log_probs, old_values = torch.cat(reference_log_probs), torch.cat(old_values)
-        old_log_probs = torch.cat([kept for _, kept in completions])
-        parts["tokens_scored"].append(2 * sum(len(p) + len(r) - 1 for p, r in passages))
+        reference_log_probs = torch.cat(reference_log_probs)
+        old_log_probs = torch.cat([kept for _, kept, _ in completions])
+        old_values = torch.cat([kept for _, _, kept in completions])
+        parts["tokens_scored"].append(sum(len(p) + len(r) - 1 for p, r in passages))
 
         # ---- Rewards and advantages. gamma = lambda = 1: the return is the sum of what is to come.
         assert config["gamma"] == config["lambda"] == 1.0 and config["baseline"] == "critic"
@@ -424,9 +431,7 @@ class Worker:
         return {"threads": torch.get_num_threads(), "gemm_gflops": 2 * 2048**3 / best(6, lambda: torch.mm(a, a, out=out)) * 1e-9}
 
     def memory(self, request):
-        status = Path("/proc/self/status").read_text()
-        peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
-        return {"peak_mib": peak / 1024}
+        return {"peak_mib": peak_mib()}
 
     def versions(self, request):
         show = torch.__config__.show()
@@ -440,6 +445,48 @@ class Worker:
         if task not in ("loss", "sft", "rollout", "generate", "ppo", "hardware", "memory", "versions"):
             sys.exit(f"unknown task {task}")
         return getattr(self, task)(request)
+
+
+def growth(text):
+    """One point of the growth curve: the same sizes and steps as `benches/engine/growth.rs`."""
+    point = json.loads(text)
+    start = peak_mib()
+    hidden, inner, layers = point["hidden_size"], point["intermediate_size"], point["layers"]
+    config = {
+        "hidden_size": hidden, "num_attention_heads": point["heads"], "num_key_value_heads": point["heads"],
+        "num_hidden_layers": layers, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": True,
+        "max_position_embeddings": point["context"],
+    }  # fmt: skip
+    shapes = {"model.embed_tokens": (point["vocabulary"], hidden), "model.norm": (hidden,)}
+    for layer in range(layers):
+        parts = {f"self_attn.{part}_proj": (hidden, hidden) for part in "qkvo"}
+        parts |= {"mlp.gate_proj": (inner, hidden), "mlp.up_proj": (inner, hidden), "mlp.down_proj": (hidden, inner)}
+        parts |= {"input_layernorm": (hidden,), "post_attention_layernorm": (hidden,)}
+        shapes |= {f"model.layers.{layer}.{part}": shape for part, shape in parts.items()}
+    tensors = {f"{name}.weight": torch.randn(shape) * 0.02 for name, shape in shapes.items()}
+    model = Decoder.__new__(Decoder)
+    model.assemble(config, tensors, True)
+    del tensors
+    settings = {"beta1": 0.9, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.0}
+    optimizer = adamw(model.parameters(), settings, 3e-4)
+    ids = torch.randint(0, point["vocabulary"], (point["batch"], point["context"] + 1)).tolist()
+    passages = [(tokens[:1], tokens[1:]) for tokens in ids]
+    predicted = point["batch"] * point["context"]
+    clock = Clock()
+    for _ in range(point["steps"]):
+        for first, end in split(passages, point["tokens_per_microbatch"]):
+            # All sequences have one length: padded and packed are the same, without copies.
+            batch = Batch(passages[first:end], packed=False)
+            (-model.log_probs(model.hidden(batch), batch).sum() / predicted).backward()
+        update(optimizer, model.parameters(), 1.0, 3e-4)
+        clock.lap()
+    parameters = sum(p.numel() for p in model.parameters())
+    return clock.answer(parameters=parameters, tokens=predicted, start_mib=start, peak_mib=peak_mib())
+
+
+def peak_mib():
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
 
 
 class Clock:
@@ -468,12 +515,16 @@ def best(runs, work):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", help="written by `engine setup DIR`")
+    parser.add_argument("folder", nargs="?", help="written by `engine setup DIR`")
+    parser.add_argument("--growth", help="measure one point (JSON) and end")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--batch", choices=["packed", "padded"], default="padded")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
+    if arguments.growth:
+        print(json.dumps(growth(arguments.growth)))
+        return
     worker = Worker(arguments.folder, arguments.batch == "packed")
     for line in sys.stdin:
         print(json.dumps(worker.answer(line)), flush=True)

@@ -4,9 +4,11 @@
 //! - `cargo bench --profile dev --bench engine`: the kit alone, one line of JSON a measurement
 //! - `... -- setup DIR`: weights and batches for both engines
 //! - `... -- worker DIR [--composed]`: tasks from standard input, see `worker.rs`
+//! - `... -- growth JSON`: one point of the growth curve, see `growth.rs`
 //!
 //! `RAYON_NUM_THREADS` sets the number of threads.
 
+mod growth;
 mod hardware;
 mod worker;
 mod workload;
@@ -26,7 +28,11 @@ fn main() -> Result<()> {
         [] => alone(kernels),
         ["setup", dir] => workload::write(Path::new(dir)),
         ["worker", dir] => Worker::new(Path::new(dir), kernels)?.serve(),
-        _ => Err(Error::config("arguments", "expected nothing, `setup DIR` or `worker DIR`")),
+        ["growth", point] => {
+            println!("{}", growth::point(point)?);
+            Ok(())
+        }
+        _ => Err(Error::config("arguments", "expected nothing, `setup DIR`, `worker DIR` or `growth JSON`")),
     }
 }
 

@@ -91,8 +91,12 @@ impl Worker {
     /// The loss of the SFT batch, nothing trained.
     fn loss(&self) -> Result<Value> {
         let model = self.model()?.freeze();
-        let passages: Vec<Passage> =
-            self.workload.sft.iter().map(|Tokens { prompt, response }| Passage { prompt, response }).collect();
+        let passages: Vec<Passage> = self
+            .workload
+            .sft
+            .iter()
+            .map(|Tokens { prompt, response }| Passage { prompt, response })
+            .collect();
         let packed = Microbatch::pack(&passages, &Device::Cpu)?;
         let log_probs = model.log_probs(&model.hidden(&packed.batch)?, &packed.rows, &packed.targets)?;
         Ok(json!({ "loss": log_probs.mean_all()?.neg()?.to_scalar::<f32>()? }))
@@ -246,6 +250,7 @@ fn cpu_seconds() -> f64 {
 pub fn peak_mib() -> Result<f64> {
     let path = "/proc/self/status";
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-    let kib = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let kib =
+        text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
     kib.map(|kib: f64| kib / 1024.0).ok_or_else(|| Error::parse(path, 0, "has no line `VmHWM: <n> kB`"))
 }
