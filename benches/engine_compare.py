@@ -116,7 +116,7 @@ class Session:
         """Packed or padded, whichever PyTorch trains faster with."""
         fastest = {}
         for self.batch in ("packed", "padded"):
-            engine = self.open("torch", 2)
+            engine = self.open("torch", max(self.arguments.threads))
             engine.ask("sft", repeats=2)
             fastest[self.batch] = min(engine.ask("sft", repeats=5)["seconds"])
             self.result["versions"] = engine.ask("versions")

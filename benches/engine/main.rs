@@ -5,6 +5,7 @@
 //! - `... -- setup DIR`: weights and batches for both engines
 //! - `... -- worker DIR [--composed]`: tasks from standard input, see `worker.rs`
 //! - `... -- growth JSON`: one point of the growth curve, see `growth.rs`
+//! - `... -- draw`: figures/bench_*.svg from data/records/bench, what there is of it
 //!
 //! `RAYON_NUM_THREADS` sets the number of threads.
 
@@ -15,6 +16,9 @@ mod workload;
 
 use std::path::Path;
 
+use sft_vs_rl::figure::{
+    EngineBench, GrowthBench, SIZE, draw_engine_bench, draw_growth_bench, read_bench, save_svg,
+};
 use sft_vs_rl::model::Kernels;
 use sft_vs_rl::{Error, Result};
 use worker::Worker;
@@ -32,8 +36,27 @@ fn main() -> Result<()> {
             println!("{}", growth::point(point)?);
             Ok(())
         }
-        _ => Err(Error::config("arguments", "expected nothing, `setup DIR`, `worker DIR` or `growth JSON`")),
+        ["draw"] => draw(),
+        _ => {
+            let known = "expected nothing, `setup DIR`, `worker DIR`, `growth JSON` or `draw`";
+            Err(Error::config("arguments", known))
+        }
     }
+}
+
+fn draw() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (engine, growth) =
+        (root.join("data/records/bench/engine.json"), root.join("data/records/bench/growth.json"));
+    if engine.exists() {
+        let bench: EngineBench = read_bench(&engine)?;
+        save_svg(root.join("figures/bench_engine.svg"), SIZE, |area| draw_engine_bench(area, &bench))?;
+    }
+    if growth.exists() {
+        let bench: GrowthBench = read_bench(&growth)?;
+        save_svg(root.join("figures/bench_growth.svg"), SIZE, |area| draw_growth_bench(area, &bench))?;
+    }
+    Ok(())
 }
 
 /// The kit's numbers without PyTorch's.
