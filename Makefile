@@ -31,7 +31,7 @@ export JUPYTER_PATH := $(CURDIR)/.cache/jupyter
 .PHONY: help
 help: ## Show this list
 	@echo 'make TARGET [TIER=smoke|quick|full] [SEEDS="0 1 2"]'
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12 | sed 's/^/  /'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16 | sed 's/^/  /'
 
 ##### The study
 
@@ -111,7 +111,7 @@ bench-growth: $(TORCH) | cargo-present ## Time and memory of a step as model, co
 
 # PyTorch from PyPI comes with CUDA libraries, and does not start without them.
 .cache/torch/installed: benches/requirements.txt | python-present
-	@echo 'Installing PyTorch and transformers into .cache/torch, once: 3 GB to fetch, 6 GB on disk.'
+	@echo 'Installing PyTorch and transformers into .cache/torch, once: 6 GB on disk.'
 	python3 -m venv .cache/torch || { echo 'python3 has no venv module: on Debian, apt-get install python3-venv.' >&2; exit 2; }
 	.cache/torch/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

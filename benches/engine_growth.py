@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import performance_page
 from engine_compare import ROOT, build, machine
 
 QUICK = {"vocabulary": 768, "hidden_size": 128, "intermediate_size": 344, "layers": 4, "heads": 4}
@@ -68,6 +69,8 @@ def main():
             )
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    if arguments.out.parent == performance_page.RECORDS:
+        performance_page.update()
     print(arguments.out)
 
 
