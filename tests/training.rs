@@ -194,7 +194,8 @@ impl Training for Ppo {
         let tasks: Vec<Task> =
             (0..15).map(|problem| Task { prompt: tokens(problem, 4 + problem % 5), problem }).collect();
         let mut verifier = |answers: &[(usize, &Completion)]| {
-            let word = |tokens: usize| if tokens % 2 == 0 { CaseWord::Pass } else { CaseWord::WrongAnswer };
+            let word =
+                |tokens: usize| if tokens.is_multiple_of(2) { CaseWord::Pass } else { CaseWord::WrongAnswer };
             Ok(answers
                 .iter()
                 .map(|(_, answer)| Judgement::of_word(Some(word(answer.tokens.len()))))

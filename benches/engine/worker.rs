@@ -173,7 +173,8 @@ impl Worker {
                 lengths[*problem].push(completion.tokens.len());
             }
             finished.push(lengths);
-            let word = |n: usize| if n % pass_every == 0 { CaseWord::Pass } else { CaseWord::WrongAnswer };
+            let word =
+                |n: usize| if n.is_multiple_of(*pass_every) { CaseWord::Pass } else { CaseWord::WrongAnswer };
             Ok((0..answers.len()).map(|n| Judgement::of_word(Some(word(n)))).collect())
         };
         let mut learner = Learner {

@@ -81,6 +81,9 @@ pub struct GrowthPoint {
     pub estimate_mib: Option<f64>,
 }
 
+/// One of its numbers.
+type Quantity = fn(&GrowthPoint) -> f64;
+
 /// `data/records/bench/growth.json`, as far as it is drawn.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct GrowthBench {
@@ -224,12 +227,12 @@ pub fn draw_growth_bench<DB: DrawingBackend>(
             data.threads
         ),
     )?;
-    let columns: [(&str, &str, fn(&GrowthPoint) -> f64); 3] = [
+    let columns: [(&str, &str, Quantity); 3] = [
         ("model", "parameters", |point| point.parameters),
         ("context", "tokens of a sequence (8,192 a step)", |point| point.context),
         ("batch", "tokens of a step", |point| point.tokens),
     ];
-    let quantities: [(&str, fn(&GrowthPoint) -> f64); 2] = [
+    let quantities: [(&str, Quantity); 2] = [
         ("\u{b5}s a token", |point| 1e6 * point.seconds.median / point.tokens),
         ("peak memory, MiB", |point| point.peak_mib),
     ];
