@@ -17,6 +17,9 @@ KIT := $(TARGET)/debug/sft-vs-rl
 KERNEL := .cache/evcxr/bin/evcxr_jupyter
 KERNELSPEC := .cache/jupyter/kernels/rust/kernel.json
 PYTHON := .venv/bin/python
+# `make bench TORCH_PYTHON=/path/to/python` takes an environment that has PyTorch already.
+TORCH_PYTHON ?= .cache/torch/bin/python
+TORCH := $(if $(filter file,$(origin TORCH_PYTHON)),.cache/torch/installed)
 SOURCES := $(shell find src -name '*.rs') Cargo.toml Cargo.lock
 
 # `0 1 2` as the command line wants it: `0,1,2`.
@@ -29,7 +32,7 @@ export JUPYTER_PATH := $(CURDIR)/.cache/jupyter
 .PHONY: help
 help: ## Show this list
 	@echo 'make TARGET [TIER=smoke|quick|full] [SEEDS="0 1 2"]'
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12 | sed 's/^/  /'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16 | sed 's/^/  /'
 
 ##### The study
 
@@ -99,8 +102,24 @@ test: | cargo-present python-present ## Run all tests
 	python3 scripts/notebooks.py check
 
 .PHONY: bench
-bench: | cargo-present ## Measure tokens per second of training and sampling
-	cargo bench --locked
+bench: bench-engine ## All benchmarks, each side by side with what it is to beat
+
+.PHONY: bench-engine
+bench-engine: $(TORCH) | cargo-present ## Training and sampling, against PyTorch by turns (5 minutes; the machine must be idle)
+	$(TORCH_PYTHON) benches/engine_compare.py
+	cargo bench --locked --profile dev --bench engine -- draw
+
+.PHONY: bench-growth
+bench-growth: $(TORCH) | cargo-present ## Time and memory of a step as model, context and batch grow (4 minutes)
+	$(TORCH_PYTHON) benches/engine_growth.py
+	cargo bench --locked --profile dev --bench engine -- draw
+
+# PyTorch from PyPI comes with CUDA libraries, and does not start without them.
+.cache/torch/installed: benches/requirements.txt | python-present
+	@echo 'Installing PyTorch and transformers into .cache/torch, once: 6 GB on disk.'
+	python3 -m venv .cache/torch || { echo 'python3 has no venv module: on Debian, apt-get install python3-venv.' >&2; exit 2; }
+	.cache/torch/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .PHONY: lint
 lint: | cargo-present ## Formatting and clippy, warnings are errors

@@ -29,6 +29,7 @@ pub mod evaluate;
 pub mod device;
 pub mod arms;
 pub mod tier;
+pub mod memory;
 pub mod progress;
 pub mod frame;
 pub mod claims;

@@ -4,6 +4,7 @@
 //! and a function that draws it; nothing here reads a run. [`save_svg`] and [`svg_string`] bring
 //! the SVG backend, and [`Svg`] shows a figure in a notebook.
 
+mod bench;
 mod canvas;
 mod dataset;
 mod finding1;
@@ -23,6 +24,7 @@ use plotters::prelude::*;
 use crate::error::{Error, Result};
 use crate::frame::Estimate;
 
+pub use bench::{EngineBench, GrowthBench, draw_engine_bench, draw_growth_bench, read_bench};
 pub use dataset::{DataSetPicture, draw_dataset};
 pub use finding1::{ArmBars, Bar, Finding1, SweepLine, draw_finding1};
 pub use finding2::{ArmPoints, Finding2, RewardCurve, draw_finding2};

@@ -1,0 +1,80 @@
+//! Speed of the engine. `make bench-engine` compares it with PyTorch: `benches/engine_compare.py`
+//! drives this program and `benches/torch_engine.py` by turns. See `docs/performance.md`.
+//!
+//! - `cargo bench --profile dev --bench engine`: the kit alone, one line of JSON a measurement
+//! - `... -- setup DIR`: weights and batches for both engines
+//! - `... -- worker DIR [--composed]`: tasks from standard input, see `worker.rs`
+//! - `... -- growth JSON`: one point of the growth curve, see `growth.rs`
+//! - `... -- draw`: figures/bench_*.svg from data/records/bench, what there is of it
+//!
+//! `RAYON_NUM_THREADS` sets the number of threads.
+
+mod growth;
+mod hardware;
+mod worker;
+mod workload;
+
+use std::path::Path;
+
+use sft_vs_rl::figure::{
+    EngineBench, GrowthBench, SIZE, draw_engine_bench, draw_growth_bench, read_bench, save_svg,
+};
+use sft_vs_rl::model::Kernels;
+use sft_vs_rl::{Error, Result};
+use worker::Worker;
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let composed = words.iter().any(|word| word == "--composed");
+    let kernels = if composed { Kernels::Composed } else { Kernels::Fused };
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
+    match words[..] {
+        [] => alone(kernels),
+        ["setup", dir] => workload::write(Path::new(dir)),
+        ["worker", dir] => Worker::new(Path::new(dir), kernels)?.serve(),
+        ["growth", point] => {
+            println!("{}", growth::point(point)?);
+            Ok(())
+        }
+        ["draw"] => draw(),
+        _ => {
+            let known = "expected nothing, `setup DIR`, `worker DIR`, `growth JSON` or `draw`";
+            Err(Error::config("arguments", known))
+        }
+    }
+}
+
+fn draw() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (engine, growth) =
+        (root.join("data/records/bench/engine.json"), root.join("data/records/bench/growth.json"));
+    if engine.exists() {
+        let bench: EngineBench = read_bench(&engine)?;
+        save_svg(root.join("figures/bench_engine.svg"), SIZE, |area| draw_engine_bench(area, &bench))?;
+    }
+    if growth.exists() {
+        let bench: GrowthBench = read_bench(&growth)?;
+        save_svg(root.join("figures/bench_growth.svg"), SIZE, |area| draw_growth_bench(area, &bench))?;
+    }
+    Ok(())
+}
+
+/// The kit's numbers without PyTorch's.
+fn alone(kernels: Kernels) -> Result<()> {
+    let dir = tempfile::tempdir().map_err(Error::io("temporary folder"))?;
+    workload::write(dir.path())?;
+    let mut worker = Worker::new(dir.path(), kernels)?;
+    for task in [
+        r#"{"task": "hardware"}"#,
+        r#"{"task": "loss"}"#,
+        r#"{"task": "sft", "repeats": 10}"#,
+        r#"{"task": "rollout", "rows": 64, "repeats": 5}"#,
+        r#"{"task": "rollout", "rows": 128, "repeats": 5}"#,
+        r#"{"task": "rollout", "rows": 256, "repeats": 5}"#,
+        r#"{"task": "ppo", "repeats": 4}"#,
+        r#"{"task": "memory"}"#,
+    ] {
+        println!("{task} -> {}", worker.answer(task)?);
+    }
+    Ok(())
+}
