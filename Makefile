@@ -93,8 +93,12 @@ test: | cargo-present python-present ## Run all tests
 	cargo test --locked
 	python3 -m unittest discover -s scripts -p 'test_*.py'
 
+.PHONY: bench-sandbox
+bench-sandbox: | cargo-present python-present ## Compare the sandbox with other ways to run programs: two minutes after the build
+	cargo bench --locked --profile dev --bench sandbox
+
 .PHONY: bench
-bench: | cargo-present ## Measure tokens per second of training and sampling
+bench: bench-sandbox | cargo-present ## Measure tokens per second of training and sampling
 	cargo bench --locked
 
 .PHONY: lint
