@@ -101,8 +101,12 @@ test: | cargo-present python-present ## Run all tests
 	python3 -m unittest discover -s scripts -p 'test_*.py'
 	python3 scripts/notebooks.py check
 
+.PHONY: bench-sandbox
+bench-sandbox: | cargo-present python-present ## Compare the sandbox with other ways to run programs: two minutes after the build
+	cargo bench --locked --profile dev --bench sandbox
+
 .PHONY: bench
-bench: bench-engine ## All benchmarks, each side by side with what it is to beat
+bench: bench-sandbox bench-engine bench-growth ## All benchmarks, each side by side with what it is to beat
 
 .PHONY: bench-engine
 bench-engine: $(TORCH) | cargo-present ## Training and sampling, against PyTorch by turns (5 minutes; the machine must be idle)

@@ -20,7 +20,7 @@ const NUMBER: usize = size_of::<f32>();
 /// Groups that sum weight gradients apart (`ops/groups.rs`), at most.
 const GROUPS: usize = 8;
 /// Rows that one thread decodes together (`rollout/fused.rs`), at most.
-const ROWS_TOGETHER: usize = 64;
+const ROWS_TOGETHER: usize = 16;
 /// A prompt of the data set has fewer tokens than this.
 const LONGEST_PROMPT: usize = 64;
 /// The program with its data set and frames, before the first model is made.

@@ -1,8 +1,10 @@
 //! Audits of the data itself: does a training part tell of a test part ([`leak_audit`]), and do
-//! the hidden cases refuse wrong programs ([`mutant_audit`])?
+//! the hidden cases refuse wrong programs ([`mutant_audit`], and [`hidden_case_audit`] for the record)?
 
+mod hidden;
 mod leak;
 mod mutants;
 
+pub use hidden::{HiddenCaseConfig, HiddenCaseReport, hidden_case_audit};
 pub use leak::{Leak, LeakKind, LeakReport, PairSummary, leak_audit};
 pub use mutants::{MutantConfig, MutantReport, OperatorCounts, Survivor, mutant_audit};

@@ -81,6 +81,8 @@ pub struct MutantReport {
     pub n_problems: usize,
     pub fresh_inputs: usize,
     pub by_operator: BTreeMap<Operator, OperatorCounts>,
+    /// How many mutants the hidden case at this place was the first to refuse.
+    pub refused_first_by: Vec<usize>,
     /// All false accepts, those with most fresh inputs wrong first.
     pub survivors: Vec<Survivor>,
     /// Mutants that the verifier judged as whole programs, with the outcome found here.
@@ -99,28 +101,67 @@ impl MutantReport {
     pub fn share(&self) -> f64 {
         self.total().share().unwrap_or(0.0)
     }
+
+    /// [`MutantReport::share`] if only the first 0, 1, 2, ... hidden cases were asked.
+    pub fn shares_by_cases(&self) -> Vec<f64> {
+        let total = self.total();
+        let wrong = total.refused + total.accepted;
+        let mut left = wrong;
+        let mut shares = vec![1.0];
+        for refused in &self.refused_first_by {
+            left -= refused;
+            shares.push(left as f64 / wrong.max(1) as f64);
+        }
+        shares
+    }
+
+    /// The counts of two audits together.
+    pub fn merged(&self, other: &MutantReport) -> MutantReport {
+        let mut merged = self.clone();
+        merged.n_problems += other.n_problems;
+        merged.confirmed += other.confirmed;
+        merged.survivors.extend(other.survivors.iter().cloned());
+        merged.sort_survivors();
+        for (operator, counts) in &other.by_operator {
+            merged.by_operator.entry(*operator).or_default().add(counts);
+        }
+        let places = merged.refused_first_by.len().max(other.refused_first_by.len());
+        merged.refused_first_by.resize(places, 0);
+        merged.refused_first_by.iter_mut().zip(&other.refused_first_by).for_each(|(sum, n)| *sum += n);
+        merged
+    }
+
+    fn sort_survivors(&mut self) {
+        self.survivors.sort_by(|a, b| b.share.total_cmp(&a.share));
+    }
 }
 
-/// Audits the hidden cases of `problems`, all of which are chains of atoms of `catalog`.
+/// Audits the hidden cases of `problems`, all of which are chains of atoms of `catalog`. `watch` is
+/// told after each batch how many problems are behind it.
 pub fn mutant_audit(
     problems: &[&Problem],
     catalog: &Catalog,
     sandbox: &Sandbox,
     config: &MutantConfig,
     seed: Seed,
+    mut watch: impl FnMut(usize),
 ) -> Result<MutantReport> {
     let mut bench = Bench::new(catalog, sandbox, config, seed);
     let mut report = MutantReport {
         n_problems: problems.len(),
         fresh_inputs: config.fresh_inputs,
         by_operator: BTreeMap::new(),
+        refused_first_by: Vec::new(),
         survivors: Vec::new(),
         confirmed: 0,
     };
+    let mut done = 0;
     for batch in problems.chunks(config.problems_per_batch.max(1)) {
         bench.audit(batch, &mut report)?;
+        done += batch.len();
+        watch(done);
     }
-    report.survivors.sort_by(|a, b| b.share.total_cmp(&a.share));
+    report.sort_survivors();
     Ok(report)
 }
 
@@ -196,9 +237,12 @@ impl<'a> Bench<'a> {
             for (rival, refused) in rivals[index].iter().zip(&refused[index]) {
                 let counts = report.by_operator.entry(rival.operator).or_default();
                 counts.mutants += 1;
-                if refused.contains(&true) {
+                if let Some(place) = refused.iter().position(|refused| *refused) {
                     counts.refused += 1;
                     first_refused.get_or_insert(rival);
+                    let places = report.refused_first_by.len().max(place + 1);
+                    report.refused_first_by.resize(places, 0);
+                    report.refused_first_by[place] += 1;
                 }
             }
             claims.extend(first_refused.map(|rival| (problem, rival, false)));
@@ -313,13 +357,16 @@ mod tests {
         let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
         let config = MutantConfig { fresh_inputs: 200, problems_per_batch: 8 };
         let audit = |problems: &[&Problem]| {
-            mutant_audit(problems, &catalog, &sandbox, &config, Seed::new(5)).unwrap()
+            mutant_audit(problems, &catalog, &sandbox, &config, Seed::new(5), |_| ()).unwrap()
         };
         let good: Vec<&Problem> = SMOKE.b.iter().chain(&SMOKE.deep).collect();
         let report = audit(&good);
         let total = report.total();
         assert_eq!(total.mutants, total.refused + total.equivalent + total.accepted, "{report}");
         assert!(total.mutants > 5 * good.len() && report.share() < 0.01, "{report}");
+        let shares = report.shares_by_cases();
+        assert!(shares[0] == 1.0 && shares.is_sorted_by(|a, b| a >= b), "{shares:?}");
+        assert_eq!(shares.last(), Some(&report.share()));
 
         let poor: Vec<Problem> = good
             .iter()
@@ -328,5 +375,11 @@ mod tests {
         let report = audit(&poor.iter().collect::<Vec<_>>());
         assert!(report.share() > 0.05, "{report}");
         assert_eq!(report.survivors.len(), report.total().accepted);
+        // Fewer cases refuse fewer mutants, as the audit of all cases says of the first of them.
+        assert!((report.share() - shares[1]).abs() < 0.02, "{} and {}", report.share(), shares[1]);
+
+        let merged = report.merged(&report);
+        assert_eq!(merged.total().mutants, 2 * report.total().mutants);
+        assert_eq!(merged.shares_by_cases(), report.shares_by_cases());
     }
 }

@@ -11,7 +11,9 @@ mod finding1;
 mod finding2;
 mod finding3;
 mod labels;
+mod mutants;
 mod notebook;
+mod speed;
 pub mod style;
 #[cfg(test)]
 mod tests;
@@ -29,7 +31,9 @@ pub use dataset::{DataSetPicture, draw_dataset};
 pub use finding1::{ArmBars, Bar, Finding1, SweepLine, draw_finding1};
 pub use finding2::{ArmPoints, Finding2, RewardCurve, draw_finding2};
 pub use finding3::{EpochPoint, Finding3, GapLine, draw_finding3};
+pub use mutants::draw_mutants;
 pub use notebook::{Svg, Table};
+pub use speed::{Contestant, Speed, SpeedPicture, draw_speed};
 pub use style::SIZE;
 
 /// What the SVG functions hand to a drawing closure.

@@ -123,10 +123,11 @@ impl Locks {
 #[cfg(target_os = "linux")]
 mod platform {
     use std::os::fd::OwnedFd;
+    use std::path::{Path, PathBuf};
 
     use landlock::{
-        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-        RulesetCreatedAttr, RulesetError, Scope,
+        ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+        RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
     };
 
     use super::{IsolationLevel, Locks, Python};
@@ -179,11 +180,7 @@ mod platform {
             .handle_access(AccessNet::from_all(LANDLOCK))?
             .scope(Scope::from_all(LANDLOCK))?
             .create()?;
-        for path in &python.library {
-            let reading = match path.is_dir() {
-                true => AccessFs::ReadFile | AccessFs::ReadDir,
-                false => AccessFs::ReadFile.into(),
-            };
+        for (path, reading) in python.library.iter().flat_map(|path| readable(path)) {
             if let Ok(path) = PathFd::new(path) {
                 ruleset = ruleset.add_rule(PathBeneath::new(path, reading))?;
             }
@@ -192,6 +189,24 @@ mod platform {
             ruleset = ruleset.add_rule(PathBeneath::new(null, AccessFs::ReadFile | AccessFs::WriteFile))?;
         }
         Ok(ruleset.into())
+    }
+
+    /// What may be done with a path of the library and what lies beneath it. Packages that were
+    /// installed into the library's folder are no part of it: of such a folder all but they are read.
+    fn readable(path: &Path) -> Vec<(PathBuf, BitFlags<AccessFs>)> {
+        const INSTALLED: [&str; 2] = ["site-packages", "dist-packages"];
+        let rights = |path: &Path| match path.is_dir() {
+            true => AccessFs::ReadFile | AccessFs::ReadDir,
+            false => AccessFs::ReadFile.into(),
+        };
+        if !INSTALLED.iter().any(|name| path.join(name).exists()) {
+            return vec![(path.to_owned(), rights(path))];
+        }
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let own = entries.filter(|entry| !INSTALLED.iter().any(|name| entry.file_name() == *name));
+        let mut readable: Vec<_> = own.map(|entry| (entry.path(), rights(&entry.path()))).collect();
+        readable.push((path.to_owned(), AccessFs::ReadDir.into()));
+        readable
     }
 
     /// Asks the kernel whether it can kill a process by filter, without installing one.

@@ -4,8 +4,8 @@ The text of this file goes before that of `zygote.py`; together they are the zyg
 of this runs in the child, next to the program itself, which can change any of it. That is why
 nothing here decides anything: a program that rewrites `encode` only forges its own answers.
 
-A child writes lines, each at most once and in this order: "R" (restricted: written before the
-program runs), "L" (loaded) or "L!word", one "i=value" or "i!word" a case, "." (done).
+A child writes lines, each at most once and in this order: "R" (restricted, by `zygote.py`), "L"
+(loaded) or "L!word", one "i=value" or "i!word" a case, "." (done).
 """
 
 import sys
@@ -76,6 +76,11 @@ def charge(room, amount):
         raise TooLong
 
 
+def let_go(error):
+    """Drops what the error's frames hold. Not by assignment, which its class can redefine."""
+    BaseException.with_traceback(error, None)
+
+
 def word_for(error):
     kind = type(error)  # not `isinstance`, which asks the error itself what it is
     if issubclass(kind, SystemExit):
@@ -113,20 +118,21 @@ def run_program(payload, answers, write=os.write, leave=os._exit):
         while data:
             data = data[write(answers, data) :]
 
-    ballast = bytes(BALLAST_BYTES)
+    ballast = None
     try:
+        ballast = bytes(BALLAST_BYTES)
         source, entry, inputs = read_job(payload)
     except MemoryError:
         ballast = None
-        say("R\nL!memory\n.\n")
+        say("L!memory\n.\n")
         leave(0)
     del payload
-    say("R\n")
     random.seed(0)
     try:
         function = load_program(source, entry)
     except BaseException as error:
-        ballast = error.__traceback__ = None
+        ballast = None
+        let_go(error)
         say(f"L!{word_for(error)}\n.\n")
         leave(0)
     say("L\n")
@@ -141,7 +147,8 @@ def run_program(payload, answers, write=os.write, leave=os._exit):
         except TooLong:
             text = f"{index}!output_limit\n"
         except BaseException as error:
-            ballast = error.__traceback__ = None
+            ballast = None
+            let_go(error)
             word = word_for(error)
             text = f"{index}!{word}\n"
             if word == "exited":

@@ -20,8 +20,8 @@ const OUTPUT_BYTES: usize = 1 << 20;
 /// Room for what stands around an answer in its line.
 const LINE_BYTES: usize = 64;
 
-/// Exit status of a child whose answer pipe is gone.
-const PROTOCOL_EXIT: i32 = 97;
+/// The signal by which a child ends whose harness failed: its answer pipe is gone, for example.
+const CHANNEL_LOST: i32 = if cfg!(target_os = "linux") { 63 } else { libc::SIGUSR2 };
 
 /// One program and its inputs, ready to be sent.
 #[derive(Debug, Clone)]
@@ -195,9 +195,9 @@ impl Outcome {
             End::ByItself => match self.signal() {
                 Some(libc::SIGSYS | libc::SIGXFSZ) => CaseWord::Forbidden,
                 Some(libc::SIGXCPU) => CaseWord::Timeout,
+                Some(CHANNEL_LOST) => CaseWord::Malformed,
                 Some(libc::SIGKILL) if f64::from(self.cpu_us) >= limits.cpu_s * 1e6 => CaseWord::Timeout,
                 Some(_) => CaseWord::Crashed,
-                None if libc::WEXITSTATUS(self.status) == PROTOCOL_EXIT => CaseWord::Malformed,
                 None => CaseWord::Exited,
             },
         }

@@ -40,8 +40,10 @@ REPLY = struct.Struct("<4sc3xiIII")  # magic, kind, wait status, cpu us, wall us
 BUFFER_BYTES = 64 * 1024
 BEAT_S = 1.0  # a silent zygote is a dead zygote: it speaks at least this often
 IS_LINUX = sys.platform.startswith("linux")
-PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
-PROTOCOL_EXIT = 97  # the child's exit status when its answer pipe is gone
+START_S = 10.0  # a child that is not restricted by then never will be
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+# The signal by which a child ends whose harness failed: its answer pipe is gone, for example.
+CHANNEL_LOST = 63 if IS_LINUX else signal.SIGUSR2
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 SYSCALLS = {  # seccomp, landlock_restrict_self, capset
@@ -89,7 +91,7 @@ class Zygote:
         self.seccomp, self.restrict_self, self.capset = SYSCALLS.get(config["machine"], (0, 0, 0))
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         self.zeros = memoryview(bytes(BUFFER_BYTES))
-        self.null = os.open(os.devnull, os.O_RDWR)
+        self.ignored = inherited_ignored_signals()
         self.close_inherited()
         if IS_LINUX:
             check(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PDEATHSIG)")
@@ -103,7 +105,7 @@ class Zygote:
             self.program_ref = ctypes.byref(self.program)
 
     def close_inherited(self):
-        keep = sorted(fd for fd in (0, 1, 2, self.null, self.landlock_fd) if fd is not None)
+        keep = sorted(fd for fd in (0, 1, 2, self.landlock_fd) if fd is not None)
         for low, high in zip(keep, keep[1:] + [65536]):
             os.closerange(low + 1, high)
 
@@ -143,46 +145,55 @@ class Zygote:
             if magic != b"JOB1":
                 sys.exit("not a job header: the job stream is out of step")
             answers, child_end = os.pipe()
-            started = time.monotonic()
+            born = time.monotonic()
             pid = os.fork()
             if pid == 0:
                 try:
                     self.become_child(child_end, payload_bytes, cpu_s, memory)
                 finally:
-                    os._exit(PROTOCOL_EXIT)
+                    os.kill(os.getpid(), CHANNEL_LOST)
+                    os._exit(1)
             os.close(child_end)
-            self.supervise(pid, answers, cap, cpu_s, wall_s, started)
-            os.close(answers)
+            self.supervise(pid, answers, cap, cpu_s, wall_s, born)
 
-    def supervise(self, pid, answers, cap, cpu_s, wall_s, started):
-        """Relays what the child writes until it is done, dead or over a limit; then reaps it."""
-        buffer, filled, total = self.buffer, 0, 0
+    def supervise(self, pid, answers, cap, cpu_s, wall_s, born):
+        """Relays what the child writes until it is done, dead or over a limit; then reaps it.
+
+        Limits count from the child's first line, which says that it is restricted: making it ready
+        is the sandbox's work and not the program's.
+        """
+        buffer, filled, total, kind = self.buffer, 0, 0, None
         poller = select.poll()
         poller.register(answers, select.POLLIN)
-        next_look, kind = min(cpu_s, wall_s, BEAT_S), None  # seconds since `started`
+        clocks, restricted = Clocks(pid, START_S, START_S), False
         while kind is None:
-            patience = next_look - (time.monotonic() - started)
-            if patience <= 0.0 or not poller.poll(math.ceil(patience * 1000.0)):
-                kind, next_look = look_at_clocks(pid, cpu_s, wall_s, started)
-                continue
-            count = os.readv(answers, [buffer[filled:]])
-            if count == 0:
-                kind = b"X" if ends_by_itself(pid) else b"C"
-                break
-            filled += count
-            total += count
-            if total > cap:
-                kind = b"O"
-            elif buffer[filled - 2 : filled] == b".\n" and (count == 2 or buffer[filled - 3] == 10):
-                kind = b"A"
-            elif filled == BUFFER_BYTES:
-                reply(b"D", 0, 0, 0.0, buffer)
-                filled = 0
+            patience = clocks.next_look - time.monotonic()
+            # Read first, look at the clocks second: who has answered in time is not late because
+            # nobody listened.
+            if poller.poll(max(0, math.ceil(patience * 1000.0))):
+                count = os.readv(answers, [buffer[filled:]])
+                if count == 0:
+                    kind = b"X" if ends_by_itself(pid) else b"C"
+                    break
+                filled += count
+                total += count
+                if not restricted:
+                    clocks, restricted = Clocks(pid, cpu_s, wall_s), True
+                if total > cap:
+                    kind = b"O"
+                elif buffer[filled - 2 : filled] == b".\n" and (count == 2 or buffer[filled - 3] == 10):
+                    kind = b"A"
+                elif filled == BUFFER_BYTES:
+                    reply(b"D", 0, 0, 0.0, buffer)
+                    filled = 0
+            if kind is None and time.monotonic() >= clocks.next_look:
+                kind = clocks.look()
         if kind != b"X":
             kill(pid)
         _, status, usage = os.wait4(pid, 0)
+        os.close(answers)  # before the verdict, so that nothing is left when it is known
         cpu = usage.ru_utime + usage.ru_stime
-        reply(kind, status, int(cpu * 1e6), time.monotonic() - started, buffer[:filled])
+        reply(kind, status, int(cpu * 1e6), time.monotonic() - born, buffer[:filled])
         buffer[:] = self.zeros
 
     # ------------------------------------------------------------------------ in the child
@@ -190,17 +201,21 @@ class Zygote:
     def become_child(self, child_end, payload_bytes, cpu_s, memory):
         if IS_LINUX:
             LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # no core, not even one piped to a program
             if os.getppid() != self.pid:
                 os._exit(0)
+        for number, default in self.ignored:
+            signal.signal(number, default)
         payload = read_exactly(0, payload_bytes)
+        null = os.open(os.devnull, os.O_RDWR)  # its own: the flags of an open file are shared
         for fd in (0, 1, 2):
-            os.dup2(self.null, fd)
+            os.dup2(null, fd)
         answers, landlock_fd = 100, 101
         os.dup2(child_end, answers)
         if self.landlock_fd is not None:
             os.dup2(self.landlock_fd, landlock_fd)
         os.closerange(3, answers)
-        self.limit(cpu_s, memory)
+        self.limit(cpu_s, memory + len(payload) + BALLAST_BYTES)
         if self.landlock_fd is not None:
             check(syscall(self.restrict_self, landlock_fd, 0), "landlock_restrict_self")
             os.close(landlock_fd)
@@ -209,6 +224,7 @@ class Zygote:
                 struct.pack_into("<I", self.filter, slot, os.getpid())
             check(syscall(self.seccomp, 1, 0, self.program_ref), "seccomp")
         sys.argv[:] = [""]
+        os.write(answers, b"R\n")
         run_program(payload, answers)
 
     def limit(self, cpu_s, memory):
@@ -223,22 +239,46 @@ class Zygote:
         set_limit(resource.RLIMIT_NOFILE, (32, 32))
 
 
+def inherited_ignored_signals():
+    """Signals that whoever started the kit ignores (`nohup`, a shell's `&`), and what they do otherwise.
+
+    The zygote leaves them so; a program must not depend on how the kit was started.
+    """
+    python_ignores = (signal.SIGPIPE, signal.SIGXFSZ)
+    defaults = {signal.SIGINT: signal.default_int_handler}
+    return [
+        (number, defaults.get(number, signal.SIG_DFL))
+        for number in signal.valid_signals()
+        if number not in python_ignores and signal.getsignal(number) == signal.SIG_IGN
+    ]
+
+
 def reply(kind, status, cpu_us, wall_s, data):
     header = REPLY.pack(b"OUT1", kind, status, min(cpu_us, 2**32 - 1), int(wall_s * 1e6), len(data))
     os.writev(1, [header, data])
 
 
-def look_at_clocks(pid, cpu_s, wall_s, started):
-    """Is the child over a limit? Returns the reason to kill it, and when to look next."""
-    used = cpu_used(pid)
-    elapsed = time.monotonic() - started
-    waited = run_queue_wait(pid) if elapsed >= wall_s else 0.0
-    if used >= cpu_s:
-        return b"T", 0.0
-    if elapsed - waited >= wall_s:
-        return (b"S" if is_stopped(pid) else b"T"), 0.0
-    reply(b"B", 0, 0, 0.0, b"")
-    return None, elapsed + max(0.002, min(cpu_s - used, wall_s + waited - elapsed, BEAT_S))
+class Clocks:
+    """The limits of a child, counted from now."""
+
+    def __init__(self, pid, cpu_s, wall_s):
+        self.pid, self.started = pid, time.monotonic()
+        self.wall_s, self.cpu_s = wall_s, cpu_s + cpu_used(pid)
+        self.next_look = self.started + min(cpu_s, wall_s, BEAT_S)
+
+    def look(self):
+        """Is the child over a limit? Returns the reason to kill it, or says when to look next."""
+        used = cpu_used(self.pid)
+        elapsed = time.monotonic() - self.started
+        waited = run_queue_wait(self.pid) if elapsed >= self.wall_s else 0.0
+        if used >= self.cpu_s:
+            return b"T"
+        if elapsed - waited >= self.wall_s:
+            return b"S" if is_stopped(self.pid) else b"T"
+        reply(b"B", 0, 0, 0.0, b"")
+        patience = min(self.cpu_s - used, self.wall_s + waited - elapsed, BEAT_S)
+        self.next_look = self.started + elapsed + max(0.002, patience)
+        return None
 
 
 def cpu_used(pid):

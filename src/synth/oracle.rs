@@ -5,7 +5,7 @@
 //! and composes chains from its memory: thousands of candidate chains cost a few hundred programs.
 //! (The hidden cases do not rely on this: they are computed by the whole reference program.)
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::json;
 
@@ -66,7 +66,8 @@ impl<'a> Oracle<'a> {
             requests.iter().map(|(_, inputs)| inputs.iter().cloned().map(Some).collect()).collect();
         let deepest = requests.iter().map(|(chain, _)| chain.len()).max().unwrap_or(0);
         for step in 0..deepest {
-            let mut wanted: Vec<HashSet<&Value>> = vec![HashSet::new(); self.functions.len()];
+            // In order: which call of a function ends its process decides what else is known of it.
+            let mut wanted: Vec<BTreeSet<&Value>> = vec![BTreeSet::new(); self.functions.len()];
             for ((chain, _), values) in requests.iter().zip(&outputs) {
                 if let Some(&id) = chain.get(step) {
                     wanted[id].extend(values.iter().flatten());

@@ -35,6 +35,23 @@ def f(x):
     if x == 5: os.write(100, b'1=6\n')
     return x + 1";
     answers_out_of_order: "malformed", "import os\ndef f(x):\n    os.write(100, b'1=6\\n0=2\\n')\n    return x + 1";
+    number_of_a_case_that_does_not_exist: "malformed", "import os\ndef f(x):\n    os.write(100, b'99999999999999999999=2\\n')\n    return x + 1";
+    number_below_zero: "malformed", "import os\ndef f(x):\n    os.write(100, b'-1=2\\n')\n    return x + 1";
+    number_with_a_leading_zero: "malformed", "import os\ndef f(x):\n    os.write(100, b'00=2\\n')\n    return x + 1";
+    number_in_other_digits: "malformed", "import os\ndef f(x):\n    os.write(100, '\\u0660=2\\n'.encode())\n    return x + 1";
+    line_ends_of_another_system: "malformed", "import os\ndef f(x):\n    os.write(100, b'0=2\\r\\n')\n    return x + 1";
+    null_bytes: "malformed", "import os\ndef f(x):\n    os.write(100, bytes(100))\n    return x + 1";
+    empty_lines: "malformed", "import os\ndef f(x):\n    os.write(100, b'\\n' * 1000)\n    return x + 1";
+    many_ends: "malformed", "import os\ndef f(x):\n    os.write(100, b'.\\n' * 1000)\n    return x + 1";
+    byte_by_byte: "output_limit|timeout", "import os\ndef f(x):\n    while True: os.write(100, b'0')";
+    end_in_two_halves: "malformed", "import os\ndef f(x):\n    while True:\n        os.write(100, b'.')\n        os.write(100, b'\\n')";
+    /// It answers twice, and whoever hears the first answer may stop listening.
+    right_answers_and_then_more: "pass, malformed", "import os\ndef f(x):\n    os.write(100, b'0=2\\n1=6\\n.\\nmore')\n    return x + 1";
+    right_answers_through_a_copy: "pass, pass", "import os\ncopy = os.dup(100)\ndef f(x):\n    os.close(100)\n    os.write(copy, b'0=2\\n1=6\\n.\\n')\n    return x + 1";
+    wrong_answers_through_a_copy: "wrong_answer, wrong_answer", "import os\ncopy = os.dup(100)\ndef f(x):\n    os.close(100)\n    os.write(copy, b'0=3\\n1=7\\n.\\n')\n    return x + 1";
+    channel_kept_open_by_a_copy: "malformed|timeout", "import os\nos.dup(100)\ndef f(x):\n    os.close(100)\n    return x + 1";
+    signals_from_the_channel: "forbidden", "import fcntl, os\ndef f(x):\n    fcntl.fcntl(100, 8, os.getppid())\n    return x + 1";
+    packets: "pass, pass", "import fcntl, os\nfcntl.fcntl(100, fcntl.F_SETFL, os.O_DIRECT)\ndef f(x): return x + 1";
     words_of_the_judge: "malformed", "import os\ndef f(x):\n    os.write(100, b'0!pass\\n')\n    return x + 1";
     done_too_early: "malformed", "import os\ndef f(x):\n    os.write(100, b'.\\n')\n    return x + 1";
     done_too_early_and_waiting: "malformed", "import os, time\ndef f(x):\n    os.write(100, b'.\\n')\n    time.sleep(9)";

@@ -11,6 +11,7 @@ hostile! {
     hard_exit: "exited", "import os\ndef f(x):\n    os._exit(0)";
     hard_exit_with_a_status: "exited", "import os\ndef f(x):\n    os._exit(3)";
     hard_exit_after_one_answer: "pass, exited", "import os\ndef f(x):\n    if x == 5: os._exit(0)\n    return x + 1";
+    hard_exit_with_an_odd_status: "exited", "import os\ndef f(x):\n    os._exit(97)";
     raw_exit: "exited", "import ctypes\ndef f(x):\n    ctypes.CDLL(None).exit(0)";
     exit_at_import: "exited, exited", "import sys\nsys.exit(0)\ndef f(x): return x + 1";
     hard_exit_at_import: "exited, exited", "import os\nos._exit(0)";
@@ -43,6 +44,47 @@ class A(Exception):
     __class__ = property(lambda self: 1 / 0)
     __str__ = __repr__ = lambda self: 1 / 0
 def f(x): raise A";
+    exception_that_keeps_its_attributes: "exception, exception", r"
+class A(Exception):
+    def __setattr__(self, name, value): raise SystemExit
+def f(x): raise A";
+    exception_that_keeps_its_attributes_at_import: "exception, exception", r"
+class A(Exception):
+    def __setattr__(self, name, value): raise SystemExit
+raise A";
+    exception_with_a_traceback_of_its_own: "exception, exception", "class A(Exception):\n    __traceback__ = property(lambda self: 1 / 0)\ndef f(x): raise A";
+    exit_that_keeps_its_attributes: "exited", r"
+class A(SystemExit):
+    def __setattr__(self, name, value): raise ValueError
+def f(x): raise A";
+    exception_whose_class_claims_all_subclasses: "exception, exception", r"
+class M(type):
+    __subclasscheck__ = __instancecheck__ = lambda c, s: True
+class A(Exception, metaclass=M): pass
+def f(x): raise A";
+    exception_with_another_order_of_bases: "exception, exception", r"
+class M(type):
+    def mro(c): return [c, Exception, BaseException, object]
+class A(Exception, metaclass=M): pass
+def f(x): raise A";
+    exception_that_exits_when_compared: "exception, exception", "class A(Exception):\n    __eq__ = __hash__ = lambda *a: exit()\ndef f(x): raise A";
+    exception_that_is_a_number: "exception, exception", "def f(x):\n    raise 2";
+    error_number_that_raises: "exception, exception", "class A(OSError):\n    errno = property(lambda self: 1 / 0)\ndef f(x): raise A";
+    end_of_an_iteration: "exception, exception", "def f(x):\n    raise StopIteration(x + 1)";
+    callable_that_exits: "exited", "class A:\n    def __call__(self, x): raise SystemExit(0)\nf = A()";
+    kept_object_that_exits_at_the_end: "pass, pass", "import os\nclass A:\n    def __del__(self): os._exit(0)\nkept = A()\ndef f(x): return x + 1";
+    illegal_instruction: "crashed", r"
+import ctypes, mmap
+code = mmap.mmap(-1, 4096, prot=7)
+code.write(b'\x0f\x0b')
+call = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))
+def f(x): call()";
+    abort_that_is_ignored: "crashed", "import os, signal\nsignal.signal(signal.SIGABRT, signal.SIG_IGN)\ndef f(x):\n    os.abort()";
+    segfault_that_is_ignored: "crashed|timeout", "import ctypes, signal\nsignal.signal(signal.SIGSEGV, signal.SIG_IGN)\ndef f(x):\n    ctypes.string_at(0)";
+    segfault_that_is_handled: "crashed|timeout", "import ctypes, signal\nsignal.signal(signal.SIGSEGV, lambda *a: None)\ndef f(x):\n    ctypes.string_at(0)";
+    real_time_signal_to_itself: "crashed", "import os\ndef f(x):\n    os.kill(os.getpid(), 40)";
+    signal_of_the_harness_to_itself: "malformed|crashed", "import os\ndef f(x):\n    os.kill(os.getpid(), 63)";
+    bytes_that_are_no_code: "crashed|exception|timeout|wrong_answer, crashed|exception|timeout|wrong_answer|not_run", "def f(x): pass\nf.__code__ = f.__code__.replace(co_code=bytes([100, 255] * 50), co_stacksize=1)";
     exception_with_a_loop_in_its_text: "exception, exception", r"
 class A(Exception):
     def __str__(self):

@@ -46,6 +46,30 @@ def f(x):
     reading_the_library_is_fine: "pass, pass", "import os\ndef f(x):\n    return x + 1 if 'def makedirs' in open(os.__file__).read() else 0";
     importing_from_the_library_is_fine: "pass, pass", "import colorsys, string, textwrap\ndef f(x): return x + 1";
     importing_from_elsewhere: "exception, exception", "import sys\nsys.path.insert(0, '/tmp')\nimport sft_vs_rl_nothing";
+    installed_packages: "forbidden, forbidden", r"
+import os
+def f(x):
+    library = os.path.dirname(os.__file__)
+    places = [library + '/site-packages', library + '/dist-packages', '/usr/lib/python3/dist-packages']
+    files = [os.path.join(place, name) for place in places if os.path.isdir(place) for name in os.listdir(place)]
+    files = [name for name in files if os.path.isfile(name)]
+    if not files: raise PermissionError
+    open(files[0]).read()
+    return x + 1";
+    path_only_descriptor: "forbidden|exception, forbidden|exception", "import os\ndef f(x):\n    fd = os.open('/etc/passwd', os.O_PATH)\n    os.open(f'/proc/self/fd/{fd}', 0)\n    return x + 1";
+    path_only_folder: "forbidden, forbidden", "import os\ndef f(x):\n    fd = os.open('/etc', os.O_PATH)\n    os.open('passwd', 0, dir_fd=fd)\n    return x + 1";
+    moving_to_a_path_only_folder: "forbidden", "import os\ndef f(x):\n    os.fchdir(os.open('/', os.O_PATH))\n    return x + 1";
+    writing_its_own_memory: "forbidden, forbidden", "def f(x):\n    open('/proc/self/mem', 'r+b')\n    return x + 1";
+    network_tables: "forbidden, forbidden", "def f(x):\n    open('/proc/net/tcp').read()\n    return x + 1";
+    root_of_the_parent: "forbidden, forbidden", "import os\ndef f(x):\n    os.listdir(f'/proc/{os.getppid()}/root')\n    return x + 1";
+    folder_of_the_parent: "forbidden, forbidden", "import os\ndef f(x):\n    open(f'/proc/{os.getppid()}/cwd/etc/passwd')\n    return x + 1";
+    children_of_the_parent: "forbidden, forbidden", "import os\ndef f(x):\n    open(f'/proc/{os.getppid()}/task/{os.getppid()}/children')\n    return x + 1";
+    memory_file_system: "forbidden, forbidden", "def f(x):\n    open('/dev/shm/sft-vs-rl', 'w')\n    return x + 1";
+    endless_device: "forbidden, forbidden", "def f(x):\n    open('/dev/zero', 'rb').read(1)\n    return x + 1";
+    locking_a_file: "forbidden", "import fcntl\ndef f(x):\n    fcntl.flock(0, fcntl.LOCK_EX)\n    return x + 1";
+    watching_a_folder: "forbidden", "import fcntl, os\ndef f(x):\n    fcntl.fcntl(os.open(os.path.dirname(os.__file__), 0), fcntl.F_NOTIFY, 1)\n    return x + 1";
+    times_of_the_library: "forbidden", "import os\ndef f(x):\n    os.utime(os.__file__)\n    return x + 1";
+    compiling_to_a_file: "forbidden", "import os, py_compile\ndef f(x):\n    py_compile.compile(os.__file__, '/tmp/sft-vs-rl.pyc', doraise=True)\n    return x + 1";
     random_device: "forbidden, forbidden", "def f(x):\n    open('/dev/urandom', 'rb').read(1)\n    return x + 1";
     terminal: "forbidden|exception, forbidden|exception", "def f(x):\n    open('/dev/tty', 'w').write('x')\n    return x + 1";
     kernel_log: "forbidden, forbidden", "def f(x):\n    open('/dev/kmsg', 'w').write('x')\n    return x + 1";

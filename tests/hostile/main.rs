@@ -11,6 +11,7 @@
 mod channel;
 mod exit;
 mod files;
+mod limits;
 mod memory;
 mod network;
 mod patching;
@@ -70,8 +71,13 @@ pub fn honest() -> String {
 
 /// The body of every test in this set.
 pub fn check(program: &str, inputs: &str, expected: &str, words: &str) {
+    check_within(LIMITS, program, inputs, expected, words);
+}
+
+/// [`check`] under other limits.
+pub fn check_within(limits: &str, program: &str, inputs: &str, expected: &str, words: &str) {
     let sandbox = a_sandbox();
-    let verdicts = serve(&sandbox, &[job(program, inputs, expected, LIMITS), honest()]);
+    let verdicts = serve(&sandbox, &[job(program, inputs, expected, limits), honest()]);
     let cases = verdicts[0]["cases"].as_array().unwrap_or_else(|| panic!("no judgement: {}", verdicts[0]));
     let wanted: Vec<&str> = words.split(", ").collect();
     for (i, case) in cases.iter().enumerate() {

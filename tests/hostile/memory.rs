@@ -58,6 +58,16 @@ def f(x):
         a.append((a, bytearray(100_000)))";
     big_product: "memory|timeout, memory|timeout|not_run", "import itertools\ndef f(x):\n    return len(list(itertools.product(range(1000), repeat=4)))";
     deep_recursion_is_an_exception: "exception, exception", "def f(x): return f(x) + 1";
+    replaced_text: "memory, memory", "def f(x):\n    return len(('a' * 10 ** 5).replace('a', 'b' * 10 ** 6))";
+    array_of_numbers: "memory, memory", "import array\ndef f(x):\n    return len(array.array('q', [0]) * (1 << 31))";
+    outside_of_python: "memory, memory", "import ctypes\nmalloc = ctypes.CDLL(None).malloc\nmalloc.restype = ctypes.c_void_p\ndef f(x):\n    if not malloc(ctypes.c_size_t(1 << 34)): raise MemoryError\n    return x + 1";
+    many_small_maps: "memory|timeout|exception, memory|timeout|exception|not_run", r"
+import mmap
+def f(x):
+    maps = [mmap.mmap(-1, 4096, prot=1 + 2 * (i % 2)) for i in range(100_000)]
+    return x + 1";
+    endless_sort: "memory|timeout, memory|timeout|not_run", "import itertools\ndef f(x):\n    return sorted(itertools.count())";
+    lowering_its_own_limit: "memory|pass|malformed, memory|pass|malformed|not_run", "import resource\nresource.setrlimit(resource.RLIMIT_AS, (0, 0))\ndef f(x): return x + 1";
     raising_its_own_limit: "exception, exception", r"
 import resource
 def f(x):

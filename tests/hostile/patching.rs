@@ -85,6 +85,61 @@ for found in gc.get_objects():
 def f(x):
     os.fork()
     return x + 1";
+    opcodes_of_the_harness_traced: "wrong_answer, wrong_answer", r"
+import sys
+def trace(frame, event, arg):
+    frame.f_trace_opcodes = True
+    return trace
+def f(x):
+    sys._getframe(1).f_trace = trace
+    sys.settrace(trace)
+    return 0";
+    lines_of_the_harness_skipped: "wrong_answer|exception|malformed|exited, wrong_answer|exception|malformed|exited|not_run", r"
+import sys
+def trace(frame, event, arg):
+    try: frame.f_lineno += 1
+    except Exception: pass
+    return trace
+def f(x):
+    sys._getframe(1).f_trace = trace
+    sys.settrace(trace)
+    return 0";
+    methods_of_text_replaced_in_memory: "wrong_answer|crashed|malformed|exception, wrong_answer|crashed|malformed|exception|not_run", r"
+import ctypes, gc
+methods = gc.get_referents(str.__dict__)[0]
+methods['encode'] = lambda self, *a: b'0=3
+'
+ctypes.pythonapi.PyType_Modified(ctypes.py_object(str))
+def f(x): return 0";
+    audit_hook_that_exits: "exited|malformed|exception|pass, exited|malformed|exception|pass|not_run", r"
+import sys
+def hook(*a): raise SystemExit
+sys.addaudithook(hook)
+def f(x): return x + 1";
+    import_hook_that_exits: "pass, pass", "import sys
+class A:
+    def find_spec(self, *a): raise SystemExit
+sys.meta_path.insert(0, A())
+def f(x): return x + 1";
+    codecs_replaced: "pass, pass", "import codecs, encodings.ascii
+encodings.ascii.Codec.encode = None
+codecs.register(lambda name: 1 / 0)
+def f(x): return x + 1";
+    warnings_are_errors: "pass, pass", "import warnings
+warnings.simplefilter('error')
+def f(x): return x + 1";
+    streams_closed: "pass, pass", "import sys
+sys.stdout.close(); sys.stderr.close(); sys.stdin.close()
+def f(x): return x + 1";
+    pickled_command: "forbidden|exception, forbidden|exception|not_run", r#"import pickle
+def f(x): return pickle.loads(b"cos
+system
+(S'true'
+tR.")"#;
+    name_of_the_entry_taken: "pass, exception", "def f(x):
+    global f
+    f = None
+    return x + 1 if x == 1 else None + 1";
     excepthook: "exception, exception", "import sys\nsys.excepthook = sys.unraisablehook = lambda *a: print('0=2')\ndef f(x): return 1 // 0";
     finalizers: "pass, pass", "import weakref\nclass A: pass\na = A()\nweakref.finalize(a, lambda: 1 // 0)\ndef f(x): return x + 1";
     entry_replaced_between_cases: "pass, wrong_answer", r"
@@ -98,8 +153,8 @@ def f(x):
 /// What one program leaves in its interpreter, the next does not find.
 #[test]
 fn nothing_stays_for_the_next_program() {
-    let mark = "import builtins, sys, random, os\nbuiltins.mark = sys.mark = 1\nsys.path.append('/tmp')\nrandom.seed(5)\nos.environ['MARK'] = '1'\nint.__doc__\ndef f(x): return x + 1";
-    let look = "import builtins, sys, random, os\ndef f(x): return x + 1 + hasattr(builtins, 'mark') + hasattr(sys, 'mark') + ('/tmp' in sys.path) + ('MARK' in os.environ)";
+    let mark = "import builtins, fcntl, sys, random, os\nfor fd in (0, 1, 2): fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK | os.O_APPEND)\nbuiltins.mark = sys.mark = 1\nsys.path.append('/tmp')\nrandom.seed(5)\nos.environ['MARK'] = '1'\nint.__doc__\ndef f(x): return x + 1";
+    let look = "import builtins, fcntl, sys, random, os\ndef f(x): return x + 1 + any(fcntl.fcntl(fd, fcntl.F_GETFL) & (os.O_NONBLOCK | os.O_APPEND) for fd in (0, 1, 2)) + hasattr(builtins, 'mark') + hasattr(sys, 'mark') + ('/tmp' in sys.path) + ('MARK' in os.environ)";
     let sandbox = crate::a_sandbox();
     let run = |program: &str| crate::job(program, "[[1],[5]]", "[2,6]", "{}");
     let verdicts = crate::serve(&sandbox, &[run(mark), run(look)]);

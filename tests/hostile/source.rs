@@ -35,6 +35,18 @@ hostile! {
     folded_text: "memory, memory", "y = ('a' * 10 ** 6) * 10 ** 6\ndef f(x): return x + 1";
     long_identifier: "pass, pass", long_identifier_source();
     many_lines: "pass|timeout, pass|timeout", many_lines_source();
+    deep_format: "exception|memory|crashed, exception|memory|crashed", concat_deep!("f'{", "}'", 500);
+    chain_of_lambdas: "exception|memory|crashed|malformed, exception|memory|crashed|malformed", chain_of_lambdas_source();
+    folded_tuple: "memory, memory", "y = (1,) * 10 ** 11\ndef f(x): return x + 1";
+    folded_shift: "memory|timeout|exception, memory|timeout|exception", "y = 1 << 10 ** 12\ndef f(x): return x + 1";
+    evaluated_text: "exception|memory|crashed, exception|memory|crashed|not_run", "def f(x): return eval('(' * 10 ** 5 + ')' * 10 ** 5)";
+    evaluated_literal: "exception|memory|crashed, exception|memory|crashed|not_run", "import ast\ndef f(x): return ast.literal_eval('-' * 10 ** 6 + '1')";
+    deep_json: "exception|crashed, exception|crashed|not_run", "import json\ndef f(x): return json.loads('[' * 10 ** 6)";
+    entry_is_a_class: "malformed, malformed", "class f:\n    def __init__(self, x): pass";
+    entry_is_a_class_of_numbers: "malformed, malformed", "class f(int):\n    def __new__(cls, x): return int.__new__(cls, x + 1)";
+    entry_is_a_builtin: "wrong_answer, wrong_answer", "f = abs";
+    entry_is_exec: "exception, exception", "f = exec";
+    entry_made_up_by_the_module: "exception, exception", "def __getattr__(name): return lambda x: x + 1";
     another_encoding: "exception|pass, exception|pass", "# coding: utf-7\ndef f(x): return x + 1";
     byte_order_mark: "exception|pass, exception|pass", "\u{feff}def f(x): return x + 1";
     carriage_returns: "pass, pass", "def f(x):\r\n    return x + 1\r\n";
@@ -59,6 +71,10 @@ fn deep_blocks_source() -> &'static str {
 fn long_identifier_source() -> &'static str {
     let name = "y".repeat(100_000);
     format!("{name} = 1\ndef f(x): return x + {name}").leak()
+}
+
+fn chain_of_lambdas_source() -> &'static str {
+    format!("f = {}1", "lambda: ".repeat(5_000)).leak()
 }
 
 fn many_lines_source() -> &'static str {

@@ -107,5 +107,21 @@ signal.signal(signal.SIGALRM, tick)
 def f(x):
     signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
     while True: pass";
+    yielding_without_end: "timeout", "import os\ndef f(x):\n    while True: os.sched_yield()";
+    sleeping_for_moments_outside_of_python: "timeout", "import ctypes\nlibc = ctypes.CDLL(None)\ndef f(x):\n    while True: libc.usleep(100)";
+    waiting_for_a_signal_that_never_comes: "timeout", "import signal\ndef f(x):\n    signal.sigwait([signal.SIGUSR1])";
+    waiting_on_nothing: "timeout", "import select\ndef f(x):\n    select.epoll().poll()";
+    sleep_interrupted_and_taken_up_again: "timeout", r"
+import signal, time
+signal.signal(signal.SIGALRM, lambda *a: None)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+def f(x):
+    while True: time.sleep(1)";
+    regex_with_alternatives: "timeout", "import re\ndef f(x):\n    re.fullmatch('(a|aa)+', 'a' * 60 + 'b')\n    return x + 1";
+    remainder_of_a_big_power: "timeout|memory", "def f(x):\n    pow(3, 10 ** 6000, 10 ** 5000)\n    return x + 1";
+    equal_hashes: "timeout", "def f(x):\n    {i * (2 ** 61 - 1): 1 for i in range(10 ** 5)}\n    return x + 1";
+    searching_a_range: "timeout", "def f(x):\n    return 1.5 in range(10 ** 12)";
+    random_bytes_without_end: "timeout", "import os\ndef f(x):\n    while True: os.getrandom(1 << 20)";
+    loop_in_the_destructor_of_an_exception: "timeout|exception, exception|not_run", "class A(Exception):\n    def __del__(self):\n        while True: pass\ndef f(x): raise A";
     quadratic_sort: "timeout", "def f(x):\n    a = list(range(10 ** 6))\n    while a: a.pop(0); a.insert(0, 1)\n    return x + 1";
 }

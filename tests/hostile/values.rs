@@ -16,6 +16,20 @@ def f(x): return A()";
     dict_subclass("[[1]]", r#"[{"a":1}]"#): "malformed", "import collections\ndef f(x): return collections.OrderedDict(a=1)";
     float_subclass("[[1]]", "[1.0]"): "malformed", "class A(float): pass\ndef f(x): return A(1)";
     pretended_class: "malformed, malformed", "class A:\n    __class__ = int\n    __index__ = __int__ = lambda s: 2\ndef f(x): return A()";
+    class_equal_to_everything: "malformed, malformed", r"
+class M(type):
+    __eq__ = lambda a, b: True
+    __hash__ = lambda s: 0
+class A(metaclass=M): pass
+def f(x): return A";
+    class_taken_off: "malformed|exception, malformed|exception", "class A(int): pass\ndef f(x):\n    a = A(x + 1)\n    a.__class__ = int\n    return a";
+    class_that_raises_when_asked: "malformed, malformed", "class A:\n    __class__ = property(lambda self: exit())\ndef f(x): return A()";
+    list_subclass_inside_a_list("[[1]]", "[[[1]]]"): "malformed", "class A(list): pass\ndef f(x): return [A([1])]";
+    float_inside_a_list("[[1]]", "[[1]]"): "wrong_answer", "def f(x): return [1.0]";
+    window_on_bytes("[[1]]", r#"["a"]"#): "malformed", "def f(x): return memoryview(b'a')";
+    tuple_of_itself("[[1]]", "[[]]"): "malformed", "def f(x):\n    a = []\n    a.append((a,))\n    return a[0]";
+    answers_of_all_cases_share_the_cap("[[1],[2]]", r#"["a","a"]"#): "wrong_answer, output_limit", "def f(x): return 'a' * 700_000";
+    many_escapes("[[1]]", r#"["a"]"#): "output_limit", r"def f(x): return '\U0010ffff' * 200_000";
     enumeration: "malformed, malformed", "import enum\nclass E(enum.IntEnum):\n    A = 2\n    B = 6\ndef f(x): return E(x + 1)";
     named_tuple("[[1]]", "[[1, 2]]"): "malformed", "import collections\nT = collections.namedtuple('T', 'a b')\ndef f(x): return T(1, 2)";
     bool_for_int("[[1],[0]]", "[1,0]"): "wrong_answer, wrong_answer", "def f(x): return bool(x)";

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use sft_vs_rl::problem::Verdict;
-use sft_vs_rl::sandbox::{Sandbox, SandboxConfig};
+use sft_vs_rl::sandbox::{Job, Sandbox, SandboxConfig, jsonl};
 use sft_vs_rl::seed::Seed;
 
 use crate::{alone, mixed, processes, signal, zygotes};
@@ -34,25 +34,35 @@ fn strike(rng: &mut impl Rng) -> Option<()> {
     Some(())
 }
 
-#[test]
-fn every_job_gets_its_own_verdict_or_an_explicit_infra() {
-    let _turn = alone();
-    let config = SandboxConfig { silence: Duration::from_millis(2500), ..SandboxConfig::strict(2) };
-    let sandbox = Sandbox::start(&config).expect("the sandbox starts");
-    let (jobs, expected) = mixed(200);
+/// Runs `work` while something terrible happens at random moments; returns how often it did.
+fn under_fire<T>(name: &str, work: impl FnOnce() -> T) -> (T, usize) {
     let (over, strikes) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let verdicts = std::thread::scope(|scope| {
+    let result = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut rng = Seed::new(11).stream("strikes");
+            let mut rng = Seed::new(11).stream(name);
             while !over.load(Ordering::Relaxed) && strikes.load(Ordering::Relaxed) < STRIKES {
-                std::thread::sleep(Duration::from_millis(rng.random_range(50..500)));
+                std::thread::sleep(Duration::from_millis(rng.random_range(20..300)));
                 strikes.fetch_add(usize::from(strike(&mut rng).is_some()), Ordering::Relaxed);
             }
         });
-        let verdicts = sandbox.judge(&jobs);
+        let result = work();
         over.store(true, Ordering::Relaxed);
-        verdicts
+        result
     });
+    (result, strikes.into_inner())
+}
+
+fn sandbox_under_fire() -> Sandbox {
+    let config = SandboxConfig { silence: Duration::from_millis(2500), ..SandboxConfig::strict(2) };
+    Sandbox::start(&config).expect("the sandbox starts")
+}
+
+#[test]
+fn every_job_gets_its_own_verdict_or_an_explicit_infra() {
+    let _turn = alone();
+    let sandbox = sandbox_under_fire();
+    let (jobs, expected) = mixed(300);
+    let (verdicts, strikes) = under_fire("strikes", || sandbox.judge(&jobs));
     assert_eq!(verdicts.len(), jobs.len());
     let mut infra = 0;
     for (i, (verdict, expected)) in verdicts.iter().zip(&expected).enumerate() {
@@ -61,13 +71,49 @@ fn every_job_gets_its_own_verdict_or_an_explicit_infra() {
             judged => assert_eq!(judged, expected, "job {i}: {}", jobs[i].program),
         }
     }
-    let strikes = strikes.into_inner();
     println!("{strikes} strikes, {infra} jobs of {} lost to them", jobs.len());
+    assert!(strikes > 5, "only {strikes} strikes: this shows nothing");
     // One strike is survived; a job is lost only to a second one, or to one that hits a new zygote.
     assert!(infra <= strikes / 2 + 1, "{infra} infra after {strikes} strikes");
     // And afterwards it works as if nothing had happened.
     let (jobs, expected) = mixed(20);
     assert_eq!(sandbox.judge(&jobs), expected);
+}
+
+/// The same through the command's reader and writer: each id once, in the order of the input.
+#[test]
+fn every_line_gets_one_answer() {
+    let _turn = alone();
+    let sandbox = sandbox_under_fire();
+    let (jobs, expected) = mixed(200);
+    let line = |(i, job): (usize, &Job)| {
+        let Job { program, entry, inputs, expected, limits, .. } = job;
+        let line = serde_json::json!({
+            "id": i, "program": program, "entry": entry, "inputs": inputs, "expected": expected, "limits": limits,
+        });
+        format!("{line}\n")
+    };
+    let input: String = jobs.iter().enumerate().map(line).collect();
+    let mut output = Vec::new();
+    let (served, strikes) =
+        under_fire("strikes at lines", || jsonl::serve(&sandbox, input.as_bytes(), &mut output));
+    served.expect("memory can be read and written");
+    let answers: Vec<serde_json::Value> = String::from_utf8_lossy(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a verdict is JSON"))
+        .collect();
+    assert_eq!(answers.len(), jobs.len());
+    for (i, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
+        assert_eq!(answer["id"], i);
+        if answer.get("infra").is_none() {
+            let cases = serde_json::from_value(answer["cases"].clone()).expect("case words");
+            assert_eq!(&Verdict::Cases(cases), expected, "line {i}: {}", jobs[i].program);
+        } else {
+            assert!(answer.get("passed").is_none() && answer.get("cases").is_none(), "{answer}");
+        }
+    }
+    println!("{strikes} strikes");
+    assert!(strikes > 5, "only {strikes} strikes: this shows nothing");
 }
 
 /// A zygote that is stopped for good costs one time-out of the watchdog, not the run.

@@ -2,6 +2,8 @@
 //!
 //! These tests count processes and kill some, so they take turns.
 
+#[cfg(target_os = "linux")]
+mod binary;
 mod chaos;
 mod exact;
 mod input;

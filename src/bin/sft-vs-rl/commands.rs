@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sft_vs_rl::audit;
+use sft_vs_rl::audit::{self, HiddenCaseConfig};
 use sft_vs_rl::catalog::{self, Catalog};
 use sft_vs_rl::evaluate::{EvalConfig, Question, evaluate};
+use sft_vs_rl::figure;
 use sft_vs_rl::frame::pass_at_k;
 use sft_vs_rl::model::{Decoder, Kernels};
 use sft_vs_rl::problem::{CaseWord, Set};
+use sft_vs_rl::progress::Progress;
 use sft_vs_rl::report::{self, Results};
 use sft_vs_rl::reward::Court;
-use sft_vs_rl::runs::{Prompts, RunStore};
+use sft_vs_rl::runs::{self, Prompts, RunStore};
 use sft_vs_rl::sandbox::{Sandbox, SandboxConfig};
 use sft_vs_rl::seed::Seed;
 use sft_vs_rl::study::{Options, Study, project_root};
@@ -59,6 +61,57 @@ pub fn audit(study: &Study) -> Result<bool> {
     let report = audit::leak_audit(&study.dataset.splits, &study.catalog, &study.sandbox)?;
     println!("{report}");
     Ok(report.is_clean())
+}
+
+#[derive(Args)]
+pub struct MutantArgs {
+    /// Instead: how many wrong programs do the hidden cases accept? Writes a record and a figure;
+    /// exit 1 if the share is not below the goal.
+    #[arg(long)]
+    pub mutants: bool,
+    /// Chains to audit besides all atoms.
+    #[arg(long, default_value_t = 500, requires = "mutants")]
+    composites: usize,
+    /// Inputs that tell a wrong mutant from an equivalent one.
+    #[arg(long, default_value_t = 1_000, requires = "mutants")]
+    fresh_inputs: usize,
+    /// A share of false accepts that is too much, in percent.
+    #[arg(long, default_value_t = 1.0, requires = "mutants")]
+    goal: f64,
+    #[arg(long, default_value_t = 0, requires = "mutants")]
+    seed: u64,
+}
+
+/// Problems a second that the mutant audit gets through, measured on two cores.
+const AUDITED_PER_SECOND: f64 = 12.0;
+
+pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
+    let (splits, tier) = (&study.dataset.splits, study.tier.name.as_str());
+    let problems = splits.atoms.len() + args.composites;
+    eprintln!(
+        "mutants: {problems} problems, about {:.0} minutes on two cores",
+        (problems as f64 / AUDITED_PER_SECOND / 60.0).ceil()
+    );
+    let mut config = HiddenCaseConfig::full();
+    config.composites = args.composites;
+    config.goal = args.goal / 100.0;
+    config.mutants.fresh_inputs = args.fresh_inputs;
+    let mut progress = Progress::new("mutants", problems);
+    let watch = |done: usize, all: usize| progress.at(done, || format!("of {all} problems"));
+    let report =
+        audit::hidden_case_audit(tier, splits, &study.catalog, &study.sandbox, &config, args.seed, watch)?;
+    progress.done("all problems audited");
+    println!("{report}");
+    let name = if tier == "quick" { "mutants.json".to_owned() } else { format!("mutants-{tier}.json") };
+    let folder = study.root.join("data/records");
+    std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    let record = folder.join(name);
+    let text = serde_json::to_string_pretty(&report).map_err(|error| Error::Data(error.to_string()))?;
+    runs::write_atomically(&record, format!("{text}\n").as_bytes())?;
+    let picture = report::figure_folder(&study.root, tier).join("mutants.svg");
+    figure::save_svg(&picture, figure::SIZE, |area| figure::draw_mutants(area, &report))?;
+    println!("{}\n{}", record.display(), picture.display());
+    Ok(report.passed())
 }
 
 /// The main job: all arms, all figures, all verdicts.

@@ -39,6 +39,8 @@ enum Command {
     Audit {
         #[command(flatten)]
         tier: TierArg,
+        #[command(flatten)]
+        mutants: commands::MutantArgs,
     },
     /// Train and evaluate an arm or the arms of a finding; finished and half-finished runs are
     /// taken up where they stand.
@@ -140,9 +142,10 @@ fn dispatch(cli: Cli) -> Result<bool> {
     match cli.command {
         Command::Catalog { what: CatalogCommand::Check } => commands::catalog_check(&sandbox_config),
         Command::Synth(args) => commands::synth(&args, &sandbox_config),
-        Command::Audit { tier } => {
+        Command::Audit { tier, mutants } => {
             let options = Options { sandbox: sandbox_config, ..Options::here(&tier.tier)? };
-            commands::audit(&Study::open(&options)?)
+            let study = Study::open(&options)?;
+            if mutants.mutants { commands::audit_mutants(&study, &mutants) } else { commands::audit(&study) }
         }
         Command::Run { what, study, seed, resume: _ } => {
             let arms = arms::select(&what)?;
