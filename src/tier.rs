@@ -17,8 +17,6 @@ pub struct Tier {
     pub name: String,
     /// Measured on two cores, for one seed of the whole study; said before it starts.
     pub expected_minutes: f64,
-    /// Measured peak resident memory of one process, in GiB.
-    pub expected_memory_gib: f64,
 
     // ---- Data: the same for all seeds, so that arms and seeds compare on the same problems
     pub data_seed: u64,
@@ -99,7 +97,6 @@ impl Tier {
         Tier {
             name: "quick".to_owned(),
             expected_minutes: 20.0,
-            expected_memory_gib: 2.0,
             data_seed: 1,
             splits: SplitConfig::quick(),
             vocabulary: 768,
@@ -137,7 +134,6 @@ impl Tier {
         Tier {
             name: "smoke".to_owned(),
             expected_minutes: 3.0,
-            expected_memory_gib: 1.0,
             splits: SplitConfig::smoke(),
             vocabulary: 512,
             model: Shape { hidden_size: 64, intermediate_size: 128, layers: 2, heads: 2, context: 256 },

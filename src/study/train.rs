@@ -15,7 +15,8 @@ use crate::arms::{Arm, Length, Pool, Recipe, Reward};
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::evaluate::evaluate;
-use crate::model::{Decoder, ValueHead};
+use crate::memory;
+use crate::model::{Decoder, Kernels, ValueHead};
 use crate::optim::AdamW;
 use crate::ppo::{self, Learner, Task, Verifier};
 use crate::pretrain;
@@ -49,6 +50,9 @@ pub(super) fn train(
     parent: Option<&FinishedRun>,
     mut handle: RunHandle,
 ) -> Result<FinishedRun> {
+    if study.kernels == Kernels::Fused {
+        memory::check(&study.tier)?; // the estimate is of these kernels
+    }
     let seed = Seed::new(seed);
     let stream = seed.child(stream_name(arm));
     let (mut state, first) = start(study, arm, seed, parent, &handle)?;

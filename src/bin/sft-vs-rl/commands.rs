@@ -8,6 +8,7 @@ use sft_vs_rl::catalog::{self, Catalog};
 use sft_vs_rl::evaluate::{EvalConfig, Question, evaluate};
 use sft_vs_rl::figure;
 use sft_vs_rl::frame::pass_at_k;
+use sft_vs_rl::memory;
 use sft_vs_rl::model::{Decoder, Kernels};
 use sft_vs_rl::problem::{CaseWord, Set};
 use sft_vs_rl::progress::Progress;
@@ -114,13 +115,20 @@ pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
     Ok(report.passed())
 }
 
+/// What a training of `tier` will take, for the line that is printed before it starts.
+pub fn expected_memory(tier: &Tier) -> String {
+    let estimate = memory::estimate(tier, rayon::current_num_threads());
+    format!("up to {:.1} GiB of memory with the fused kernels", estimate.peak_gib())
+}
+
 /// The main job: all arms, all figures, all verdicts.
 pub fn study(study: &Study, seeds: &[u64]) -> Result<bool> {
     let tier = &study.tier;
     eprintln!(
-        "tier {}: about {:.0} minutes a seed on two cores, up to {:.1} GiB of memory; \
-         finished runs are taken from data/runs",
-        tier.name, tier.expected_minutes, tier.expected_memory_gib
+        "tier {}: about {:.0} minutes a seed on two cores, {}; finished runs are taken from data/runs",
+        tier.name,
+        tier.expected_minutes,
+        expected_memory(tier)
     );
     for seed in seeds {
         for arm in arms::select("study")? {

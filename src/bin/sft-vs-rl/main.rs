@@ -150,6 +150,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
         Command::Run { what, study, seed, resume: _ } => {
             let arms = arms::select(&what)?;
             let study = study.open(sandbox_config)?;
+            eprintln!("tier {}: {}", study.tier.name, commands::expected_memory(&study.tier));
             for arm in arms {
                 let run = study.run(arm, seed)?;
                 println!("{} seed {seed}: {}", arm.name, run.folder().display());
