@@ -65,6 +65,16 @@ pub struct Machine {
     pub simd: String,
 }
 
+impl Machine {
+    fn vectors(&self) -> &str {
+        match self.simd.as_str() {
+            "avx512f" => "AVX-512",
+            "avx2" => "AVX2",
+            other => other,
+        }
+    }
+}
+
 /// One size of model, context and batch in one engine.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct GrowthPoint {
@@ -96,6 +106,10 @@ pub struct GrowthBench {
 pub fn read_bench<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
     serde_json::from_str(&text).map_err(|error| Error::parse(path, error.line(), error))
+}
+
+fn threads_text(threads: usize) -> String {
+    if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") }
 }
 
 fn engine_color(engine: &str) -> RGBColor {
@@ -134,7 +148,7 @@ pub fn draw_engine_bench<DB: DrawingBackend>(
         &format!(
             "{}, {}; bars: median, ends: range of the rounds. Peak memory of two PPO steps: {}",
             data.machine.cpu,
-            data.machine.simd,
+            data.machine.vectors(),
             memory.join(", ")
         ),
     )?;
@@ -175,9 +189,7 @@ pub fn draw_engine_bench<DB: DrawingBackend>(
         canvas.rect((left, panel.py(median)), (right, panel.bottom), color, true)?;
         let middle = (left + right) / 2;
         canvas.line(&[(middle, panel.py(low)), (middle, panel.py(high))], style::INK, 2)?;
-        if !first {
-            canvas.diamond((panel.px(column as f64 + 0.5), panel.py(ratio.goal)), 7, SOFT_INK)?;
-        }
+        canvas.diamond((panel.px(column as f64 + 0.5), panel.py(ratio.goal)), 7, SOFT_INK)?;
     }
     canvas.line(&[(panel.left, panel.py(1.0)), (panel.right, panel.py(1.0))], SOFT_INK, 2)?;
     for (column, (task, rows)) in tasks.iter().enumerate() {
@@ -189,7 +201,7 @@ pub fn draw_engine_bench<DB: DrawingBackend>(
     let shares: Vec<(&str, Option<usize>)> = vec![("sft", None), ("rollout", Some(256)), ("ppo", None)];
     let panel =
         Panel { left: split + 84, right: width - 30, x: (0.0, shares.len() as f64), y: (0.0, 1.0), ..panel };
-    panel.panel_title(&format!("Share of peak, {threads} threads"), 66)?;
+    panel.panel_title(&format!("Share of peak, {}", threads_text(threads)), 66)?;
     panel.y_axis("of a large matrix product (%)", &[0.0, 0.25, 0.5, 0.75, 1.0], percent)?;
     let key = ["kit", "torch"].map(|engine| (engine_name(engine).to_owned(), engine_color(engine)));
     panel.key(&key, panel.top - 42)?;
@@ -219,12 +231,12 @@ pub fn draw_growth_bench<DB: DrawingBackend>(
 ) -> Result<()> {
     let canvas = Canvas::new(area)?;
     let (width, height) = canvas.size();
-    let Machine { cpu, simd } = &data.machine;
+    let (cpu, vectors) = (&data.machine.cpu, data.machine.vectors());
     let top = canvas.title(
         "Time and memory of an SFT step as model, context and batch grow",
         &format!(
-            "{} threads, {cpu}, {simd}; microbatches of at most 4,096 tokens; all scales logarithmic",
-            data.threads
+            "{}, {cpu}, {vectors}; microbatches of at most 4,096 tokens; all scales logarithmic",
+            threads_text(data.threads)
         ),
     )?;
     let columns: [(&str, &str, Quantity); 3] = [
@@ -265,7 +277,7 @@ pub fn draw_growth_bench<DB: DrawingBackend>(
             marks.dedup();
             let mut last = i32::MIN / 2;
             for mark in marks {
-                if panel.px(mark) - last > 52 {
+                if panel.px(mark) - last > 40 {
                     panel.x_tick(mark, &[&plain(10f64.powf(mark))])?;
                     last = panel.px(mark);
                 }
@@ -286,14 +298,14 @@ pub fn draw_growth_bench<DB: DrawingBackend>(
                 let Some(estimate) = point.estimate_mib else { continue };
                 canvas.diamond((panel.px(x_of(point).log10()), panel.py(estimate.log10())), 6, GRAY)?;
             }
-            if column == 0 {
-                let mut key: Vec<(String, RGBColor)> = ["kit", "torch"]
-                    .map(|engine| (engine_name(engine).to_owned(), engine_color(engine)))
-                    .into();
-                if row == 1 {
-                    key.push(("estimate before the start (diamonds)".to_owned(), GRAY));
-                }
+            if (row, column) == (0, 0) {
+                let key =
+                    ["kit", "torch"].map(|engine| (engine_name(engine).to_owned(), engine_color(engine)));
                 panel.key(&key, panel.top - 14)?;
+            } else if (row, column) == (1, 0) {
+                canvas.diamond((panel.left + 6, panel.top - 14), 6, GRAY)?;
+                let ink = Ink::new(style::LABEL).color(SOFT_INK);
+                canvas.text("the kit's estimate before it starts", (panel.left + 20, panel.top - 14), ink)?;
             }
         }
     }
