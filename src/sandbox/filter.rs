@@ -149,7 +149,7 @@ fn search(borders: &[u32], listed: bool) -> Result<BpfProgram, String> {
     let middle = borders.len() / 2;
     let below = search(&borders[..middle], listed)?;
     // Each border passed changes the answer.
-    let above = search(&borders[middle + 1..], listed ^ (middle % 2 == 0))?;
+    let above = search(&borders[middle + 1..], listed ^ middle.is_multiple_of(2))?;
     let jump = u8::try_from(below.len()).map_err(|_| "seccomp filter: too long a jump".to_owned())?;
     Ok([vec![op(JUMP_IF_AT_LEAST, jump, borders[middle])], below, above].concat())
 }
