@@ -7,12 +7,12 @@
 //! | `adam.rs` | gradient norm, AdamW update | `AdamUpdate::composed` |
 //!
 //! Beneath them, on plain slices: `block.rs`, `attention.rs`, `norm.rs`, `swiglu.rs`, `gemm.rs`,
-//! `groups.rs` (how work is cut), `simd.rs`. `decode.rs` has the forward pass of one new token a row,
+//! `groups.rs` (how work is cut), `lanes.rs` and `simd.rs` (vector instructions). `decode.rs` has the forward pass of one new token a row,
 //! with a key-value cache, for sampling.
 //!
 //! Invariants: nothing here knows about models, files or random numbers; no result depends on the
 //! number of threads; the only `unsafe` is in `simd.rs` (calling a function compiled for the
-//! instruction set that was just detected) and in the innermost loop of `gemm.rs`.
+//! instruction set that was just detected), in `lanes.rs` and in the innermost loop of `gemm.rs`.
 
 mod adam;
 mod attention;
@@ -20,6 +20,7 @@ mod block;
 mod decode;
 mod gemm;
 mod groups;
+mod lanes;
 mod log_prob;
 mod norm;
 pub(crate) mod simd;
