@@ -56,7 +56,7 @@ impl Results {
             "seeds" => costs.iter().map(|(_, costs)| costs.len() as u32).collect::<Vec<_>>(),
             "tokens trained (10^6)" => mean(|cost| cost.tokens_trained as f64 / 1e6, 2),
             "tokens sampled (10^6)" => mean(|cost| cost.tokens_sampled as f64 / 1e6, 2),
-            "programs run" => mean(|cost| cost.verifier_calls as f64, 0),
+            "programs judged" => mean(|cost| cost.verifier_calls as f64, 0),
             "operations (10^12)" => mean(|cost| cost.flops / 1e12, 1),
             "minutes" => mean(|cost| cost.seconds / 60.0, 1),
         )?))
