@@ -13,14 +13,12 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::model::Config;
+use crate::ops::groups;
+use crate::rollout::ROWS_TOGETHER;
 use crate::tier::Tier;
 
 /// Bytes of a number.
 const NUMBER: usize = size_of::<f32>();
-/// Groups that sum weight gradients apart (`ops/groups.rs`), at most.
-const GROUPS: usize = 8;
-/// Rows that one thread decodes together (`rollout/fused.rs`), at most.
-const ROWS_TOGETHER: usize = 16;
 /// A prompt of the data set has fewer tokens than this.
 const LONGEST_PROMPT: usize = 64;
 /// The program with its data set and frames, before the first model is made.
@@ -159,7 +157,7 @@ pub fn training(config: &Config, tokens: usize) -> Stage {
     let parameters = config.parameters();
     let table = config.vocab_size * hidden;
     let block = (parameters - table) / config.num_hidden_layers;
-    let groups = GROUPS.min(tokens.div_ceil(96));
+    let groups = groups(tokens).len() - 1; // each sums weight gradients apart
     // `Activations` of each layer, then `Gradients`, and about six arrays the size of the hidden
     // states: the last norm's input and output, their gradients, those of the output projection.
     let layer = hidden + qkv + hidden + config.num_attention_heads + hidden + 2 * inner;

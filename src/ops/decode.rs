@@ -173,8 +173,9 @@ impl Step {
         }
     }
 
-    /// Scores of the vocabulary for every row of `x`, `(rows, vocab)`.
-    pub(crate) fn logits(&mut self, projection: &Projection) -> &mut [f32] {
+    /// The last hidden states `(rows, hidden)` and, computed from them, the scores of the vocabulary
+    /// `(rows, vocab)`, for every row of `x`.
+    pub(crate) fn logits(&mut self, projection: &Projection) -> (&[f32], &mut [f32]) {
         let hidden = projection.norm.len();
         let (rows, vocab) = (self.x.len() / hidden, projection.vocab);
         self.normed.resize(rows * hidden, 0.0);
@@ -182,17 +183,7 @@ impl Step {
         rms_norm(&self.x, &projection.norm, projection.eps, &mut self.normed);
         let normed = Matrix::rows(&self.normed, hidden);
         linear(rows, normed, &projection.panels, &mut self.logits, Store::Overwrite);
-        &mut self.logits
-    }
-
-    /// What [`Self::logits`] computed last, `(rows, vocab)`.
-    pub(crate) fn last_logits(&mut self) -> &mut [f32] {
-        &mut self.logits
-    }
-
-    /// The hidden states that the last [`Self::logits`] were computed from, `(rows, hidden)`.
-    pub(crate) fn states(&self) -> &[f32] {
-        &self.normed
+        (&self.normed, &mut self.logits)
     }
 }
 

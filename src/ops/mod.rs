@@ -31,6 +31,7 @@ pub(crate) use adam::{AdamUpdate, square_sum};
 pub(crate) use attention::{Heads, RotaryTable};
 pub(crate) use block::{Activations, BlockSizes, PARTS, Rows, forward as block_forward};
 pub(crate) use decode::{Cache, DecodeBlock, Place, Projection, Step};
+pub(crate) use groups::groups;
 pub(crate) use log_prob::LogProb;
 pub(crate) use trunk::{Pool, Trunk};
 

@@ -22,7 +22,7 @@ use crate::seed::Seed;
 
 /// Rows that one thread decodes together: enough to use the weights well while they are in cache, few
 /// enough that the rows' keys and values stay in the caches as well (64 rows took a third longer).
-const TOGETHER: usize = 16;
+pub(crate) const TOGETHER: usize = 16;
 
 /// What all threads read.
 struct Shared<'a> {
@@ -40,6 +40,13 @@ struct Shared<'a> {
     /// Rows in the order they are taken: those of one prompt together.
     order: Vec<usize>,
     next: AtomicUsize,
+}
+
+impl Shared<'_> {
+    /// What the value head says of a hidden state `(hidden,)`; `None` without a value head.
+    fn value(&self, state: &[f32]) -> Option<f32> {
+        self.critic.as_ref().map(|(weight, bias)| dot(state, weight) + bias)
+    }
 }
 
 /// The distinct prompts after their forward pass.
@@ -144,9 +151,9 @@ fn read_prompts(
     for slot in 0..distinct.len() {
         last.x.extend_from_slice(&x[(batch.range(slot).end - 1) * hidden..][..hidden]);
     }
-    let logits = last.logits(projection).to_vec();
+    let (states, logits) = last.logits(projection);
     let lengths = distinct.iter().map(|prompt| prompt.len()).collect();
-    Ok(Prompts { of_row, lengths, cache, logits, states: last.states().to_vec() })
+    Ok(Prompts { of_row, lengths, cache, logits: logits.to_vec(), states: states.to_vec() })
 }
 
 /// A row that is being written.
@@ -171,10 +178,8 @@ fn decode(shared: &Shared, sizes: BlockSizes, slots: usize) -> Vec<(usize, Compl
             let prompt_slot = shared.prompts.of_row[index];
             let logits = &shared.prompts.logits[prompt_slot * shared.vocab..][..shared.vocab];
             let mut row = Row::new(shared.seed, index, capacity);
-            if let Some((weight, bias)) = &shared.critic {
-                let state = &shared.prompts.states[prompt_slot * shared.hidden..][..shared.hidden];
-                row.completion.values.push(dot(state, weight) + bias);
-            }
+            let state = &shared.prompts.states[prompt_slot * shared.hidden..][..shared.hidden];
+            row.completion.values.extend(shared.value(state));
             let token = row.draw(&mut logits.to_vec(), shared.sampling);
             if row.done(shared.sampling) {
                 finished.push((index, row.completion));
@@ -193,14 +198,10 @@ fn decode(shared: &Shared, sizes: BlockSizes, slots: usize) -> Vec<(usize, Compl
             step.x.extend_from_slice(&shared.embedding[*token as usize * shared.hidden..][..shared.hidden]);
         }
         step.forward(&shared.blocks, &shared.rotary, &shared.prompts.cache, &mut own);
-        step.logits(&shared.projection);
-        if let Some((weight, bias)) = &shared.critic {
-            for (active, state) in active.iter_mut().zip(step.states().chunks_exact(shared.hidden)) {
-                active.row.completion.values.push(dot(state, weight) + bias);
-            }
-        }
-        let logits = step.last_logits();
-        for (active, logits) in active.iter_mut().zip(logits.chunks_exact_mut(shared.vocab)) {
+        let (states, logits) = step.logits(&shared.projection);
+        let rows = states.chunks_exact(shared.hidden).zip(logits.chunks_exact_mut(shared.vocab));
+        for (active, (state, logits)) in active.iter_mut().zip(rows) {
+            active.row.completion.values.extend(shared.value(state));
             active.token = active.row.draw(logits, shared.sampling);
         }
         for index in (0..active.len()).rev() {

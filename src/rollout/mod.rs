@@ -6,6 +6,8 @@
 mod composed;
 mod fused;
 
+pub(crate) use fused::TOGETHER as ROWS_TOGETHER;
+
 use rand::Rng;
 
 use crate::model::{Decoder, Kernels, ValueHead};
