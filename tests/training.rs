@@ -5,13 +5,14 @@
 // A test that unwraps an error has failed, and says why.
 #![allow(clippy::unwrap_used)]
 
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::path::Path;
 
 use candle_core::Device;
 use sft_vs_rl::model::{Config, Decoder, Kernels, ValueHead};
 use sft_vs_rl::objectives::LearningRate;
-use sft_vs_rl::optim::AdamW;
+use sft_vs_rl::optim::{AdamW, AdamWConfig};
 use sft_vs_rl::ppo::{self, Judgement, Learner, PpoConfig, Task};
 use sft_vs_rl::pretrain::{self, PretrainConfig};
 use sft_vs_rl::problem::CaseWord;
@@ -57,23 +58,58 @@ trait Training {
     fn hash(&self) -> String;
 }
 
-struct Sft(Decoder, AdamW);
+/// What SFT and pretraining share: a model, its optimizer, and a loop that changes both.
+struct Supervised<L> {
+    model: Decoder,
+    optimizer: AdamW,
+    of: PhantomData<L>,
+}
 
-impl Sft {
-    fn config() -> SftConfig {
-        // Two microbatches a step; each of several tiles, the last of them not full.
-        SftConfig { batch_size: 24, tokens_per_microbatch: 500, ..SftConfig::quick() }
+trait Loop: Send {
+    fn optimizer() -> AdamWConfig;
+    fn run(model: &Decoder, optimizer: &mut AdamW, steps: Range<usize>) -> Vec<f64>;
+}
+
+impl<L: Loop> Supervised<L> {
+    fn of(model: Decoder) -> Self {
+        let optimizer = AdamW::new(model.variables(), L::optimizer()).unwrap();
+        Supervised { model, optimizer, of: PhantomData }
     }
 }
 
-impl Training for Sft {
-    fn new(kernels: Kernels) -> Sft {
-        let model = model(kernels);
-        let optimizer = AdamW::new(model.variables(), Sft::config().optimizer).unwrap();
-        Sft(model, optimizer)
+impl<L: Loop> Training for Supervised<L> {
+    fn new(kernels: Kernels) -> Self {
+        Self::of(model(kernels))
     }
 
     fn run(&mut self, steps: Range<usize>) -> Vec<f64> {
+        L::run(&self.model, &mut self.optimizer, steps)
+    }
+
+    fn save(&self, dir: &Path) {
+        self.model.save(dir).unwrap();
+        self.optimizer.save(&dir.join("optimizer.safetensors")).unwrap();
+    }
+
+    fn load(dir: &Path) -> Self {
+        let mut loaded = Self::of(Decoder::load(dir, &CPU, Kernels::Fused).unwrap());
+        loaded.optimizer.load(&dir.join("optimizer.safetensors")).unwrap();
+        loaded
+    }
+
+    fn hash(&self) -> String {
+        self.model.weights_hash().unwrap()
+    }
+}
+
+struct Sft;
+
+impl Loop for Sft {
+    fn optimizer() -> AdamWConfig {
+        SftConfig::quick().optimizer
+    }
+
+    fn run(model: &Decoder, optimizer: &mut AdamW, steps: Range<usize>) -> Vec<f64> {
         let pool = |name: &str, prompt: usize| Pool {
             name: name.into(),
             weight: 1.0,
@@ -85,75 +121,41 @@ impl Training for Sft {
                 .collect(),
         };
         let data = Mixture::new(vec![pool("short", 5), pool("long", 9)]).unwrap();
-        let config = SftConfig { learning_rate: LearningRate::constant(3e-3, 5), ..Sft::config() };
+        let config = SftConfig {
+            // Two microbatches a step; each of several tiles, the last of them not full.
+            batch_size: 24,
+            tokens_per_microbatch: 500,
+            learning_rate: LearningRate::constant(3e-3, 5),
+            ..SftConfig::quick()
+        };
         let mut losses = vec![];
-        sft::train(&self.0, &mut self.1, &data, &config, Seed::new(2), steps, &mut |step| {
+        sft::train(model, optimizer, &data, &config, Seed::new(2), steps, &mut |step| {
             losses.push(step.loss);
             Ok(())
         })
         .unwrap();
         losses
     }
-
-    fn save(&self, dir: &Path) {
-        self.0.save(dir).unwrap();
-        self.1.save(&dir.join("optimizer.safetensors")).unwrap();
-    }
-
-    fn load(dir: &Path) -> Sft {
-        let model = Decoder::load(dir, &CPU, Kernels::Fused).unwrap();
-        let mut optimizer = AdamW::new(model.variables(), Sft::config().optimizer).unwrap();
-        optimizer.load(&dir.join("optimizer.safetensors")).unwrap();
-        Sft(model, optimizer)
-    }
-
-    fn hash(&self) -> String {
-        self.0.weights_hash().unwrap()
-    }
 }
 
-struct Pretrain(Decoder, AdamW);
+struct Pretrain;
 
-impl Pretrain {
-    fn config() -> PretrainConfig {
-        PretrainConfig { tokens_per_microbatch: 300, ..PretrainConfig::quick(20) }
-    }
-}
-
-impl Training for Pretrain {
-    fn new(kernels: Kernels) -> Pretrain {
-        let model = model(kernels);
-        let optimizer = AdamW::new(model.variables(), Pretrain::config().optimizer).unwrap();
-        Pretrain(model, optimizer)
+impl Loop for Pretrain {
+    fn optimizer() -> AdamWConfig {
+        PretrainConfig::quick(20).optimizer
     }
 
-    fn run(&mut self, steps: Range<usize>) -> Vec<f64> {
+    fn run(model: &Decoder, optimizer: &mut AdamW, steps: Range<usize>) -> Vec<f64> {
         let documents =
             |step: usize, _: Seed| Ok((0..16).map(|i| tokens(step * 16 + i, 20 + 3 * i)).collect::<Vec<_>>());
+        let config = PretrainConfig { tokens_per_microbatch: 300, ..PretrainConfig::quick(20) };
         let mut losses = vec![];
-        let config = Pretrain::config();
-        pretrain::train(&self.0, &mut self.1, &documents, &config, Seed::new(3), steps, &mut |step| {
+        pretrain::train(model, optimizer, &documents, &config, Seed::new(3), steps, &mut |step| {
             losses.push(step.loss);
             Ok(())
         })
         .unwrap();
         losses
-    }
-
-    fn save(&self, dir: &Path) {
-        self.0.save(dir).unwrap();
-        self.1.save(&dir.join("optimizer.safetensors")).unwrap();
-    }
-
-    fn load(dir: &Path) -> Pretrain {
-        let model = Decoder::load(dir, &CPU, Kernels::Fused).unwrap();
-        let mut optimizer = AdamW::new(model.variables(), Pretrain::config().optimizer).unwrap();
-        optimizer.load(&dir.join("optimizer.safetensors")).unwrap();
-        Pretrain(model, optimizer)
-    }
-
-    fn hash(&self) -> String {
-        self.0.weights_hash().unwrap()
     }
 }
 
@@ -276,12 +278,12 @@ fn assert_same_bits<T: Training>() {
 
 #[test]
 fn pretraining_ends_with_the_same_bits() {
-    assert_same_bits::<Pretrain>();
+    assert_same_bits::<Supervised<Pretrain>>();
 }
 
 #[test]
 fn sft_ends_with_the_same_bits() {
-    assert_same_bits::<Sft>();
+    assert_same_bits::<Supervised<Sft>>();
 }
 
 #[test]
@@ -300,10 +302,10 @@ fn assert_same_curve<T: Training>(steps: usize) {
 
 #[test]
 fn sft_has_the_same_curve_with_the_composed_kernels() {
-    assert_same_curve::<Sft>(20);
+    assert_same_curve::<Supervised<Sft>>(20);
 }
 
 #[test]
 fn pretraining_has_the_same_curve_with_the_composed_kernels() {
-    assert_same_curve::<Pretrain>(20);
+    assert_same_curve::<Supervised<Pretrain>>(20);
 }
