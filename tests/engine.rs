@@ -6,10 +6,10 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use sft_vs_rl::Error;
+use sft_vs_rl::base::seed::Seed;
+use sft_vs_rl::model::sample::{Sampling, sample, sample_with_values};
 use sft_vs_rl::model::{Batch, Config, Decoder, Kernels, ValueHead};
-use sft_vs_rl::optim::{AdamW, AdamWConfig, Gradients};
-use sft_vs_rl::rollout::{Sampling, sample, sample_with_values};
-use sft_vs_rl::seed::Seed;
+use sft_vs_rl::train::optim::{AdamW, AdamWConfig, Gradients};
 
 fn config(tied: bool, kv_heads: usize) -> Config {
     Config {

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
+use sft_vs_rl::base::seed::Seed;
+use sft_vs_rl::model::sample::{Sampling, sample};
 use sft_vs_rl::model::{Batch, Decoder, Kernels};
-use sft_vs_rl::optim::{AdamW, AdamWConfig, Gradients};
-use sft_vs_rl::rollout::{Sampling, sample};
-use sft_vs_rl::seed::Seed;
+use sft_vs_rl::train::optim::{AdamW, AdamWConfig, Gradients};
 
 #[derive(Deserialize)]
 struct Golden {

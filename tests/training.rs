@@ -10,15 +10,15 @@ use std::ops::Range;
 use std::path::Path;
 
 use candle_core::Device;
+use sft_vs_rl::base::seed::Seed;
+use sft_vs_rl::model::sample::Completion;
 use sft_vs_rl::model::{Config, Decoder, Kernels, ValueHead};
-use sft_vs_rl::objectives::LearningRate;
-use sft_vs_rl::optim::{AdamW, AdamWConfig};
-use sft_vs_rl::ppo::{self, Judgement, Learner, PpoConfig, Task};
-use sft_vs_rl::pretrain::{self, PretrainConfig};
-use sft_vs_rl::problem::CaseWord;
-use sft_vs_rl::rollout::Completion;
-use sft_vs_rl::seed::Seed;
-use sft_vs_rl::sft::{self, Example, Mixture, Pool, SftConfig};
+use sft_vs_rl::sandbox::verdict::CaseWord;
+use sft_vs_rl::train::loss::LearningRate;
+use sft_vs_rl::train::optim::{AdamW, AdamWConfig};
+use sft_vs_rl::train::ppo::{self, Judgement, Learner, PpoConfig, Task};
+use sft_vs_rl::train::pretrain::{self, PretrainConfig};
+use sft_vs_rl::train::sft::{self, Example, Mixture, Pool, SftConfig};
 
 const END: u32 = 1;
 const CPU: Device = Device::Cpu;

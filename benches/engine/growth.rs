@@ -6,12 +6,13 @@ use std::time::Instant;
 use candle_core::Device;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::{Config, Decoder, Kernels};
-use sft_vs_rl::optim::AdamW;
-use sft_vs_rl::seed::Seed;
-use sft_vs_rl::sft::{self, Example, Mixture, Pool, SftConfig};
-use sft_vs_rl::tier::Shape;
-use sft_vs_rl::{Error, Result, memory};
+use sft_vs_rl::study::memory;
+use sft_vs_rl::study::tier::Shape;
+use sft_vs_rl::train::optim::AdamW;
+use sft_vs_rl::train::sft::{self, Example, Mixture, Pool, SftConfig};
+use sft_vs_rl::{Error, Result};
 
 use super::worker::peak_mib;
 

@@ -16,10 +16,10 @@ mod workload;
 
 use std::path::Path;
 
-use sft_vs_rl::figure::{
+use sft_vs_rl::model::Kernels;
+use sft_vs_rl::report::figure::{
     EngineBench, GrowthBench, SIZE, draw_engine_bench, draw_growth_bench, read_bench, save_svg,
 };
-use sft_vs_rl::model::Kernels;
 use sft_vs_rl::{Error, Result};
 use worker::Worker;
 

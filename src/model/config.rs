@@ -159,7 +159,7 @@ impl Config {
         let parse = |error: serde_json::Error| Error::parse(path, error.line(), error);
         let mut config: Config = serde_json::from_str(&text).map_err(parse)?;
         let extras: Extras = serde_json::from_str(&text).map_err(parse)?;
-        let refuse = |message: String| Err(Error::parse(path, 0, message));
+        let refuse = |message: String| Err(Error::damaged(path, message));
         if let Some(kind) = extras.model_type.filter(|kind| kind != "llama") {
             return refuse(format!("model_type `{kind}` is not supported; only `llama` is"));
         }
@@ -187,7 +187,7 @@ impl Config {
 
     /// Writes `config.json` so that `transformers` opens the folder as `LlamaForCausalLM`.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut json = serde_json::to_value(self).map_err(|error| Error::parse(path, 0, error))?;
+        let mut json = serde_json::to_value(self).map_err(|error| Error::damaged(path, error))?;
         let fixed = serde_json::json!({
             "architectures": ["LlamaForCausalLM"],
             "model_type": "llama",

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 pub fn read_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
     let damaged = |error: &dyn std::fmt::Display| {
-        Error::parse(path, 0, format!("not a readable safetensors file ({error}); write it again"))
+        Error::damaged(path, format!("not a readable safetensors file ({error}); write it again"))
     };
     // Checks the header against the length of the file, so a cut-off file is found here.
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&error))?;
@@ -36,7 +36,7 @@ pub fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         buffers.push((name, tensor.dims().to_vec(), bytes));
     }
-    let invalid = |error: safetensors::SafeTensorError| Error::parse(path, 0, error);
+    let invalid = |error: safetensors::SafeTensorError| Error::damaged(path, error);
     let mut views = Vec::with_capacity(buffers.len());
     for (name, shape, bytes) in &buffers {
         views.push((*name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(invalid)?));

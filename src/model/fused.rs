@@ -1,10 +1,10 @@
-//! The network through the fused operations of `crate::ops`, on the CPU.
+//! The network through the fused operations of the crate `kernels`, on the CPU.
 
 use candle_core::Tensor;
 
 use super::{Batch, Config, Decoder, composed, config};
 use crate::Result;
-use crate::ops::{BlockSizes, Heads, LogProb, PARTS, RotaryTable, Rows, Trunk};
+use kernels::{BlockSizes, Heads, LogProb, PARTS, RotaryTable, Rows, Trunk};
 
 /// See [`Decoder::hidden`].
 pub(super) fn hidden(model: &Decoder, batch: &Batch) -> Result<Tensor> {

@@ -10,7 +10,7 @@
 //! | `config.rs` | sizes, `config.json`, the list of tensors a model of these sizes has |
 //! | `batch.rs` | sequences packed one after another, without padding |
 //! | `composed.rs` | the network written in plain candle operations, for any device |
-//! | `fused.rs` | the same network through the CPU kernels of `crate::ops` |
+//! | `fused.rs` | the same network through the CPU kernels of the crate `kernels` |
 //! | `file.rs` | reading and writing `safetensors` |
 //! | `value.rs` | the value head of PPO |
 //!
@@ -21,6 +21,7 @@ pub(crate) mod composed;
 mod config;
 mod file;
 pub(crate) mod fused;
+pub mod sample;
 mod value;
 
 pub use batch::Batch;
@@ -35,9 +36,9 @@ use candle_core::{D, DType, Device, Tensor, Var};
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
-use crate::ops::Pool;
-use crate::seed::Seed;
+use crate::base::seed::Seed;
 use crate::{Error, Result};
+use kernels::Pool;
 
 /// Name of the weights inside a checkpoint folder.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
@@ -47,7 +48,7 @@ pub const CONFIG_FILE: &str = "config.json";
 /// Which implementation computes the network. Both give the same function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kernels {
-    /// Hand-written CPU kernels (`crate::ops`). On other devices `Composed` is used instead.
+    /// Hand-written CPU kernels (the crate `kernels`). On other devices `Composed` is used instead.
     Fused,
     /// candle's own operations, on any device.
     Composed,
@@ -99,7 +100,7 @@ impl Decoder {
         let mut weights = BTreeMap::new();
         for spec in config.tensors() {
             let tensor = found.remove(&spec.name).ok_or_else(|| {
-                Error::parse(&path, 0, format!("tensor `{}` is missing; is the file complete?", spec.name))
+                Error::damaged(&path, format!("tensor `{}` is missing; is the file complete?", spec.name))
             })?;
             if tensor.dims() != spec.shape {
                 return Err(Error::Shape {

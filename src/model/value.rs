@@ -55,7 +55,7 @@ impl ValueHead {
         let mut take = |name: &str, expected: Vec<usize>| {
             let tensor = found
                 .remove(name)
-                .ok_or_else(|| Error::parse(path, 0, format!("tensor `{name}` is missing")))?;
+                .ok_or_else(|| Error::damaged(path, format!("tensor `{name}` is missing")))?;
             if tensor.dims() != expected {
                 let found = tensor.dims().to_vec();
                 return Err(Error::Shape { path: path.into(), tensor: name.into(), expected, found });

@@ -6,13 +6,13 @@ use polars::df;
 use polars::prelude::{Column, DataFrame};
 
 use super::Results;
-use crate::arms::{self, Arm};
-use crate::claims::Report;
-use crate::error::{Error, Result};
-use crate::figure::Table;
-use crate::frame::{Bootstrap, Cell, Decode, Estimate, Quantity, Scores};
-use crate::problem::Set;
-use crate::runs::{Cost, FINAL_STAGE, FinishedRun, MetricRow, Prompts};
+use crate::base::error::{Error, Result};
+use crate::data::problem::Set;
+use crate::report::claims::Report;
+use crate::report::figure::Table;
+use crate::report::frame::{Bootstrap, Cell, Decode, Estimate, Quantity, Scores};
+use crate::study::arms::{self, Arm};
+use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, Prompts};
 
 /// The experimental design: one row an arm, with the columns `arm`, `parent`, `findings`, `about`.
 pub fn arms_table() -> Result<Table> {
@@ -230,9 +230,9 @@ fn verdict(report: &Report) -> Result<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::Claims;
-    use crate::frame;
-    use crate::frame::tests::answers;
+    use crate::report::claims::Claims;
+    use crate::report::frame;
+    use crate::report::frame::tests::answers;
 
     #[test]
     fn a_gap_is_the_rate_on_trained_chains_minus_the_rate_on_unseen_ones() {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::isolation::IsolationLevel;
 use super::{Job, Limits};
-use crate::problem::{CaseWord, Verdict};
+use crate::sandbox::verdict::{CaseWord, Verdict};
 
 /// One attack and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

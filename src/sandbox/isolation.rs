@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canary::Canary;
 use super::python::Python;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// How strongly programs are held, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -23,8 +23,8 @@ use super::value::PyValue;
 use super::wire::Request;
 use super::worker::{Ran, Ticket};
 use super::{Limits, Sandbox, verdict};
-use crate::error::{Error, Result};
-use crate::problem::{CaseWord, Verdict};
+use crate::base::error::{Error, Result};
+use crate::sandbox::verdict::{CaseWord, Verdict};
 
 /// Longest job line: 8 MiB.
 pub const MAX_LINE_BYTES: usize = 8 << 20;

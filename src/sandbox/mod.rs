@@ -24,6 +24,7 @@ pub mod jsonl;
 mod parse;
 pub mod python;
 mod value;
+pub mod verdict;
 mod wire;
 mod worker;
 mod zygote;
@@ -39,8 +40,8 @@ pub use isolation::{Isolation, IsolationLevel};
 pub use python::Python;
 pub use value::PyValue;
 
-use crate::error::{Error, Result};
-use crate::problem::{CaseWord, Verdict};
+use crate::base::error::{Error, Result};
+use crate::sandbox::verdict::{CaseWord, Verdict};
 use isolation::Locks;
 use wire::{Answer, Request};
 use worker::{Pool, Ran, Ticket};

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// One Python installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@
 
 use super::Limits;
 use super::value::{PyValue, write_json_string};
-use crate::problem::CaseWord;
+use crate::sandbox::verdict::CaseWord;
 
 pub(crate) const JOB_HEADER_BYTES: usize = 36;
 pub(crate) const REPLY_HEADER_BYTES: usize = 24;

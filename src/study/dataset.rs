@@ -8,16 +8,16 @@ use std::path::Path;
 use rand::seq::SliceRandom;
 use sha2::{Digest, Sha256};
 
-use crate::catalog::Catalog;
-use crate::corpus::Corpus;
-use crate::error::{Error, Result};
-use crate::problem::Problem;
-use crate::runs::write_atomically;
+use crate::base::error::{Error, Result};
+use crate::base::seed::Seed;
+use crate::data::catalog::Catalog;
+use crate::data::corpus::Corpus;
+use crate::data::problem::Problem;
+use crate::data::split::{self, Splits};
+use crate::data::tokenizer::Codec;
 use crate::sandbox::Sandbox;
-use crate::seed::Seed;
-use crate::split::{self, Splits};
-use crate::tier::Tier;
-use crate::token::Codec;
+use crate::study::store::write_atomically;
+use crate::study::tier::Tier;
 
 /// Raise it when the way data is made changes without a setting or the catalog changing.
 const RECIPE_VERSION: u32 = 2;

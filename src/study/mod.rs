@@ -4,14 +4,19 @@
 //! # fn main() -> sft_vs_rl::Result<()> {
 //! use sft_vs_rl::study::{Options, Study};
 //! let study = Study::open(&Options::here("quick")?)?;
-//! let run = study.run(sft_vs_rl::arms::arm("sft-rl")?, 0)?; // trains base and sft-start first
+//! let run = study.run(sft_vs_rl::study::arms::arm("sft-rl")?, 0)?; // trains base and sft-start first
 //! println!("{} outcomes", run.outcomes()?.len());
 //! # Ok(())
 //! # }
 //! ```
 
+pub mod arms;
 mod dataset;
-mod train;
+pub mod evaluate;
+pub mod memory;
+mod run;
+pub mod store;
+pub mod tier;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,16 +24,16 @@ use std::time::Duration;
 
 use candle_core::Device;
 
-use crate::arms::{self, Arm, Length, Recipe, arm};
-use crate::catalog::Catalog;
-use crate::device;
-use crate::error::{Error, Result};
-use crate::evaluate::{Question, questions};
+use crate::base::device;
+use crate::base::error::{Error, Result};
+use crate::data::catalog::Catalog;
 use crate::model::{Decoder, Kernels};
-use crate::reward::{Court, KnownVerdicts};
-use crate::runs::{Begin, FinishedRun, RunSpec, RunStore};
 use crate::sandbox::{Sandbox, SandboxConfig};
-use crate::tier::Tier;
+use crate::study::arms::{Arm, Length, Recipe, arm};
+use crate::study::evaluate::{Question, questions};
+use crate::study::store::{Begin, FinishedRun, RunSpec, RunStore};
+use crate::study::tier::Tier;
+use crate::train::reward::{Court, KnownVerdicts};
 
 pub use dataset::Dataset;
 
@@ -103,7 +108,7 @@ impl Study {
         let spec = self.spec(arm, seed, parent.as_ref())?;
         match self.store.begin_waiting(&spec, PATIENCE)? {
             Begin::Complete(run) => Ok(*run),
-            Begin::Ready(handle) => train::train(self, arm, seed, parent.as_ref(), *handle),
+            Begin::Ready(handle) => run::train(self, arm, seed, parent.as_ref(), *handle),
         }
     }
 

@@ -97,7 +97,8 @@ fn null_byte() {
         limits: Default::default(),
         stop_at_first_failure: false,
     };
-    let exception = sft_vs_rl::problem::Verdict::Cases(vec![sft_vs_rl::problem::CaseWord::Exception]);
+    let exception =
+        sft_vs_rl::sandbox::verdict::Verdict::Cases(vec![sft_vs_rl::sandbox::verdict::CaseWord::Exception]);
     assert_eq!(sandbox.judge(&[job]), [exception]);
 }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use sft_vs_rl::problem::Verdict;
+use sft_vs_rl::base::seed::Seed;
+use sft_vs_rl::sandbox::verdict::Verdict;
 use sft_vs_rl::sandbox::{Job, Sandbox, SandboxConfig, jsonl};
-use sft_vs_rl::seed::Seed;
 
 use crate::{alone, mixed, processes, signal, zygotes};
 

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use sft_vs_rl::problem::{CaseWord, Verdict};
+use sft_vs_rl::base::seed::Seed;
+use sft_vs_rl::data::value::{Domain, ValueType};
+use sft_vs_rl::sandbox::verdict::{CaseWord, Verdict};
 use sft_vs_rl::sandbox::{CaseOutput, Job, Limits, PyValue, Sandbox, jsonl};
-use sft_vs_rl::seed::Seed;
-use sft_vs_rl::value::{Domain, ValueType};
 
 use crate::{alone, mixed, sandbox};
 

@@ -13,7 +13,7 @@ mod residue;
 
 use std::sync::{Mutex, MutexGuard};
 
-use sft_vs_rl::problem::Verdict;
+use sft_vs_rl::sandbox::verdict::Verdict;
 use sft_vs_rl::sandbox::{Job, Limits, Sandbox, SandboxConfig};
 
 /// Held by each test for as long as it runs.

@@ -3,25 +3,28 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sft_vs_rl::audit::{self, HiddenCaseConfig};
-use sft_vs_rl::catalog::{self, Catalog};
-use sft_vs_rl::evaluate::{EvalConfig, Question, evaluate};
-use sft_vs_rl::figure;
-use sft_vs_rl::frame::pass_at_k;
-use sft_vs_rl::memory;
+use sft_vs_rl::base::device;
+use sft_vs_rl::base::progress::Progress;
+use sft_vs_rl::base::seed::Seed;
+use sft_vs_rl::data::audit::{self, HiddenCaseConfig};
+use sft_vs_rl::data::catalog::{self, Catalog};
+use sft_vs_rl::data::problem::Set;
+use sft_vs_rl::data::synth::{self, ChainRequest, Topics};
+use sft_vs_rl::data::tokenizer::Codec;
 use sft_vs_rl::model::{Decoder, Kernels};
-use sft_vs_rl::problem::{CaseWord, Set};
-use sft_vs_rl::progress::Progress;
+use sft_vs_rl::report::figure;
+use sft_vs_rl::report::frame::pass_at_k;
 use sft_vs_rl::report::{self, Results};
-use sft_vs_rl::reward::Court;
-use sft_vs_rl::runs::{self, Prompts, RunStore};
+use sft_vs_rl::sandbox::verdict::CaseWord;
 use sft_vs_rl::sandbox::{Sandbox, SandboxConfig};
-use sft_vs_rl::seed::Seed;
+use sft_vs_rl::study::arms;
+use sft_vs_rl::study::evaluate::{EvalConfig, Question, evaluate};
+use sft_vs_rl::study::memory;
+use sft_vs_rl::study::store::{self, Prompts, RunStore};
+use sft_vs_rl::study::tier::Tier;
 use sft_vs_rl::study::{Options, Study, project_root};
-use sft_vs_rl::synth::{self, ChainRequest, Topics};
-use sft_vs_rl::tier::Tier;
-use sft_vs_rl::token::Codec;
-use sft_vs_rl::{Error, Result, arms, device};
+use sft_vs_rl::train::reward::Court;
+use sft_vs_rl::{Error, Result};
 
 pub fn catalog_check(sandbox: &SandboxConfig) -> Result<bool> {
     let catalog = Catalog::load(&project_root().join("data/catalog"))?;
@@ -108,7 +111,7 @@ pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
     std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     let record = folder.join(name);
     let text = serde_json::to_string_pretty(&report).map_err(|error| Error::Data(error.to_string()))?;
-    runs::write_atomically(&record, format!("{text}\n").as_bytes())?;
+    store::write_atomically(&record, format!("{text}\n").as_bytes())?;
     let picture = report::figure_folder(&study.root, tier).join("mutants.svg");
     figure::save_svg(&picture, figure::SIZE, |area| figure::draw_mutants(area, &report))?;
     println!("{}\n{}", record.display(), picture.display());

@@ -6,12 +6,13 @@ use std::io::{BufReader, BufWriter};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use sft_vs_rl::arms;
+use sft_vs_rl::Result;
+use sft_vs_rl::base::device;
 use sft_vs_rl::model::Kernels;
 use sft_vs_rl::sandbox::{self, IsolationLevel, Sandbox, SandboxConfig};
+use sft_vs_rl::study::arms;
+use sft_vs_rl::study::tier::Tier;
 use sft_vs_rl::study::{Options, Study, project_root};
-use sft_vs_rl::tier::Tier;
-use sft_vs_rl::{Result, device};
 
 #[derive(Parser)]
 #[command(version, about = "Re-execute what arXiv 2406.10305 found about SFT and RL for code models")]

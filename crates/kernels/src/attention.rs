@@ -1,0 +1,321 @@
+//! Causal softmax attention with rotary positions, one sequence at a time, in blocks of query rows:
+//! memory beside inputs and outputs is `BLOCK * length`, never `length * length` (as FlashAttention,
+//! Dao et al. 2022, keeps only the logarithm of each row's softmax sum for the backward pass).
+
+use super::gemm::{Matrix, Panels, Store, gemm};
+use super::simd::{exp, exp_shifted, max, sum, vectorized};
+
+/// Query rows treated together.
+const BLOCK: usize = 32;
+
+/// Sizes of attention.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Heads {
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+}
+
+impl Heads {
+    /// Width of all query heads together.
+    pub fn q_size(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    /// Width of all key heads together.
+    pub fn kv_size(&self) -> usize {
+        self.kv_heads * self.head_dim
+    }
+
+    /// Width of a row that holds queries, keys and values.
+    pub fn qkv_size(&self) -> usize {
+        self.q_size() + 2 * self.kv_size()
+    }
+
+    pub fn scale(&self) -> f32 {
+        1.0 / (self.head_dim as f32).sqrt()
+    }
+}
+
+/// Cosines and sines by position, `(positions, head_dim / 2)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RotaryTable {
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+    half: usize,
+}
+
+impl RotaryTable {
+    pub fn new(frequencies: &[f32], positions: usize) -> RotaryTable {
+        let angles = (0..positions)
+            .flat_map(|position| frequencies.iter().map(move |&f| f64::from(position as f32 * f)));
+        let (sin, cos) = angles.map(|angle| (angle.sin() as f32, angle.cos() as f32)).unzip();
+        RotaryTable { cos, sin, half: frequencies.len() }
+    }
+
+    /// Rotates the queries and keys of rows `(tokens, qkv)` in place: the row at index `i` by the
+    /// angles of `positions[i]`; `direction` is `1.0`, or `-1.0` to rotate back.
+    pub fn rotate(&self, heads: Heads, qkv: &mut [f32], positions: &[u32], direction: f32) {
+        for (row, &position) in qkv.chunks_exact_mut(heads.qkv_size()).zip(positions) {
+            let start = position as usize * self.half;
+            let cos = &self.cos[start..start + self.half];
+            let sin = &self.sin[start..start + self.half];
+            let rotated = heads.q_size() + heads.kv_size();
+            for head in row[..rotated].chunks_exact_mut(2 * self.half) {
+                let (first, second) = head.split_at_mut(self.half);
+                for (((a, b), &cos), &sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
+                    let (x, y) = (*a, *b);
+                    *a = x * cos - y * sin * direction;
+                    *b = y * cos + x * sin * direction;
+                }
+            }
+        }
+    }
+}
+
+/// Working memory of one thread.
+#[derive(Default)]
+pub struct Scratch {
+    scores: Vec<f32>,
+    dscores: Vec<f32>,
+    keys_t: Panels,
+    values: Panels,
+    values_t: Panels,
+    keys: Panels,
+    queries: Panels,
+    douts: Panels,
+}
+
+/// Attention of one sequence, after rotation.
+///
+/// # Shapes
+/// `qkv (tokens, qkv)`; writes `out (tokens, heads * head_dim)` and `log_sums (tokens, heads)`, the
+/// logarithm of each softmax's sum
+pub fn attention(heads: Heads, qkv: &[f32], out: &mut [f32], log_sums: &mut [f32], scratch: &mut Scratch) {
+    let Heads { heads: n_heads, kv_heads, head_dim } = heads;
+    let (width, q_size, kv_size) = (heads.qkv_size(), heads.q_size(), heads.kv_size());
+    let tokens = qkv.len() / width;
+    for head in 0..n_heads {
+        let group = head / (n_heads / kv_heads);
+        let q = &qkv[head * head_dim..];
+        if head % (n_heads / kv_heads) == 0 {
+            let k = Matrix::rows(&qkv[q_size + group * head_dim..], width);
+            let v = Matrix::rows(&qkv[q_size + kv_size + group * head_dim..], width);
+            scratch.keys_t.pack(k.transposed(), head_dim, tokens);
+            scratch.values.pack(v, tokens, head_dim);
+        }
+        for start in (0..tokens).step_by(BLOCK) {
+            let end = (start + BLOCK).min(tokens);
+            let rows = end - start;
+            scratch.scores.resize(rows * end, 0.0);
+            let scores = &mut scratch.scores[..rows * end];
+            let q = Matrix::rows(&q[start * width..], width);
+            gemm(rows, end, 0..head_dim, q, scratch.keys_t.view(), scores, end, Store::Overwrite);
+            let log_sums = &mut log_sums[start * n_heads + head..];
+            softmax(scores, end, start, heads.scale(), log_sums, n_heads);
+            let out = &mut out[start * q_size + head * head_dim..];
+            gemm(
+                rows,
+                head_dim,
+                0..end,
+                Matrix::rows(scores, end),
+                scratch.values.view(),
+                out,
+                q_size,
+                Store::Overwrite,
+            );
+        }
+    }
+}
+
+/// Gradients of one sequence's queries, keys and values (rotated, as `attention` took them).
+///
+/// # Shapes
+/// `qkv`, `dqkv (tokens, qkv)`; `out`, `dout (tokens, heads * head_dim)`; `log_sums (tokens, heads)`
+pub fn attention_backward(
+    heads: Heads,
+    qkv: &[f32],
+    out: &[f32],
+    log_sums: &[f32],
+    dout: &[f32],
+    dqkv: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let Heads { heads: n_heads, kv_heads, head_dim } = heads;
+    let (width, q_size, kv_size) = (heads.qkv_size(), heads.q_size(), heads.kv_size());
+    let tokens = qkv.len() / width;
+    dqkv.fill(0.0);
+    for head in 0..n_heads {
+        let group = head / (n_heads / kv_heads);
+        let (q_start, k_start) = (head * head_dim, q_size + group * head_dim);
+        let v_start = k_start + kv_size;
+        if head % (n_heads / kv_heads) == 0 {
+            let k = Matrix::rows(&qkv[k_start..], width);
+            let v = Matrix::rows(&qkv[v_start..], width);
+            scratch.keys_t.pack(k.transposed(), head_dim, tokens);
+            scratch.values_t.pack(v.transposed(), head_dim, tokens);
+            scratch.keys.pack(k, tokens, head_dim);
+        }
+        scratch.queries.pack(Matrix::rows(&qkv[q_start..], width), tokens, head_dim);
+        scratch.douts.pack(Matrix::rows(&dout[q_start..], q_size), tokens, head_dim);
+        for start in (0..tokens).step_by(BLOCK) {
+            let end = (start + BLOCK).min(tokens);
+            let rows = end - start;
+            scratch.scores.resize(rows * end, 0.0);
+            scratch.dscores.resize(rows * end, 0.0);
+            let weights = &mut scratch.scores[..rows * end];
+            let dscores = &mut scratch.dscores[..rows * end];
+            let q = Matrix::rows(&qkv[start * width + q_start..], width);
+            gemm(rows, end, 0..head_dim, q, scratch.keys_t.view(), weights, end, Store::Overwrite);
+            let block_out = Matrix::rows(&dout[start * q_size + q_start..], q_size);
+            gemm(rows, end, 0..head_dim, block_out, scratch.values_t.view(), dscores, end, Store::Overwrite);
+            for row in 0..rows {
+                let token = start + row;
+                let at = token * q_size + q_start;
+                softmax_backward(
+                    &mut weights[row * end..][..end],
+                    &mut dscores[row * end..][..end],
+                    token + 1,
+                    heads.scale(),
+                    log_sums[token * n_heads + head],
+                    &out[at..at + head_dim],
+                    &dout[at..at + head_dim],
+                );
+            }
+            // From here on `dscores` is the gradient of `q . k`.
+            let (weights, dscores) = (Matrix::rows(weights, end), Matrix::rows(dscores, end));
+            let dq = &mut dqkv[start * width + q_start..];
+            gemm(rows, head_dim, 0..end, dscores, scratch.keys.view(), dq, width, Store::Overwrite);
+            // Keys and values collect from all blocks and, in grouped attention, from all heads.
+            let (dk, queries) = (&mut dqkv[k_start..], scratch.queries.view());
+            gemm(end, head_dim, start..end, dscores.transposed(), queries, dk, width, Store::Add);
+            let (dv, douts) = (&mut dqkv[v_start..], scratch.douts.view());
+            gemm(end, head_dim, start..end, weights.transposed(), douts, dv, width, Store::Add);
+        }
+    }
+}
+
+vectorized! {
+    /// Softmax of rows of scores `(rows, columns)`; row `i` sees columns `0..=start + i`, the others
+    /// become zero.
+    fn softmax(scores: &mut [f32], columns: usize, start: usize, scale: f32, log_sums: &mut [f32], stride: usize) {
+        for (i, row) in scores.chunks_exact_mut(columns).enumerate() {
+            let (seen, hidden) = row.split_at_mut(start + i + 1);
+            hidden.fill(0.0);
+            log_sums[i * stride] = softmax_in_place::<FMA>(seen, scale);
+        }
+    }
+}
+
+vectorized! {
+    /// Softmax of one row of scores, all of them seen.
+    pub fn softmax_row(row: &mut [f32], scale: f32) {
+        softmax_in_place::<FMA>(row, scale);
+    }
+}
+
+/// Returns the logarithm of the sum.
+#[inline(always)]
+fn softmax_in_place<const FMA: bool>(row: &mut [f32], scale: f32) -> f32 {
+    row.iter_mut().for_each(|score| *score *= scale);
+    let max = max(row);
+    exp_shifted::<FMA>(row, max);
+    let total = sum(row);
+    let inverse = 1.0 / total;
+    row.iter_mut().for_each(|weight| *weight *= inverse);
+    max + total.ln()
+}
+
+vectorized! {
+    /// One row: turns scores into `weights` again and `dscores` (so far the gradient of the weights)
+    /// into the gradient of the unscaled scores: `weight * (dweight - out . dout) * scale`.
+    fn softmax_backward(weights: &mut [f32], dscores: &mut [f32], seen: usize, scale: f32, log_sum: f32, out: &[f32], dout: &[f32]) {
+        let mean = super::simd::dot(out, dout);
+        weights[seen..].fill(0.0);
+        dscores[seen..].fill(0.0);
+        for (weight, dscore) in weights[..seen].iter_mut().zip(&mut dscores[..seen]) {
+            *weight = exp::<FMA>(*weight * scale - log_sum);
+            *dscore = *weight * (*dscore - mean) * scale;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_gradient, numbers};
+    use super::*;
+
+    fn run(heads: Heads, qkv: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let tokens = qkv.len() / heads.qkv_size();
+        let (mut out, mut log_sums) = (vec![0.0; tokens * heads.q_size()], vec![0.0; tokens * heads.heads]);
+        attention(heads, qkv, &mut out, &mut log_sums, &mut Scratch::default());
+        (out, log_sums)
+    }
+
+    /// Straight from the definition, in `f64`.
+    fn plain(heads: Heads, qkv: &[f32]) -> Vec<f32> {
+        let width = heads.qkv_size();
+        let (tokens, dim) = (qkv.len() / width, heads.head_dim);
+        let at = |token: usize, start: usize, i: usize| f64::from(qkv[token * width + start + i]);
+        let mut out = vec![0.0; tokens * heads.q_size()];
+        for token in 0..tokens {
+            for head in 0..heads.heads {
+                let key = heads.q_size() + head / (heads.heads / heads.kv_heads) * dim;
+                let value = key + heads.kv_size();
+                let weight = |other: usize| {
+                    let dot: f64 = (0..dim).map(|i| at(token, head * dim, i) * at(other, key, i)).sum();
+                    (dot / (dim as f64).sqrt()).exp()
+                };
+                let total: f64 = (0..=token).map(weight).sum();
+                for i in 0..dim {
+                    let sum: f64 = (0..=token).map(|other| weight(other) * at(other, value, i)).sum();
+                    out[token * heads.q_size() + head * dim + i] = (sum / total) as f32;
+                }
+            }
+        }
+        out
+    }
+
+    const SHAPES: [(usize, usize, usize); 3] = [(1, 1, 2), (4, 2, 6), (3, 1, 16)];
+
+    #[test]
+    fn attention_agrees_with_its_definition() {
+        for (n_heads, kv_heads, head_dim) in SHAPES {
+            let heads = Heads { heads: n_heads, kv_heads, head_dim };
+            for tokens in [1, 2, 31, 32, 33, 70] {
+                let qkv = numbers(tokens * heads.qkv_size(), tokens);
+                let (found, expected) = (run(heads, &qkv).0, plain(heads, &qkv));
+                assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{tokens} tokens");
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        for (n_heads, kv_heads, head_dim) in SHAPES {
+            let heads = Heads { heads: n_heads, kv_heads, head_dim };
+            for tokens in [1, 5, 40] {
+                let qkv = numbers(tokens * heads.qkv_size(), 1);
+                let dout = numbers(tokens * heads.q_size(), 2);
+                let (out, log_sums) = run(heads, &qkv);
+                let mut dqkv = vec![7.0; qkv.len()];
+                attention_backward(heads, &qkv, &out, &log_sums, &dout, &mut dqkv, &mut Scratch::default());
+                assert_gradient(&qkv, &dqkv, &dout, |qkv| run(heads, qkv).0);
+            }
+        }
+    }
+
+    #[test]
+    fn rotating_there_and_back_changes_nothing() {
+        let heads = Heads { heads: 2, kv_heads: 1, head_dim: 4 };
+        let table = RotaryTable::new(&[1.0, 0.1], 5);
+        let start = numbers(3 * heads.qkv_size(), 1);
+        let mut qkv = start.clone();
+        table.rotate(heads, &mut qkv, &[0, 4, 2], 1.0);
+        assert_eq!(qkv[..16], start[..16], "position 0 is not rotated");
+        assert_ne!(qkv[16..28], start[16..28]);
+        assert_eq!(qkv[28..32], start[28..32], "values are not rotated");
+        table.rotate(heads, &mut qkv, &[0, 4, 2], -1.0);
+        assert!(qkv.iter().zip(&start).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+}

@@ -1,0 +1,369 @@
+//! Matrix product of one thread, for tiles that fit the second-level cache.
+//!
+//! Why not the `gemm` crate, which candle uses and which is as fast on large matrices: here the
+//! right-hand side is packed once and used by every tile, a product can run over part of the inner
+//! dimension (causal attention), and each element is one chain of multiply-adds in the order of the
+//! inner index *whatever the number of rows*. A row's result therefore never depends on the batch it
+//! is in, which sampling promises.
+
+use std::ops::Range;
+
+#[cfg(target_arch = "x86_64")]
+use super::lanes::x86;
+use super::lanes::{Lanes, Portable};
+
+/// Columns of a panel: one AVX-512 register, two AVX2 registers.
+pub const PANEL: usize = 16;
+
+/// A matrix inside a slice: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    pub data: &'a [f32],
+    pub row_stride: usize,
+    pub col_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows one after another, `stride` apart.
+    pub fn rows(data: &'a [f32], stride: usize) -> Matrix<'a> {
+        Matrix { data, row_stride: stride, col_stride: 1 }
+    }
+
+    pub fn transposed(self) -> Matrix<'a> {
+        Matrix { data: self.data, row_stride: self.col_stride, col_stride: self.row_stride }
+    }
+}
+
+/// The right-hand side of a product, `(inner, columns)`, in panels of sixteen columns, each stored
+/// row after row and padded with zeros.
+#[derive(Default)]
+pub struct Panels {
+    data: Vec<f32>,
+    inner: usize,
+    columns: usize,
+}
+
+impl Panels {
+    /// Packs `matrix (inner, columns)`, reusing the memory of what was packed before.
+    pub fn pack(&mut self, matrix: Matrix, inner: usize, columns: usize) {
+        self.inner = inner;
+        self.columns = columns;
+        self.data.resize(panel_size(inner, columns), 0.0);
+        for (index, panel) in self.data.chunks_exact_mut((inner * PANEL).max(1)).enumerate() {
+            let start = index * PANEL;
+            let width = PANEL.min(columns - start);
+            if matrix.col_stride == 1 {
+                for (k, row) in panel.chunks_exact_mut(PANEL).enumerate() {
+                    let source = k * matrix.row_stride + start;
+                    row[..width].copy_from_slice(&matrix.data[source..source + width]);
+                    row[width..].fill(0.0);
+                }
+            } else {
+                for j in 0..width {
+                    let column = &matrix.data[(start + j) * matrix.col_stride..];
+                    for (k, row) in panel.chunks_exact_mut(PANEL).enumerate() {
+                        row[j] = column[k * matrix.row_stride];
+                    }
+                }
+                if width < PANEL {
+                    panel.chunks_exact_mut(PANEL).for_each(|row| row[width..].fill(0.0));
+                }
+            }
+        }
+    }
+
+    pub fn packed(matrix: Matrix, inner: usize, columns: usize) -> Panels {
+        let mut panels = Panels::default();
+        panels.pack(matrix, inner, columns);
+        panels
+    }
+
+    /// `(inner, columns)`
+    pub fn shape(&self) -> (usize, usize) {
+        (self.inner, self.columns)
+    }
+
+    pub fn view(&self) -> PanelView<'_> {
+        PanelView { data: &self.data, inner: self.inner, columns: self.columns }
+    }
+}
+
+/// Panels inside a larger buffer: a key-value cache grows in place.
+#[derive(Clone, Copy)]
+pub struct PanelView<'a> {
+    data: &'a [f32],
+    inner: usize,
+    columns: usize,
+}
+
+impl<'a> PanelView<'a> {
+    /// `data` holds [`panel_size`] elements.
+    pub fn new(data: &'a [f32], inner: usize, columns: usize) -> PanelView<'a> {
+        assert_eq!(data.len(), panel_size(inner, columns));
+        PanelView { data, inner, columns }
+    }
+}
+
+/// Elements of a packed matrix.
+pub fn panel_size(inner: usize, columns: usize) -> usize {
+    columns.div_ceil(PANEL) * inner * PANEL
+}
+
+/// Writes column `column` of a packed matrix.
+pub fn set_column(data: &mut [f32], column: usize, values: &[f32]) {
+    let panel = &mut data[column / PANEL * values.len() * PANEL..];
+    for (row, &value) in panel.chunks_exact_mut(PANEL).zip(values) {
+        row[column % PANEL] = value;
+    }
+}
+
+/// Writes row `row` of a packed matrix of `inner` rows.
+pub fn set_row(data: &mut [f32], inner: usize, row: usize, values: &[f32]) {
+    for (panel, values) in data.chunks_exact_mut(inner * PANEL).zip(values.chunks(PANEL)) {
+        panel[row * PANEL..][..values.len()].copy_from_slice(values);
+    }
+}
+
+/// What becomes of the old contents of the result.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Store {
+    Overwrite,
+    Add,
+}
+
+/// `c (m, n) = a (m, k.len()) @ b[k] (k.len(), n)`: `k` picks rows of `b`, and `n` may be fewer
+/// columns than `b` has. `c` has rows `ldc` apart.
+#[allow(clippy::too_many_arguments)]
+pub fn gemm(
+    m: usize,
+    n: usize,
+    k: Range<usize>,
+    a: Matrix,
+    b: PanelView,
+    c: &mut [f32],
+    ldc: usize,
+    store: Store,
+) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        #[allow(clippy::too_many_arguments)]
+        fn avx512(
+            m: usize,
+            n: usize,
+            k: Range<usize>,
+            a: Matrix,
+            b: PanelView,
+            c: &mut [f32],
+            ldc: usize,
+            store: Store,
+        ) {
+            // As many rows as fill the latency of the multiply-add; AVX-512 has 32 registers.
+            product::<x86::Avx512, 8>(m, n, k, a, b, c, ldc, store);
+        }
+        #[target_feature(enable = "avx2,fma")]
+        #[allow(clippy::too_many_arguments)]
+        fn avx2(
+            m: usize,
+            n: usize,
+            k: Range<usize>,
+            a: Matrix,
+            b: PanelView,
+            c: &mut [f32],
+            ldc: usize,
+            store: Store,
+        ) {
+            product::<x86::Avx2, 4>(m, n, k, a, b, c, ldc, store);
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                // SAFETY: the CPU was just seen to have these features.
+                return unsafe { avx512(m, n, k, a, b, c, ldc, store) };
+            }
+            // SAFETY: the CPU was just seen to have these features.
+            return unsafe { avx2(m, n, k, a, b, c, ldc, store) };
+        }
+    }
+    product::<Portable, 4>(m, n, k, a, b, c, ldc, store);
+}
+
+/// All of `b`, into rows that follow one another: `c (m, columns) = a (m, inner) @ b (inner, columns)`.
+pub fn linear(m: usize, a: Matrix, b: &Panels, c: &mut [f32], store: Store) {
+    gemm(m, b.columns, 0..b.inner, a, b.view(), c, b.columns, store);
+}
+
+/// `gemm` with `ROWS` rows at a time in registers of type `L`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn product<L: Lanes, const ROWS: usize>(
+    m: usize,
+    n: usize,
+    k: Range<usize>,
+    a: Matrix,
+    b: PanelView,
+    c: &mut [f32],
+    ldc: usize,
+    store: Store,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(n <= b.columns && k.start <= k.end && k.end <= b.inner);
+    assert!(c.len() >= (m - 1) * ldc + n);
+    if !k.is_empty() {
+        assert!(a.data.len() > (m - 1) * a.row_stride + (k.len() - 1) * a.col_stride);
+    }
+    let mut start = 0;
+    while start < n {
+        let panels = &b.data[start / PANEL * b.inner * PANEL..];
+        // Few rows are few chains of multiply-adds, each waiting for its own last result: more panels
+        // at a time make more chains.
+        let together = match m {
+            1 if start + 4 * PANEL <= n => 4,
+            1..=3 if start + 2 * PANEL <= n => 2,
+            _ => 1,
+        };
+        let width = (n - start).min(together * PANEL);
+        let mut row = 0;
+        while row < m {
+            // Empty when there is no inner index at all.
+            let data = a.data.get(row * a.row_stride..).unwrap_or(&[]);
+            let a = Matrix { data, ..a };
+            let c = &mut c[row * ldc + start..];
+            let b = PanelView { data: panels, ..b };
+            let k = k.clone();
+            // SAFETY: the assertions above cover the last row and inner index of `a`, and each case
+            // has at most `m - row` rows.
+            row += unsafe {
+                match (m - row, together) {
+                    (1, 4) => micro::<L, 1, 4>(a, b, k, c, ldc, width, store),
+                    (1, 2) => micro::<L, 1, 2>(a, b, k, c, ldc, width, store),
+                    (1, _) => micro::<L, 1, 1>(a, b, k, c, ldc, width, store),
+                    (2, 2) => micro::<L, 2, 2>(a, b, k, c, ldc, width, store),
+                    (2, _) => micro::<L, 2, 1>(a, b, k, c, ldc, width, store),
+                    (3, 2) => micro::<L, 3, 2>(a, b, k, c, ldc, width, store),
+                    (3, _) => micro::<L, 3, 1>(a, b, k, c, ldc, width, store),
+                    (left, _) if left < ROWS => micro::<L, 4, 1>(a, b, k, c, ldc, width, store),
+                    _ => micro::<L, ROWS, 1>(a, b, k, c, ldc, width, store),
+                }
+            };
+        }
+        start += together * PANEL;
+    }
+}
+
+/// `M` rows times the first `P` panels of `b`, all sums in registers. Returns `M`.
+///
+/// # Safety
+/// `a.data` holds `M` rows of `k.len()` elements at the strides of `a`.
+#[inline(always)]
+unsafe fn micro<L: Lanes, const M: usize, const P: usize>(
+    a: Matrix,
+    b: PanelView,
+    k: Range<usize>,
+    c: &mut [f32],
+    ldc: usize,
+    width: usize,
+    store: Store,
+) -> usize {
+    // The result lies in the third-level cache or beyond: its latency hides behind the products.
+    for i in 0..M {
+        L::prefetch(&c[i * ldc..]);
+    }
+    let mut panels: [&[[f32; PANEL]]; P] = [&[]; P];
+    for (p, panel) in panels.iter_mut().enumerate() {
+        let data = &b.data[p * b.inner * PANEL..][k.start * PANEL..k.end * PANEL];
+        *panel = &data.as_chunks::<PANEL>().0[..k.len()];
+    }
+    let mut sums = [[L::zero(); P]; M];
+    let mut column = a.data.as_ptr();
+    for index in 0..k.len() {
+        let mut b = [L::zero(); P];
+        for (b, panel) in b.iter_mut().zip(panels) {
+            // SAFETY: each panel was just cut to `k.len()` rows.
+            *b = L::load(unsafe { panel.get_unchecked(index) });
+        }
+        for (i, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: row `i < M` at the current inner index, which the caller vouches for.
+            let x = unsafe { *column.add(i * a.row_stride) };
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = sum.multiply_add(x, b);
+            }
+        }
+        column = column.wrapping_add(a.col_stride);
+    }
+    for (i, sums) in sums.into_iter().enumerate() {
+        for (sum, c) in sums.into_iter().zip(c[i * ldc..][..width].chunks_mut(PANEL)) {
+            put(sum, c, store);
+        }
+    }
+    M
+}
+
+/// Stores a register to at most sixteen places.
+#[inline(always)]
+fn put<L: Lanes>(sum: L, c: &mut [f32], store: Store) {
+    if let Ok(c) = <&mut [f32; PANEL]>::try_from(&mut *c) {
+        let sum = if store == Store::Add { L::load(c).add(sum) } else { sum };
+        sum.store(c);
+        return;
+    }
+    // The last, narrower panel.
+    let mut values = [0f32; PANEL];
+    sum.store(&mut values);
+    for (c, value) in c.iter_mut().zip(values) {
+        *c = if store == Store::Add { *c + value } else { value };
+    }
+}
+
+/// `c (columns,) = weights (inner,) @ b`, for one row alone, as attention mixes values: `b` may have
+/// more rows than there are weights.
+///
+/// Unlike [`gemm`], each element is the sum of four interleaved chains, so that a multiply-add does
+/// not wait for the last one. The order depends on `weights.len()` only.
+pub fn mix(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        fn avx512(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
+            mix_with::<x86::Avx512>(weights, b, c, store);
+        }
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
+            mix_with::<x86::Avx2>(weights, b, c, store);
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                // SAFETY: the CPU was just seen to have these features.
+                return unsafe { avx512(weights, b, c, store) };
+            }
+            // SAFETY: the CPU was just seen to have these features.
+            return unsafe { avx2(weights, b, c, store) };
+        }
+    }
+    mix_with::<Portable>(weights, b, c, store);
+}
+
+#[inline(always)]
+fn mix_with<L: Lanes>(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
+    const CHAINS: usize = 4;
+    assert!(weights.len() <= b.inner && c.len() <= b.columns);
+    for (panel, c) in b.data.chunks_exact((b.inner * PANEL).max(1)).zip(c.chunks_mut(PANEL)) {
+        let rows = &panel.as_chunks::<PANEL>().0[..weights.len()];
+        let mut sums = [L::zero(); CHAINS];
+        let (quads, rest) = (rows.chunks_exact(CHAINS), weights.len() / CHAINS * CHAINS);
+        for (rows, weights) in quads.zip(weights.chunks_exact(CHAINS)) {
+            for ((sum, row), &weight) in sums.iter_mut().zip(rows).zip(weights) {
+                *sum = sum.multiply_add(weight, L::load(row));
+            }
+        }
+        for ((sum, row), &weight) in sums.iter_mut().zip(&rows[rest..]).zip(&weights[rest..]) {
+            *sum = sum.multiply_add(weight, L::load(row));
+        }
+        let [first, second, third, fourth] = sums;
+        put(first.add(second).add(third.add(fourth)), c, store);
+    }
+}
+
+#[cfg(test)]
+mod tests;

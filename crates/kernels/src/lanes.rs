@@ -1,0 +1,149 @@
+//! Sixteen numbers at a time in vector registers, for the innermost loop of `gemm`: one AVX-512
+//! register, two AVX2 registers, or an array for CPUs without a version of their own.
+
+use super::gemm::PANEL;
+use super::simd::fma;
+
+/// Sixteen numbers in vector registers.
+pub(crate) trait Lanes: Copy {
+    fn zero() -> Self;
+    /// `self + x * b`, `x` in every lane.
+    fn multiply_add(self, x: f32, b: Self) -> Self;
+    fn add(self, other: Self) -> Self;
+    fn load(values: &[f32; PANEL]) -> Self;
+    fn store(self, values: &mut [f32; PANEL]);
+    /// Asks for the memory at `place`, which will be needed soon.
+    #[inline(always)]
+    fn prefetch(_place: &[f32]) {}
+}
+
+/// For CPUs without a version of their own.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable([f32; PANEL]);
+
+impl Lanes for Portable {
+    #[inline(always)]
+    fn zero() -> Self {
+        Portable([0.0; PANEL])
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, x: f32, b: Self) -> Self {
+        const FMA: bool = cfg!(target_arch = "aarch64");
+        Portable(std::array::from_fn(|i| fma::<FMA>(x, b.0[i], self.0[i])))
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Portable(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    #[inline(always)]
+    fn load(values: &[f32; PANEL]) -> Self {
+        Portable(*values)
+    }
+
+    #[inline(always)]
+    fn store(self, values: &mut [f32; PANEL]) {
+        *values = self.0;
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{Lanes, PANEL};
+
+    /// Two AVX2 registers. Only used in functions compiled for AVX2 and FMA.
+    #[derive(Clone, Copy)]
+    pub struct Avx2(__m256, __m256);
+
+    // SAFETY (of every block below): `gemm` makes these values only after it has seen that the CPU
+    // has the instructions; loads and stores are unaligned and stay within the array.
+    impl Lanes for Avx2 {
+        #[inline(always)]
+        fn prefetch(place: &[f32]) {
+            // SAFETY: see above; a prefetch reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(place.as_ptr().cast()) }
+        }
+
+        #[inline(always)]
+        fn zero() -> Self {
+            // SAFETY: see above.
+            unsafe { Avx2(_mm256_setzero_ps(), _mm256_setzero_ps()) }
+        }
+
+        #[inline(always)]
+        fn multiply_add(self, x: f32, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe {
+                let x = _mm256_set1_ps(x);
+                Avx2(_mm256_fmadd_ps(x, b.0, self.0), _mm256_fmadd_ps(x, b.1, self.1))
+            }
+        }
+
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx2(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
+        }
+
+        #[inline(always)]
+        fn load(values: &[f32; PANEL]) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx2(_mm256_loadu_ps(values.as_ptr()), _mm256_loadu_ps(values.as_ptr().add(8))) }
+        }
+
+        #[inline(always)]
+        fn store(self, values: &mut [f32; PANEL]) {
+            // SAFETY: see above.
+            unsafe {
+                _mm256_storeu_ps(values.as_mut_ptr(), self.0);
+                _mm256_storeu_ps(values.as_mut_ptr().add(8), self.1);
+            }
+        }
+    }
+
+    /// One AVX-512 register. Only used in functions compiled for AVX-512.
+    #[derive(Clone, Copy)]
+    pub struct Avx512(__m512);
+
+    impl Lanes for Avx512 {
+        #[inline(always)]
+        fn prefetch(place: &[f32]) {
+            // SAFETY: see above; a prefetch reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(place.as_ptr().cast()) }
+        }
+
+        #[inline(always)]
+        fn zero() -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_setzero_ps()) }
+        }
+
+        #[inline(always)]
+        fn multiply_add(self, x: f32, b: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_fmadd_ps(_mm512_set1_ps(x), b.0, self.0)) }
+        }
+
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_add_ps(self.0, other.0)) }
+        }
+
+        #[inline(always)]
+        fn load(values: &[f32; PANEL]) -> Self {
+            // SAFETY: see above.
+            unsafe { Avx512(_mm512_loadu_ps(values.as_ptr())) }
+        }
+
+        #[inline(always)]
+        fn store(self, values: &mut [f32; PANEL]) {
+            // SAFETY: see above.
+            unsafe { _mm512_storeu_ps(values.as_mut_ptr(), self.0) }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Fused CPU kernels behind candle's custom operations, with hand-written backward passes.
+//!
+//! | file | operation | composed reference |
+//! |---|---|---|
+//! | `trunk.rs` | embedding, transformer blocks, last norm: `Decoder::hidden` | `model::composed::hidden` |
+//! | `log_prob.rs` | projection, softmax and selection: `Decoder::log_probs_and_entropy` | `model::composed` |
+//! | `adam.rs` | gradient norm, AdamW update | `AdamUpdate::composed` |
+//!
+//! Beneath them, on plain slices: `block.rs`, `attention.rs`, `norm.rs`, `swiglu.rs`, `gemm.rs`,
+//! `groups.rs` (how work is cut), `lanes.rs` and `simd.rs` (vector instructions). `decode.rs` has the forward pass of one new token a row,
+//! with a key-value cache, for sampling.
+//!
+//! Invariants: nothing here knows about models, files or random numbers; no result depends on the
+//! number of threads; the only `unsafe` is in `simd.rs` (calling a function compiled for the
+//! instruction set that was just detected), in `lanes.rs` and in the innermost loop of `gemm.rs`.
+
+mod adam;
+mod attention;
+mod block;
+mod decode;
+mod gemm;
+mod groups;
+mod lanes;
+mod log_prob;
+mod norm;
+mod simd;
+mod swiglu;
+mod trunk;
+
+pub use adam::{AdamUpdate, square_sum};
+pub use attention::{Heads, RotaryTable};
+pub use block::{Activations, BlockSizes, PARTS, Rows, forward as block_forward};
+pub use decode::{Cache, DecodeBlock, Place, Projection, Step};
+pub use groups::groups;
+pub use log_prob::LogProb;
+pub use simd::{dot, exponentials, max, sum};
+pub use trunk::{Pool, Trunk};
+
+use candle_core::{CpuStorage, Layout, Storage, Tensor};
+
+/// The elements of a contiguous `f32` tensor.
+fn cpu_slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => candle_core::bail!("a fused operation needs contiguous inputs"),
+    }
+}
+
+/// Calls `f` with the elements of `tensors`, which lie on the CPU.
+fn with_cpu<const N: usize, R>(
+    tensors: [&Tensor; N],
+    f: impl FnOnce([&[f32]; N]) -> R,
+) -> candle_core::Result<R> {
+    let mut contiguous = Vec::with_capacity(N);
+    for tensor in tensors {
+        contiguous.push(tensor.contiguous()?);
+    }
+    let guards: Vec<_> = contiguous.iter().map(|tensor| tensor.storage_and_layout()).collect();
+    let mut slices = [&[][..]; N];
+    for (slice, (storage, layout)) in slices.iter_mut().zip(&guards) {
+        match &**storage {
+            Storage::Cpu(storage) => *slice = cpu_slice(storage, layout)?,
+            _ => candle_core::bail!("a fused operation runs on the CPU only"),
+        }
+    }
+    Ok(f(slices))
+}
+
+fn missing_forward(name: &str) -> candle_core::Error {
+    let message =
+        format!("{name}: nothing kept for a backward pass (frozen model, or a second backward pass)");
+    candle_core::Error::Msg(message)
+}
+
+/// For the kernels' tests.
+#[cfg(test)]
+mod testing {
+    /// `n` numbers in about `[-1, 1]`, without pattern.
+    pub fn numbers(n: usize, seed: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * 7919 + seed * 104_729 + i * i * 31) % 2003) as f32 / 1001.0 - 1.0).collect()
+    }
+
+    /// `gradient` is that of `sum(dy * f(x))` with respect to `x`: checked against central differences
+    /// along three directions.
+    pub fn assert_gradient(x: &[f32], gradient: &[f32], dy: &[f32], f: impl Fn(&[f32]) -> Vec<f32>) {
+        const STEP: f32 = 4e-3;
+        for seed in 11..14 {
+            let direction = numbers(x.len(), seed);
+            let at = |step: f32| -> f64 {
+                let moved: Vec<f32> = x.iter().zip(&direction).map(|(x, d)| x + step * d).collect();
+                f(&moved).iter().zip(dy).map(|(&y, &dy)| f64::from(y) * f64::from(dy)).sum()
+            };
+            let measured = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
+            let computed: f64 =
+                gradient.iter().zip(&direction).map(|(&g, &d)| f64::from(g) * f64::from(d)).sum();
+            let size: f64 = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
+            let tolerance = 2e-3 * size.max(1.0);
+            assert!((measured - computed).abs() < tolerance, "measured {measured}, computed {computed}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Log-probabilities of chosen tokens from hidden states: last projection, softmax and selection in
+//! one, tile by tile. Scores of the whole vocabulary exist for one tile at a time only; the backward
+//! pass computes them again, which costs less than keeping them.
+
+use std::sync::Mutex;
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::gemm::{Matrix, Panels, Store, linear};
+use super::groups::{TILE, groups, outer, reduce, split_rows};
+use super::simd::{add_assign, dot, exp, exp_shifted, max, sum, vectorized};
+use super::{cpu_slice, missing_forward, with_cpu};
+
+/// `(hidden states (tokens, hidden), projection (vocab, hidden)) -> (2, rows)`: the log-probability
+/// of each target, then the entropy of each row. Gradients flow through the first half only.
+pub struct LogProb {
+    rows: Vec<u32>,
+    targets: Vec<u32>,
+    /// Logarithm of each row's softmax sum, for the backward pass.
+    log_sums: Mutex<Option<Vec<f32>>>,
+}
+
+impl LogProb {
+    pub fn new(rows: &[u32], targets: &[u32]) -> LogProb {
+        LogProb { rows: rows.to_vec(), targets: targets.to_vec(), log_sums: Mutex::new(None) }
+    }
+}
+
+/// Working memory of one tile.
+#[derive(Default)]
+struct Tile {
+    hidden: Vec<f32>, // (rows, hidden)
+    logits: Vec<f32>, // (rows, vocab)
+    panels: Panels,
+}
+
+impl Tile {
+    /// Collects the hidden states of `rows` and computes their logits.
+    fn logits(&mut self, states: &[f32], width: usize, rows: &[u32], projection_t: &Panels, vocab: usize) {
+        self.hidden.clear();
+        for &row in rows {
+            self.hidden.extend_from_slice(&states[row as usize * width..][..width]);
+        }
+        self.logits.resize(rows.len() * vocab, 0.0);
+        let hidden = Matrix::rows(&self.hidden, width);
+        linear(rows.len(), hidden, projection_t, &mut self.logits, Store::Overwrite);
+    }
+}
+
+vectorized! {
+    /// The logarithm of the softmax sum of `logits` and the entropy. The logits are overwritten.
+    fn softmax_statistics(logits: &mut [f32], scratch: &mut [f32]) -> (f32, f32) {
+        let max = max(logits);
+        let weights = &mut scratch[..logits.len()];
+        weights.copy_from_slice(logits);
+        exp_shifted::<FMA>(weights, max);
+        let total = sum(weights);
+        let log_sum = max + total.ln();
+        (log_sum, log_sum - dot(weights, logits) / total)
+    }
+}
+
+vectorized! {
+    /// Turns the logits of one row into the gradient of `log p(target)` with respect to them, times
+    /// `gradient`: `gradient * (onehot - p)`.
+    fn logits_gradient(logits: &mut [f32], log_sum: f32, target: usize, gradient: f32) {
+        for logit in logits.iter_mut() {
+            *logit = -gradient * exp::<FMA>(*logit - log_sum);
+        }
+        logits[target] += gradient;
+    }
+}
+
+impl CustomOp2 for LogProb {
+    fn name(&self) -> &'static str {
+        "log-prob"
+    }
+
+    fn cpu_fwd(
+        &self,
+        states: &CpuStorage,
+        states_layout: &Layout,
+        projection: &CpuStorage,
+        projection_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (states, projection) =
+            (cpu_slice(states, states_layout)?, cpu_slice(projection, projection_layout)?);
+        let (vocab, width) = projection_layout.shape().dims2()?;
+        let projection_t = Panels::packed(Matrix::rows(projection, width).transposed(), width, vocab);
+        let count = self.rows.len();
+        let mut result = vec![0.0; 2 * count];
+        let mut log_sums = vec![0.0; count];
+        let (log_probs, entropies) = result.split_at_mut(count);
+        log_probs
+            .par_chunks_mut(TILE)
+            .zip(entropies.par_chunks_mut(TILE))
+            .zip(log_sums.par_chunks_mut(TILE))
+            .zip(self.rows.par_chunks(TILE).zip(self.targets.par_chunks(TILE)))
+            .for_each_init(
+                || (Tile::default(), vec![0.0; vocab]),
+                |(tile, scratch), (((log_probs, entropies), log_sums), (rows, targets))| {
+                    tile.logits(states, width, rows, &projection_t, vocab);
+                    for (i, logits) in tile.logits.chunks_exact_mut(vocab).enumerate() {
+                        (log_sums[i], entropies[i]) = softmax_statistics(logits, scratch);
+                        log_probs[i] = logits[targets[i] as usize] - log_sums[i];
+                    }
+                },
+            );
+        *self.log_sums.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(log_sums);
+        Ok((CpuStorage::F32(result), Shape::from((2, count))))
+    }
+
+    fn bwd(
+        &self,
+        states: &Tensor,
+        projection: &Tensor,
+        _result: &Tensor,
+        gradient: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let log_sums = self.log_sums.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let log_sums = log_sums.ok_or_else(|| missing_forward(self.name()))?;
+        let (vocab, width) = projection.dims2()?;
+        let (dstates, dprojection) =
+            with_cpu([states, projection, gradient], |[states, weights, gradient]| {
+                let weights = Matrix::rows(weights, width);
+                let projection_t = Panels::packed(weights.transposed(), width, vocab);
+                let projection = Panels::packed(weights, vocab, width);
+                let bounds = groups(self.rows.len());
+                let mut dprojections = vec![vec![0.0; vocab * width]; bounds.len() - 1];
+                let mut dhidden = vec![0.0; self.rows.len() * width];
+                split_rows(&mut dhidden, &bounds, width)
+                    .into_par_iter()
+                    .zip(&mut dprojections)
+                    .enumerate()
+                    .for_each_init(Tile::default, |tile, (group, (dhidden, dprojection))| {
+                        for (index, dhidden) in dhidden.chunks_mut(TILE * width).enumerate() {
+                            let first = bounds[group] + index * TILE;
+                            let count = dhidden.len() / width;
+                            tile.logits(
+                                states,
+                                width,
+                                &self.rows[first..first + count],
+                                &projection_t,
+                                vocab,
+                            );
+                            for (i, logits) in tile.logits.chunks_exact_mut(vocab).enumerate() {
+                                let (row, target) = (first + i, self.targets[first + i] as usize);
+                                logits_gradient(logits, log_sums[row], target, gradient[row]);
+                            }
+                            let dlogits = Matrix::rows(&tile.logits, vocab);
+                            linear(count, dlogits, &projection, dhidden, Store::Overwrite);
+                            tile.panels.pack(Matrix::rows(&tile.hidden, width), count, width);
+                            outer(dlogits, &tile.panels, dprojection, Store::Add);
+                        }
+                    });
+                // A row may be asked for twice.
+                let mut dstates = vec![0.0; states.len()];
+                for (&row, dhidden) in self.rows.iter().zip(dhidden.chunks_exact(width)) {
+                    add_assign(&mut dstates[row as usize * width..][..width], dhidden);
+                }
+                let mut dprojection = vec![0.0; vocab * width];
+                reduce(&dprojections, &mut dprojection);
+                (dstates, dprojection)
+            })?;
+        let dstates = Tensor::from_vec(dstates, states.shape(), states.device())?;
+        Ok((Some(dstates), Some(Tensor::from_vec(dprojection, projection.shape(), projection.device())?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::super::testing::{assert_gradient, numbers};
+    use super::*;
+
+    fn run(states: &Tensor, projection: &Tensor, rows: &[u32], targets: &[u32]) -> Tensor {
+        states.apply_op2(projection, LogProb::new(rows, targets)).unwrap()
+    }
+
+    #[test]
+    fn a_uniform_distribution_has_the_entropy_of_its_size() {
+        let states = Tensor::new(&[[1f32, 2.0]], &Device::Cpu).unwrap();
+        let projection = Tensor::new(&[[1f32, 1.0]; 5], &Device::Cpu).unwrap();
+        let result = run(&states, &projection, &[0], &[3]).to_vec2::<f32>().unwrap();
+        assert!((result[0][0] + 5f32.ln()).abs() < 1e-6 && (result[1][0] - 5f32.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        // More rows than a tile, an odd vocabulary, a row asked for twice.
+        for (tokens, width, vocab) in [(3, 5, 19), (2, 16, 33), (100, 3, 7)] {
+            let var = |shape: (usize, usize), seed| {
+                Var::from_vec(numbers(shape.0 * shape.1, seed), shape, &Device::Cpu).unwrap()
+            };
+            let (states, projection) = (var((tokens, width), 1), var((vocab, width), 2));
+            let mut rows: Vec<u32> = (0..tokens as u32).collect();
+            rows.push(1);
+            let targets: Vec<u32> = rows.iter().map(|row| (row * 5 + 2) % vocab as u32).collect();
+            let weights = numbers(rows.len(), 3);
+            let log_probs = run(&states, &projection, &rows, &targets).get(0).unwrap();
+            let weighted =
+                (log_probs * Tensor::from_vec(weights.clone(), rows.len(), &Device::Cpu).unwrap()).unwrap();
+            let store = weighted.sum_all().unwrap().backward().unwrap();
+            for var in [&states, &projection] {
+                let values = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let start = values(var);
+                let gradient = values(store.get(var).unwrap());
+                assert_gradient(&start, &gradient, &weights, |at| {
+                    let at = Tensor::from_slice(at, var.shape(), &Device::Cpu).unwrap();
+                    let is_states = var.dims() == states.dims();
+                    let result = if is_states {
+                        run(&at, projection.as_tensor(), &rows, &targets)
+                    } else {
+                        run(states.as_tensor(), &at, &rows, &targets)
+                    };
+                    result.get(0).unwrap().to_vec1().unwrap()
+                });
+            }
+        }
+    }
+}

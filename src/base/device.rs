@@ -1,0 +1,63 @@
+//! The device, chosen at run time.
+
+use candle_core::Device;
+
+use crate::base::error::{Error, Result};
+
+/// Reads `--device`: `auto` (the best there is), `cpu`, `cuda:0`, `metal`.
+pub fn choose(name: &str) -> Result<Device> {
+    let unavailable = |feature: &str, error: candle_core::Error| {
+        Error::config(
+            "device",
+            format!(
+                "`{name}` is not available ({error}); build with `--features {feature}` or use `--device cpu`"
+            ),
+        )
+    };
+    let unknown = || Error::Unknown {
+        kind: "device",
+        name: name.to_owned(),
+        known: "auto, cpu, cuda:<index>, metal".into(),
+    };
+    match name.split_once(':').unwrap_or((name, "0")) {
+        ("cpu", _) => Ok(Device::Cpu),
+        ("auto", _) => {
+            if candle_core::utils::cuda_is_available() {
+                Ok(Device::new_cuda(0)?)
+            } else if candle_core::utils::metal_is_available() {
+                Ok(Device::new_metal(0)?)
+            } else {
+                Ok(Device::Cpu)
+            }
+        }
+        ("cuda", index) => {
+            let index = index.parse().map_err(|_| unknown())?;
+            Device::new_cuda(index).map_err(|error| unavailable("cuda", error))
+        }
+        ("metal", _) => Device::new_metal(0).map_err(|error| unavailable("metal", error)),
+        _ => Err(unknown()),
+    }
+}
+
+/// `cpu`, `cuda`, `metal`: for records.
+pub fn describe(device: &Device) -> String {
+    match device {
+        Device::Cpu => format!("cpu, {} threads", rayon::current_num_threads()),
+        Device::Cuda(_) => "cuda".to_owned(),
+        Device::Metal(_) => "metal".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_or_missing_device_is_named() {
+        assert!(choose("cpu").is_ok());
+        assert!(choose("tpu").unwrap_err().to_string().contains("`tpu`"));
+        if !candle_core::utils::cuda_is_available() {
+            assert!(choose("cuda:0").unwrap_err().to_string().contains("--features cuda"));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! [`mutant_audit`] over what a tier asks: all atoms of the catalog, and a sample of its chains.
+
+use std::fmt;
+
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::mutants::{MutantConfig, MutantReport, mutant_audit};
+use crate::base::error::Result;
+use crate::base::seed::Seed;
+use crate::data::catalog::Catalog;
+use crate::data::problem::Problem;
+use crate::data::split::Splits;
+use crate::sandbox::Sandbox;
+
+/// What is audited, and what the outcome is held against.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HiddenCaseConfig {
+    /// Chains, drawn from all sets of the tier; all of them where there are fewer.
+    pub composites: usize,
+    /// A share of false accepts below this is what we call good, in 0..=1.
+    pub goal: f64,
+    pub mutants: MutantConfig,
+}
+
+impl HiddenCaseConfig {
+    /// 500 chains, and under 1% false accepts.
+    pub fn full() -> Self {
+        HiddenCaseConfig { composites: 500, goal: 0.01, mutants: MutantConfig::full() }
+    }
+}
+
+/// The record: the same catalog, tier, configuration and seed give the same bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HiddenCaseReport {
+    pub tier: String,
+    pub seed: u64,
+    /// Digest of the tier's problems.
+    pub content_hash: String,
+    pub config: HiddenCaseConfig,
+    pub atoms: MutantReport,
+    pub composites: MutantReport,
+}
+
+impl HiddenCaseReport {
+    pub fn together(&self) -> MutantReport {
+        self.atoms.merged(&self.composites)
+    }
+
+    /// Is the share of false accepts below the goal?
+    pub fn passed(&self) -> bool {
+        self.together().share() < self.config.goal
+    }
+}
+
+/// Audits the hidden cases of `splits`. `watch` is told how many problems are done, and of how many.
+///
+/// # Errors
+/// `Error::Data` where the verifier contradicts the audit; `Error::Sandbox` where it fails.
+pub fn hidden_case_audit(
+    tier: &str,
+    splits: &Splits,
+    catalog: &Catalog,
+    sandbox: &Sandbox,
+    config: &HiddenCaseConfig,
+    seed: u64,
+    mut watch: impl FnMut(usize, usize),
+) -> Result<HiddenCaseReport> {
+    let atoms: Vec<&Problem> = splits.atoms.iter().collect();
+    let mut chains: Vec<&Problem> = splits.iter().filter(|problem| problem.depth > 1).collect();
+    let random = Seed::new(seed).child("mutants");
+    chains.shuffle(&mut random.stream("chains"));
+    chains.truncate(config.composites);
+    let (n_atoms, n_all) = (atoms.len(), atoms.len() + chains.len());
+    let mut audit = |problems: &[&Problem], before: usize| {
+        let watch = |done| watch(before + done, n_all);
+        mutant_audit(problems, catalog, sandbox, &config.mutants, random, watch)
+    };
+    Ok(HiddenCaseReport {
+        tier: tier.to_owned(),
+        seed,
+        content_hash: splits.content_hash()?,
+        config: config.clone(),
+        atoms: audit(&atoms, 0)?,
+        composites: audit(&chains, n_atoms)?,
+    })
+}
+
+impl fmt::Display for HiddenCaseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (all, goal) = (self.together(), self.config.goal * 100.0);
+        let rows = [("atoms", &self.atoms), ("composites", &self.composites)];
+        for (name, report) in rows {
+            writeln!(f, "{} {name}\n{report}\n", report.n_problems)?;
+        }
+        let (total, share) = (all.total(), all.share() * 100.0);
+        write!(
+            f,
+            "hidden cases accept {} of {} wrong mutants: {share:.3}%, goal: under {goal}%, {}",
+            total.accepted,
+            total.accepted + total.refused,
+            if self.passed() { "reached" } else { "missed" }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::split::tests::SMOKE;
+    use crate::sandbox::SandboxConfig;
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_with_any_number_of_workers() {
+        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let config = HiddenCaseConfig {
+            composites: 6,
+            goal: 0.01,
+            mutants: MutantConfig { fresh_inputs: 50, problems_per_batch: 4 },
+        };
+        let splits = Splits { atoms: SMOKE.atoms[..6].to_vec(), ..SMOKE.clone() };
+        let audit = |workers, seed| {
+            let sandbox = Sandbox::start(&SandboxConfig::strict(workers)).unwrap();
+            let mut last = (0, 0);
+            let report =
+                hidden_case_audit("smoke", &splits, &catalog, &sandbox, &config, seed, |done, all| {
+                    assert!(done > last.0);
+                    last = (done, all);
+                });
+            assert_eq!(last, (12, 12));
+            serde_json::to_string(&report.unwrap()).unwrap()
+        };
+        let one = audit(1, 1);
+        assert_eq!(one, audit(2, 1));
+        assert_ne!(one, audit(2, 2));
+        let mut report: HiddenCaseReport = serde_json::from_str(&one).unwrap();
+        assert_eq!((report.atoms.n_problems, report.composites.n_problems), (6, 6));
+        assert!(report.passed() && report.to_string().contains("reached"), "{report}");
+        report.config.goal = 0.0;
+        assert!(!report.passed() && report.to_string().contains("missed"), "{report}");
+    }
+}

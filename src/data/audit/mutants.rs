@@ -1,0 +1,385 @@
+//! Mutant audit: how many wrong programs the hidden cases would call right.
+//!
+//! Each reference program is changed in one place: an operator, a constant, a comparison, a slice,
+//! a step left out, two steps swapped. A mutant that the hidden cases accept is run on 1,000 fresh
+//! inputs: if it behaves like the reference there too it is dropped as equivalent, else the cases
+//! accepted a wrong program. Hidden cases are chosen against the same operators (on other inputs),
+//! so the share below is not an estimate for mistakes of another kind.
+//!
+//! Mutants are composed from mutated atoms (see [`Oracle`]); those that end up accepted are run
+//! once more as whole programs by the verifier itself, as is one refused mutant of each problem.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result};
+use crate::base::seed::Seed;
+use crate::data::catalog::Catalog;
+use crate::data::problem::Problem;
+use crate::data::synth::mutate::Operator;
+use crate::data::synth::{Oracle, Outputs, Rival, Rivals, Step, Trial, assemble, domain_probes, failures};
+use crate::data::value::Value;
+use crate::sandbox::{Job, Limits, Sandbox};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MutantConfig {
+    /// Inputs from the first atom's domain that tell a wrong mutant from an equivalent one.
+    pub fresh_inputs: usize,
+    /// Problems whose mutants are run together; bounds memory.
+    pub problems_per_batch: usize,
+}
+
+impl MutantConfig {
+    pub fn full() -> Self {
+        MutantConfig { fresh_inputs: 1_000, problems_per_batch: 32 }
+    }
+}
+
+/// What became of the mutants of one operator.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorCounts {
+    pub mutants: usize,
+    /// A hidden case refuses it.
+    pub refused: usize,
+    /// The same as the reference on all hidden cases and all fresh inputs.
+    pub equivalent: usize,
+    /// The same on all hidden cases, different on a fresh input: a false accept.
+    pub accepted: usize,
+}
+
+impl OperatorCounts {
+    /// False accepts among the mutants that are not equivalent; `None` where there are none.
+    pub fn share(&self) -> Option<f64> {
+        let wrong = self.refused + self.accepted;
+        (wrong > 0).then(|| self.accepted as f64 / wrong as f64)
+    }
+
+    fn add(&mut self, other: &OperatorCounts) {
+        self.mutants += other.mutants;
+        self.refused += other.refused;
+        self.equivalent += other.equivalent;
+        self.accepted += other.accepted;
+    }
+}
+
+/// A wrong program that the hidden cases accept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Survivor {
+    pub key: String,
+    pub operator: Operator,
+    pub change: String,
+    /// A fresh input on which it is wrong, and the share of fresh inputs on which it is.
+    pub input: Value,
+    pub share: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MutantReport {
+    pub n_problems: usize,
+    pub fresh_inputs: usize,
+    pub by_operator: BTreeMap<Operator, OperatorCounts>,
+    /// How many mutants the hidden case at this place was the first to refuse.
+    pub refused_first_by: Vec<usize>,
+    /// All false accepts, those with most fresh inputs wrong first.
+    pub survivors: Vec<Survivor>,
+    /// Mutants that the verifier judged as whole programs, with the outcome found here.
+    pub confirmed: usize,
+}
+
+impl MutantReport {
+    pub fn total(&self) -> OperatorCounts {
+        self.by_operator.values().fold(OperatorCounts::default(), |mut total, counts| {
+            total.add(counts);
+            total
+        })
+    }
+
+    /// Share of false accepts among mutants that are not equivalent, in 0..=1.
+    pub fn share(&self) -> f64 {
+        self.total().share().unwrap_or(0.0)
+    }
+
+    /// [`MutantReport::share`] if only the first 0, 1, 2, ... hidden cases were asked.
+    pub fn shares_by_cases(&self) -> Vec<f64> {
+        let total = self.total();
+        let wrong = total.refused + total.accepted;
+        let mut left = wrong;
+        let mut shares = vec![1.0];
+        for refused in &self.refused_first_by {
+            left -= refused;
+            shares.push(left as f64 / wrong.max(1) as f64);
+        }
+        shares
+    }
+
+    /// The counts of two audits together.
+    pub fn merged(&self, other: &MutantReport) -> MutantReport {
+        let mut merged = self.clone();
+        merged.n_problems += other.n_problems;
+        merged.confirmed += other.confirmed;
+        merged.survivors.extend(other.survivors.iter().cloned());
+        merged.sort_survivors();
+        for (operator, counts) in &other.by_operator {
+            merged.by_operator.entry(*operator).or_default().add(counts);
+        }
+        let places = merged.refused_first_by.len().max(other.refused_first_by.len());
+        merged.refused_first_by.resize(places, 0);
+        merged.refused_first_by.iter_mut().zip(&other.refused_first_by).for_each(|(sum, n)| *sum += n);
+        merged
+    }
+
+    fn sort_survivors(&mut self) {
+        self.survivors.sort_by(|a, b| b.share.total_cmp(&a.share));
+    }
+}
+
+/// Audits the hidden cases of `problems`, all of which are chains of atoms of `catalog`. `watch` is
+/// told after each batch how many problems are behind it.
+pub fn mutant_audit(
+    problems: &[&Problem],
+    catalog: &Catalog,
+    sandbox: &Sandbox,
+    config: &MutantConfig,
+    seed: Seed,
+    mut watch: impl FnMut(usize),
+) -> Result<MutantReport> {
+    let mut bench = Bench::new(catalog, sandbox, config, seed);
+    let mut report = MutantReport {
+        n_problems: problems.len(),
+        fresh_inputs: config.fresh_inputs,
+        by_operator: BTreeMap::new(),
+        refused_first_by: Vec::new(),
+        survivors: Vec::new(),
+        confirmed: 0,
+    };
+    let mut done = 0;
+    for batch in problems.chunks(config.problems_per_batch.max(1)) {
+        bench.audit(batch, &mut report)?;
+        done += batch.len();
+        watch(done);
+    }
+    report.sort_survivors();
+    Ok(report)
+}
+
+struct Bench<'a> {
+    catalog: &'a Catalog,
+    sandbox: &'a Sandbox,
+    /// The atoms are its first functions, at their places in the catalog.
+    oracle: Oracle<'a>,
+    rivals: Rivals,
+    /// By place of the first atom.
+    fresh: HashMap<usize, Vec<Value>>,
+    fresh_inputs: usize,
+    seed: Seed,
+}
+
+impl<'a> Bench<'a> {
+    fn new(catalog: &'a Catalog, sandbox: &'a Sandbox, config: &MutantConfig, seed: Seed) -> Self {
+        let mut oracle = Oracle::new(sandbox);
+        for atom in catalog.atoms() {
+            oracle.add(&atom.source, &atom.id, atom.output);
+        }
+        let (rivals, fresh) = (Rivals::default(), HashMap::new());
+        Bench { catalog, sandbox, oracle, rivals, fresh, fresh_inputs: config.fresh_inputs, seed }
+    }
+
+    fn audit(&mut self, problems: &[&Problem], report: &mut MutantReport) -> Result<()> {
+        let chains: Vec<Vec<usize>> =
+            problems.iter().map(|problem| self.chain(problem)).collect::<Result<_>>()?;
+        let rivals: Vec<Vec<Rival>> = chains
+            .iter()
+            .map(|chain| self.rivals.of(chain, self.catalog.atoms(), &mut self.oracle))
+            .collect();
+
+        // 1. The hidden cases.
+        let cases: Vec<(Vec<Value>, Outputs)> = problems
+            .iter()
+            .map(|problem| {
+                problem.cases.iter().map(|case| (case.input.clone(), Some(case.expected.clone()))).unzip()
+            })
+            .collect();
+        let trials: Vec<Trial> = cases
+            .iter()
+            .zip(&rivals)
+            .map(|((inputs, expected), rivals)| Trial { inputs, expected, rivals })
+            .collect();
+        let refused = failures(&mut self.oracle, &trials)?;
+
+        // 2. What they accept, on fresh inputs.
+        let accepted: Vec<Vec<Rival>> = rivals
+            .iter()
+            .zip(&refused)
+            .map(|(rivals, refused)| {
+                let accepted = rivals.iter().zip(refused).filter(|(_, wrong)| !wrong.contains(&true));
+                accepted.map(|(rival, _)| rival.clone()).collect()
+            })
+            .collect();
+        let fresh: Vec<Vec<Value>> = chains.iter().map(|chain| self.fresh(chain[0])).collect();
+        let requests: Vec<(&[usize], &[Value])> =
+            chains.iter().zip(&fresh).map(|(chain, inputs)| (chain.as_slice(), inputs.as_slice())).collect();
+        let expected = self.oracle.run(&requests)?;
+        let trials: Vec<Trial> = fresh
+            .iter()
+            .zip(&expected)
+            .zip(&accepted)
+            .map(|((inputs, expected), rivals)| Trial { inputs, expected, rivals })
+            .collect();
+        let wrong = failures(&mut self.oracle, &trials)?;
+
+        // 3. Count, and let the verifier confirm.
+        let mut claims: Vec<(&Problem, &Rival, bool)> = Vec::new();
+        for (index, &problem) in problems.iter().enumerate() {
+            let mut first_refused = None;
+            for (rival, refused) in rivals[index].iter().zip(&refused[index]) {
+                let counts = report.by_operator.entry(rival.operator).or_default();
+                counts.mutants += 1;
+                if let Some(place) = refused.iter().position(|refused| *refused) {
+                    counts.refused += 1;
+                    first_refused.get_or_insert(rival);
+                    let places = report.refused_first_by.len().max(place + 1);
+                    report.refused_first_by.resize(places, 0);
+                    report.refused_first_by[place] += 1;
+                }
+            }
+            claims.extend(first_refused.map(|rival| (problem, rival, false)));
+            for (rival, wrong) in accepted[index].iter().zip(&wrong[index]) {
+                let counts = report.by_operator.entry(rival.operator).or_default();
+                let Some(place) = wrong.iter().position(|wrong| *wrong) else {
+                    counts.equivalent += 1;
+                    continue;
+                };
+                counts.accepted += 1;
+                claims.push((problem, rival, true));
+                let n_wrong = wrong.iter().filter(|wrong| **wrong).count();
+                report.survivors.push(Survivor {
+                    key: problem.key.clone(),
+                    operator: rival.operator,
+                    change: rival.change.clone(),
+                    input: fresh[index][place].clone(),
+                    share: n_wrong as f64 / wrong.len() as f64,
+                });
+            }
+        }
+        report.confirmed += self.confirm(&claims)?;
+        Ok(())
+    }
+
+    /// Judges mutants as whole programs; returns how many, all as claimed (`true`: accepted).
+    fn confirm(&self, claims: &[(&Problem, &Rival, bool)]) -> Result<usize> {
+        let job = |&(problem, rival, _): &(&Problem, &Rival, bool)| {
+            let steps: Vec<Step> = rival.functions.iter().map(|id| self.oracle.step(*id)).collect();
+            Job {
+                program: assemble(&steps),
+                entry: problem.entry.clone(),
+                inputs: problem.cases.iter().map(|case| vec![case.input.to_json()]).collect(),
+                expected: problem.cases.iter().map(|case| case.expected.to_json()).collect(),
+                limits: Limits::default(),
+                stop_at_first_failure: true,
+            }
+        };
+        let jobs: Vec<Job> = claims.iter().map(job).collect();
+        for ((problem, rival, claimed), verdict) in claims.iter().zip(self.sandbox.judge(&jobs)) {
+            if verdict.passed() != Some(*claimed) {
+                return Err(Error::Data(format!(
+                    "`{}` with {}: step by step it is {}, but the verifier says {verdict:?}",
+                    problem.key,
+                    rival.change,
+                    if *claimed { "accepted" } else { "refused" }
+                )));
+            }
+        }
+        Ok(claims.len())
+    }
+
+    fn chain(&self, problem: &Problem) -> Result<Vec<usize>> {
+        let atoms = self.catalog.atoms();
+        let place = |id: &String| {
+            atoms.iter().position(|atom| atom.id == *id).ok_or_else(|| {
+                Error::Data(format!("problem `{}`: the catalog has no atom `{id}`", problem.key))
+            })
+        };
+        problem.atoms.iter().map(place).collect()
+    }
+
+    fn fresh(&mut self, first: usize) -> Vec<Value> {
+        let atom = &self.catalog.atoms()[first];
+        let seed = self.seed.child("fresh").child(&atom.id);
+        let draw = || domain_probes(&atom.domain, atom.input, self.fresh_inputs, seed);
+        self.fresh.entry(first).or_insert_with(draw).clone()
+    }
+}
+
+impl fmt::Display for MutantReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<14} {:>8} {:>8} {:>11} {:>9} {:>13}",
+            "operator", "mutants", "refused", "equivalent", "accepted", "false accepts"
+        )?;
+        let mut row = |name: &str, counts: &OperatorCounts| {
+            let share = counts.share().map_or("-".to_owned(), |share| format!("{:.2}%", share * 100.0));
+            let OperatorCounts { mutants, refused, equivalent, accepted } = counts;
+            writeln!(f, "{name:<14} {mutants:>8} {refused:>8} {equivalent:>11} {accepted:>9} {share:>13}")
+        };
+        for (operator, counts) in &self.by_operator {
+            row(operator.name(), counts)?;
+        }
+        row("all", &self.total())?;
+        for survivor in self.survivors.iter().take(10) {
+            let (key, change, input) = (&survivor.key, &survivor.change, survivor.input.to_json());
+            writeln!(
+                f,
+                "accepted: `{key}` with {change}; wrong on {:.1}% of inputs, {input}",
+                survivor.share * 100.0
+            )?;
+        }
+        write!(
+            f,
+            "{} problems, {} fresh inputs each, {} mutants confirmed as whole programs",
+            self.n_problems, self.fresh_inputs, self.confirmed
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::split::tests::SMOKE;
+    use crate::sandbox::SandboxConfig;
+
+    #[test]
+    fn good_cases_refuse_mutants_and_poor_cases_do_not() {
+        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
+        let config = MutantConfig { fresh_inputs: 200, problems_per_batch: 8 };
+        let audit = |problems: &[&Problem]| {
+            mutant_audit(problems, &catalog, &sandbox, &config, Seed::new(5), |_| ()).unwrap()
+        };
+        let good: Vec<&Problem> = SMOKE.b.iter().chain(&SMOKE.deep).collect();
+        let report = audit(&good);
+        let total = report.total();
+        assert_eq!(total.mutants, total.refused + total.equivalent + total.accepted, "{report}");
+        assert!(total.mutants > 5 * good.len() && report.share() < 0.01, "{report}");
+        let shares = report.shares_by_cases();
+        assert!(shares[0] == 1.0 && shares.is_sorted_by(|a, b| a >= b), "{shares:?}");
+        assert_eq!(shares.last(), Some(&report.share()));
+
+        let poor: Vec<Problem> = good
+            .iter()
+            .map(|&problem| Problem { cases: problem.cases[..1].to_vec(), ..problem.clone() })
+            .collect();
+        let report = audit(&poor.iter().collect::<Vec<_>>());
+        assert!(report.share() > 0.05, "{report}");
+        assert_eq!(report.survivors.len(), report.total().accepted);
+        // Fewer cases refuse fewer mutants, as the audit of all cases says of the first of them.
+        assert!((report.share() - shares[1]).abs() < 0.02, "{} and {}", report.share(), shares[1]);
+
+        let merged = report.merged(&report);
+        assert_eq!(merged.total().mutants, 2 * report.total().mutants);
+        assert_eq!(merged.shares_by_cases(), report.shares_by_cases());
+    }
+}

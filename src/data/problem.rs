@@ -1,0 +1,121 @@
+//! What a model is asked and how its answer is judged: problems and their cases.
+//!
+//! Nothing here starts a process or knows about tensors; every later module speaks these words.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::value::{Value, ValueType};
+
+/// One hidden test: the argument of the entry point and what the reference returned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    pub input: Value,
+    pub expected: Value,
+}
+
+/// Which data set a problem belongs to (paper: *Atom_base* and the three composite sets).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Set {
+    /// The 100 atoms, depth 1.
+    AtomBase,
+    /// Chains over the source topics that may be trained on.
+    CompositeATrain,
+    /// Chains over the source topics that nothing is trained on.
+    CompositeAHeldOut,
+    /// Chains over the target topics: the target domain. Nothing is trained on them.
+    CompositeB,
+    /// Chains that mix source and target atoms. Nothing is trained on them.
+    CompositeC,
+    /// Chains of depth 4 and 5 over the source topics. Nothing is trained on them.
+    Deep,
+}
+
+impl Set {
+    pub const ALL: [Set; 6] = [
+        Set::AtomBase,
+        Set::CompositeATrain,
+        Set::CompositeAHeldOut,
+        Set::CompositeB,
+        Set::CompositeC,
+        Set::Deep,
+    ];
+
+    /// The name used in records, figures and `--set`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Set::AtomBase => "atom_base",
+            Set::CompositeATrain => "composite_a_train",
+            Set::CompositeAHeldOut => "composite_a_held_out",
+            Set::CompositeB => "composite_b",
+            Set::CompositeC => "composite_c",
+            Set::Deep => "deep",
+        }
+    }
+}
+
+/// A programming problem: a description, a reference program, hidden cases.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Atom ids joined by ` > ` in the order they are applied: the chain's key.
+    pub key: String,
+    pub atoms: Vec<String>,
+    pub topics: Vec<String>,
+    pub depth: usize,
+    pub set: Set,
+    pub input: ValueType,
+    pub output: ValueType,
+    /// Prompts that training may use: whole prompt texts, ending in a newline.
+    pub prompts: Vec<String>,
+    /// Paraphrases that no training prompt contains.
+    pub held_out_prompts: Vec<String>,
+    /// Name of the function the cases call.
+    pub entry: String,
+    /// The reference program: what SFT teaches as the response.
+    pub reference: String,
+    /// Hidden cases, edge cases among them; expected outputs come from running the reference.
+    pub cases: Vec<Case>,
+}
+
+impl Problem {
+    /// The problem as a notebook prints it: set and key, prompt, reference, and the first `cases`
+    /// hidden cases.
+    pub fn show(&self, cases: usize) -> String {
+        let mut text =
+            format!("{}: {}\n\n{}{}\n", self.set.name(), self.key, self.prompts[0], self.reference);
+        for case in self.cases.iter().take(cases) {
+            text += &format!("    f({}) == {}\n", case.input.to_json(), case.expected.to_json());
+        }
+        match self.cases.len().saturating_sub(cases) {
+            0 => text,
+            more => text + &format!("    and {more} more hidden cases\n"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_problem_says_how_much_is_left_out() {
+        let case = |x: i64| Case { input: Value::Int(x), expected: Value::Int(x + 1) };
+        let problem = Problem {
+            key: "increment".into(),
+            atoms: vec!["increment".into()],
+            topics: vec!["arithmetic".into()],
+            depth: 1,
+            set: Set::AtomBase,
+            input: ValueType::Int,
+            output: ValueType::Int,
+            prompts: vec!["# add one\n".into()],
+            held_out_prompts: Vec::new(),
+            entry: "f".into(),
+            reference: "def f(x):\n    return x + 1".into(),
+            cases: vec![case(1), case(2), case(5)],
+        };
+        let expected = "atom_base: increment\n\n# add one\ndef f(x):\n    return x + 1\n    f(1) == 2\n";
+        assert_eq!(problem.show(1), format!("{expected}    and 2 more hidden cases\n"));
+        assert!(problem.show(3).ends_with("f(5) == 6\n"));
+    }
+}

@@ -1,0 +1,81 @@
+//! Hidden cases: edge cases first, then inputs whose outputs differ from each other, then inputs
+//! that refuse wrong programs which the others accept.
+
+use std::collections::HashMap;
+
+use crate::data::synth::oracle::Outputs;
+use crate::data::value::Value;
+
+/// Cases of a problem that may be edge cases of its first atom's domain.
+const MAX_EDGES: usize = 4;
+
+/// Chooses up to `count` of the inputs, as places in the pool. The first `n_edges` of the pool
+/// are edge cases: at most [`MAX_EDGES`] of them, each with an output of its own. Then, again and
+/// again, the earliest input whose output is the rarest so far, so that a program that returns a
+/// constant, or one of two values, meets every value early. Inputs on which the reference fails
+/// are left out.
+pub fn choose(pool: &[Value], n_edges: usize, outputs: &Outputs, count: usize) -> Vec<usize> {
+    let mut times_seen: HashMap<&Value, usize> = HashMap::new();
+    let mut chosen: Vec<usize> = Vec::with_capacity(count);
+    for (place, output) in outputs.iter().enumerate().take(n_edges) {
+        let Some(output) = output else { continue };
+        if chosen.len() < MAX_EDGES.min(count) && !times_seen.contains_key(output) {
+            times_seen.insert(output, 1);
+            chosen.push(place);
+        }
+    }
+    while chosen.len() < count {
+        let rarest = (0..pool.len())
+            .filter(|place| !chosen.contains(place))
+            .filter_map(|place| outputs[place].as_ref().map(|output| (place, output)))
+            .min_by_key(|(place, output)| {
+                (times_seen.get(output).copied().unwrap_or(0), *place < n_edges, *place)
+            });
+        let Some((place, output)) = rarest else { break };
+        *times_seen.entry(output).or_default() += 1;
+        chosen.push(place);
+    }
+    chosen
+}
+
+/// Adds to `chosen`, one by one, the place of the pool that refuses most of the rivals not yet
+/// refused, until none is left that any input refuses or there are `most` cases.
+/// `failures[r][i]`: rival `r` is wrong on input `i` of the pool. All are accepted by `chosen`.
+pub fn reinforce(chosen: &mut Vec<usize>, failures: &[Vec<bool>], most: usize) {
+    let mut accepted: Vec<&Vec<bool>> = failures.iter().collect();
+    while chosen.len() < most {
+        let n_inputs = accepted.first().map_or(0, |wrong| wrong.len());
+        let refused = |place: usize| accepted.iter().filter(|wrong| wrong[place]).count();
+        let best = (0..n_inputs).max_by_key(|&place| (refused(place), std::cmp::Reverse(place)));
+        let Some(place) = best.filter(|&place| refused(place) > 0) else { break };
+        accepted.retain(|wrong| !wrong[place]);
+        chosen.push(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edges_with_their_own_outputs_come_first_then_rare_outputs() {
+        let pool: Vec<Value> = (0..8).map(Value::Int).collect();
+        let bools = [true, true, true, true, false, true, false, true];
+        let mut outputs: Outputs = bools.iter().map(|b| Some(Value::Bool(*b))).collect();
+        assert_eq!(choose(&pool, 2, &outputs, 4), [0, 4, 2, 6]);
+        outputs[4] = None;
+        assert_eq!(choose(&pool, 2, &outputs, 3), [0, 6, 2]);
+    }
+
+    #[test]
+    fn cases_are_added_until_every_rival_that_can_be_is_refused() {
+        let failures =
+            [vec![false, true, false], vec![false, true, true], vec![true, false, false], vec![false; 3]];
+        let mut chosen = vec![7];
+        reinforce(&mut chosen, &failures, 10);
+        assert_eq!(chosen, [7, 1, 0]);
+        let mut chosen = vec![7];
+        reinforce(&mut chosen, &failures, 2);
+        assert_eq!(chosen, [7, 1]);
+    }
+}

@@ -1,0 +1,137 @@
+//! Synthesis (paper, data construction): atoms -> typed chains -> problems.
+//!
+//! > pick an atom, append atoms whose input type accepts the previous output type, join them, and
+//! > keep the result only if it runs without error, never returns `None`, and gives different
+//! > outputs for different inputs
+//!
+//! Candidates are drawn from a seed, run on probe inputs, held against [`Rules`], and picked so
+//! that all atoms occur about equally often. The same seed gives the same problems, byte by byte.
+
+mod behavior;
+mod cases;
+mod chain;
+mod export;
+pub mod mutate;
+mod oracle;
+pub mod program;
+pub mod prompt;
+pub mod python;
+mod rivals;
+mod rules;
+mod synthesizer;
+
+pub use behavior::{BehaviorIndex, Fingerprint, domain_probes, shared_probes};
+pub use chain::{Chain, Topics, TypeGraph};
+pub use export::{export, read_problems, write_problems};
+pub(crate) use export::{read_problem_lines, to_lines, write_atomic};
+pub use oracle::{FunctionId, Oracle, Outputs};
+pub use program::{Step, assemble};
+pub use prompt::prompt_text;
+pub use rivals::{Rival, Rivals, Trial, failures};
+pub use rules::{Rejection, Rules};
+pub use synthesizer::{Candidate, Synthesizer, Usage};
+
+use crate::base::error::{Error, Result};
+use crate::base::seed::Seed;
+use crate::data::catalog::Catalog;
+use crate::data::problem::Problem;
+use crate::sandbox::Sandbox;
+
+/// What to synthesize: `count` chains, spread evenly over the depths.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChainRequest {
+    pub topics: Topics,
+    /// Fewest and most atoms in a chain, both included; within 2 to 5.
+    pub depth: [usize; 2],
+    pub count: usize,
+}
+
+impl ChainRequest {
+    /// Reads depths as the command line writes them: `3` or `2..3`, both ends included.
+    pub fn parse_depth(text: &str) -> Result<[usize; 2]> {
+        let (low, high) = text.split_once("..").unwrap_or((text, text));
+        match (low.parse(), high.trim_start_matches('=').parse()) {
+            (Ok(low), Ok(high)) => Ok([low, high]),
+            _ => Err(Error::config("depth", format!("`{text}` is neither a depth nor a range such as 2..3"))),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let [low, high] = self.depth;
+        if low < 2 || high > program::MAX_DEPTH || low > high {
+            let message = format!("{low}..{high} is not a range of depths within 2..{}", program::MAX_DEPTH);
+            return Err(Error::config("depth", message));
+        }
+        Ok(())
+    }
+
+    /// How many chains of each depth: the shallowest take what does not divide evenly.
+    fn per_depth(&self) -> Vec<(usize, usize)> {
+        let [low, high] = self.depth;
+        let depths = high - low + 1;
+        (low..=high)
+            .map(|depth| (depth, self.count / depths + usize::from(depth - low < self.count % depths)))
+            .collect()
+    }
+}
+
+/// `request.count` problems, for use on their own (the study's sets come from [`crate::data::split`]).
+pub fn synthesize(
+    catalog: &Catalog,
+    sandbox: &Sandbox,
+    request: &ChainRequest,
+    seed: Seed,
+) -> Result<Vec<Problem>> {
+    request.check()?;
+    let mut synthesizer = Synthesizer::new(catalog, sandbox, Rules::STANDARD, seed)?;
+    let mut usage = Usage::default();
+    let mut problems = Vec::with_capacity(request.count);
+    for (depth, count) in request.per_depth() {
+        let pool = synthesizer.pool(request.topics, depth, count)?;
+        let (chains, _) = synthesizer.pick(pool, count, &mut usage, |_| true)?;
+        problems.extend(synthesizer.problems(&chains, request.topics.set(depth))?);
+    }
+    Ok(problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::value::ValueType;
+    use crate::sandbox::SandboxConfig;
+
+    #[test]
+    fn depths_are_read_as_the_command_line_writes_them() {
+        assert_eq!(ChainRequest::parse_depth("3").unwrap(), [3, 3]);
+        assert_eq!(ChainRequest::parse_depth("2..3").unwrap(), [2, 3]);
+        assert_eq!(ChainRequest::parse_depth("2..=3").unwrap(), [2, 3]);
+        assert!(ChainRequest::parse_depth("two").is_err());
+        let request = |depth| ChainRequest { topics: Topics::Source, depth, count: 5 };
+        assert_eq!(request([2, 3]).per_depth(), [(2, 3), (3, 2)]);
+        assert!(request([1, 3]).check().is_err() && request([2, 6]).check().is_err());
+    }
+
+    #[test]
+    fn an_exported_file_reads_back_and_every_chain_fits() {
+        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("problems.jsonl");
+        let request = ChainRequest { topics: Topics::Mixed, depth: [2, 2], count: 12 };
+        let problems = export(&catalog, &sandbox, &request, Seed::new(4), &path).unwrap();
+        assert_eq!(read_problems(&path).unwrap(), problems);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        for problem in &problems {
+            let atoms: Vec<_> = problem.atoms.iter().map(|id| catalog.get(id).unwrap()).collect();
+            assert!(atoms.windows(2).all(|pair| pair[0].output == pair[1].input && pair[0].id != pair[1].id));
+            assert!(atoms.iter().any(|atom| atom.side != atoms[0].side), "{} is not mixed", problem.key);
+            let distinct: std::collections::HashSet<_> =
+                problem.cases.iter().map(|case| &case.expected).collect();
+            assert!(
+                distinct.len() >= if problem.output == ValueType::Bool { 2 } else { 4 },
+                "{}",
+                problem.key
+            );
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Prompts: one comment line that says what the program does. Training prompts combine the first
+//! four descriptions of each atom; the fifth is kept for held-out paraphrases.
+
+use rand::Rng;
+
+use crate::base::seed::Seed;
+use crate::data::catalog::Atom;
+
+/// Descriptions of an atom that training prompts may use; the next one is held out.
+pub const N_TRAINING_DESCRIPTIONS: usize = 4;
+
+/// Distinct training prompts a chain gets (an atom alone has one a description: four).
+pub const N_TRAINING_PROMPTS: usize = 6;
+
+/// What may stand between two steps.
+pub const CONNECTIVES: [&str; 3] = [", then ", "; next ", " and after that "];
+
+/// What may stand between two steps in a Chinese prompt.
+const CHINESE_CONNECTIVES: [&str; 2] = ["，然后", "，再"];
+
+/// The training prompts of a chain: distinct combinations of descriptions and connectives.
+pub fn training(atoms: &[&Atom], seed: Seed) -> Vec<String> {
+    if let [only] = atoms {
+        return only.en[..N_TRAINING_DESCRIPTIONS].iter().map(|text| prompt_text(&[text], "")).collect();
+    }
+    let mut rng = seed.stream("prompts");
+    let mut prompts: Vec<String> = Vec::with_capacity(N_TRAINING_PROMPTS);
+    while prompts.len() < N_TRAINING_PROMPTS {
+        // The connectives take turns, so that no problem knows only one of them.
+        let connective = CONNECTIVES[prompts.len() % CONNECTIVES.len()];
+        let steps: Vec<&str> =
+            atoms.iter().map(|atom| atom.en[rng.random_range(0..N_TRAINING_DESCRIPTIONS)].as_str()).collect();
+        let prompt = prompt_text(&steps, connective);
+        if !prompts.contains(&prompt) {
+            prompts.push(prompt);
+        }
+    }
+    prompts
+}
+
+/// The held-out paraphrases: descriptions that no training prompt uses.
+pub fn held_out(atoms: &[&Atom]) -> Vec<String> {
+    let steps: Vec<&str> = atoms.iter().map(|atom| atom.en[N_TRAINING_DESCRIPTIONS].as_str()).collect();
+    let n_prompts = if atoms.len() == 1 { 1 } else { 2 };
+    CONNECTIVES[..n_prompts].iter().map(|connective| prompt_text(&steps, connective)).collect()
+}
+
+/// The same problem in Chinese, the language of the paper's prompts.
+pub fn chinese(atoms: &[&Atom]) -> Vec<String> {
+    let joined = |variant: usize| {
+        let steps: Vec<&str> = atoms.iter().map(|atom| atom.zh[variant].as_str()).collect();
+        prompt_text(&steps, CHINESE_CONNECTIVES[variant])
+    };
+    (0..CHINESE_CONNECTIVES.len()).map(joined).collect()
+}
+
+/// The prompt of a program that does what the descriptions say, one after another.
+pub fn prompt_text(descriptions: &[&str], connective: &str) -> String {
+    format!("# {}\n", descriptions.join(connective))
+}
+
+/// The steps that an English prompt describes.
+pub fn steps(prompt: &str) -> impl Iterator<Item = &str> {
+    let text = prompt.trim_start_matches("# ").trim_end();
+    CONNECTIVES
+        .iter()
+        .fold(vec![text], |steps, connective| {
+            steps.into_iter().flat_map(|step| step.split(connective)).collect()
+        })
+        .into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_is_one_line_and_gives_its_steps_back() {
+        for connective in CONNECTIVES {
+            let prompt = prompt_text(&["sort the numbers", "add them up"], connective);
+            assert!(prompt.ends_with('\n') && prompt.lines().count() == 1);
+            assert_eq!(steps(&prompt).collect::<Vec<_>>(), ["sort the numbers", "add them up"]);
+        }
+    }
+}

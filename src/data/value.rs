@@ -1,0 +1,194 @@
+//! The Python values that cross the boundary between Rust and a program: typed, generated, encoded.
+//!
+//! Five types are enough for the catalog. Integers stay inside ±2^53, so that every value
+//! survives JSON readers that only know doubles.
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result};
+
+/// Largest absolute integer that an atom or a chain may produce.
+pub const MAX_INT: i64 = 1 << 53;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ValueType {
+    #[serde(rename = "int")]
+    Int,
+    #[serde(rename = "bool")]
+    Bool,
+    #[serde(rename = "str")]
+    Str,
+    #[serde(rename = "list[int]")]
+    ListInt,
+    #[serde(rename = "list[str]")]
+    ListStr,
+}
+
+impl std::fmt::Display for ValueType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            ValueType::Int => "int",
+            ValueType::Bool => "bool",
+            ValueType::Str => "str",
+            ValueType::ListInt => "list[int]",
+            ValueType::ListStr => "list[str]",
+        })
+    }
+}
+
+/// One Python value. Serializes as plain JSON: `3`, `true`, `"ab"`, `[1, 2]`, `["a"]`.
+///
+/// An empty list reads back as `ListInt([])`; compare through [`Value::to_json`], where both
+/// kinds of empty list are `[]`, as they are in Python.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    Bool(bool),
+    Int(i64),
+    Str(String),
+    ListInt(Vec<i64>),
+    ListStr(Vec<String>),
+}
+
+impl Value {
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Value::Bool(b) => serde_json::Value::from(*b),
+            Value::Int(i) => serde_json::Value::from(*i),
+            Value::Str(s) => serde_json::Value::from(s.as_str()),
+            Value::ListInt(items) => serde_json::Value::from(items.as_slice()),
+            Value::ListStr(items) => serde_json::Value::from(items.as_slice()),
+        }
+    }
+
+    /// Reads a JSON value as `kind`, strictly: `true` is no `int`, `1.0` is no `int`, and an
+    /// integer outside ±2^53 is refused.
+    pub fn from_json(json: &serde_json::Value, kind: ValueType) -> Result<Value> {
+        let mismatch = || Error::Data(format!("{json} is not a {kind}"));
+        let int =
+            |item: &serde_json::Value| item.as_i64().filter(|i| i.abs() <= MAX_INT).ok_or_else(mismatch);
+        let string = |item: &serde_json::Value| item.as_str().map(str::to_owned).ok_or_else(mismatch);
+        let items = || json.as_array().ok_or_else(mismatch);
+        match kind {
+            ValueType::Bool => json.as_bool().map(Value::Bool).ok_or_else(mismatch),
+            ValueType::Int => int(json).map(Value::Int),
+            ValueType::Str => string(json).map(Value::Str),
+            ValueType::ListInt => items()?.iter().map(int).collect::<Result<_>>().map(Value::ListInt),
+            ValueType::ListStr => items()?.iter().map(string).collect::<Result<_>>().map(Value::ListStr),
+        }
+    }
+}
+
+/// Where an atom's inputs come from: ranges for random inputs, and the edge cases to always try.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// Inclusive range of an `int` input, or of the items of a `list[int]`.
+    #[serde(default = "default_range")]
+    pub range: [i64; 2],
+    /// Inclusive range of the length of a list, or of the number of words of a `str`.
+    #[serde(default = "default_length")]
+    pub length: [usize; 2],
+    /// Inputs that are always tried, whatever is drawn.
+    #[serde(default)]
+    pub edges: Vec<Value>,
+}
+
+fn default_range() -> [i64; 2] {
+    [-20, 40]
+}
+
+fn default_length() -> [usize; 2] {
+    [0, 8]
+}
+
+impl Default for Domain {
+    fn default() -> Self {
+        Domain { range: default_range(), length: default_length(), edges: Vec::new() }
+    }
+}
+
+/// Words that random strings are made of: short, with repeats, palindromes, capitals and digits.
+const WORDS: [&str; 32] = [
+    "apple", "Banana", "kiwi", "level", "noon", "Code", "a", "bb", "tree", "Rust", "x1", "42", "data",
+    "hello", "World", "moon", "Eve", "sky", "loop", "queue", "zebra", "ice", "Otto", "7up", "B2", "test",
+    "sum", "UP", "low", "mix", "radar", "egg",
+];
+
+impl Domain {
+    /// Draws one value of `kind`. Lists repeat an earlier item now and then and are sometimes
+    /// sorted, so that functions about duplicates and order meet what they are about.
+    pub fn sample(&self, kind: ValueType, rng: &mut impl Rng) -> Value {
+        let [low, high] = self.range;
+        let length = rng.random_range(self.length[0]..=self.length[1]);
+        match kind {
+            ValueType::Bool => Value::Bool(rng.random()),
+            ValueType::Int => Value::Int(rng.random_range(low..=high)),
+            ValueType::ListInt => {
+                let mut items: Vec<i64> = Vec::with_capacity(length);
+                for _ in 0..length {
+                    let item = if !items.is_empty() && rng.random_bool(0.25) {
+                        items[rng.random_range(0..items.len())]
+                    } else {
+                        rng.random_range(low..=high)
+                    };
+                    items.push(item);
+                }
+                if rng.random_bool(0.1) {
+                    items.sort_unstable();
+                }
+                Value::ListInt(items)
+            }
+            ValueType::ListStr => Value::ListStr(words(length, rng)),
+            ValueType::Str => Value::Str(words(length.min(5), rng).join(" ")),
+        }
+    }
+}
+
+fn words(count: usize, rng: &mut impl Rng) -> Vec<String> {
+    let mut words: Vec<String> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let word = if !words.is_empty() && rng.random_bool(0.2) {
+            words[rng.random_range(0..words.len())].clone()
+        } else {
+            WORDS[rng.random_range(0..WORDS.len())].to_owned()
+        };
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::seed::Seed;
+
+    #[test]
+    fn reading_is_strict_about_types() {
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert!(Value::from_json(&json("true"), ValueType::Int).is_err());
+        assert!(Value::from_json(&json("1"), ValueType::Bool).is_err());
+        assert!(Value::from_json(&json("1.0"), ValueType::Int).is_err());
+        assert!(Value::from_json(&json("[1, true]"), ValueType::ListInt).is_err());
+        assert!(Value::from_json(&json("9007199254740993"), ValueType::Int).is_err());
+        assert_eq!(
+            Value::from_json(&json("[1, -2]"), ValueType::ListInt).unwrap(),
+            Value::ListInt(vec![1, -2])
+        );
+    }
+
+    #[test]
+    fn every_drawn_value_survives_json() {
+        let mut rng = Seed::new(3).stream("values");
+        for kind in [ValueType::Int, ValueType::Bool, ValueType::Str, ValueType::ListInt, ValueType::ListStr]
+        {
+            for _ in 0..200 {
+                let value = Domain::default().sample(kind, &mut rng);
+                let text = value.to_json().to_string();
+                let back = Value::from_json(&serde_json::from_str(&text).unwrap(), kind).unwrap();
+                assert_eq!(back, value);
+            }
+        }
+    }
+}

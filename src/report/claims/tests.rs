@@ -1,0 +1,192 @@
+//! Verdicts on frames whose answers are known, and damaged claims files.
+
+use std::path::Path;
+
+use super::*;
+use crate::data::problem::Set;
+use crate::report::frame::outcomes_from_rows;
+use crate::report::frame::tests::{answers, answers_at};
+
+const HEAD: &str = r#"
+level = 0.95
+draws = 1000
+[min_seeds]
+quick = 2
+full = 10
+[[finding]]
+number = 1
+text = "a beats b"
+"#;
+
+const CLAUSE: &str = r#"
+[[clause]]
+id = "c"
+finding = 1
+text = "a is better than b"
+metric = "sampled"
+left = { arm = "a", set = "composite_b" }
+right = { arm = "b", set = "composite_b" }
+relation = ">="
+threshold = 0.1
+"#;
+
+fn parse(text: &str) -> Claims {
+    Claims::parse(text, Path::new("claims.toml")).unwrap()
+}
+
+/// `arm` passes `passing` of 100 problems in each of `seeds`.
+fn rows(arm: &str, passing: usize, seeds: &[u64]) -> Vec<(String, u64, crate::study::store::OutcomeRow)> {
+    let passes: Vec<u32> = (0..100).map(|problem| if problem < passing { 4 } else { 0 }).collect();
+    seeds.iter().flat_map(|seed| answers(arm, *seed, Set::CompositeB, &passes)).collect()
+}
+
+fn judge(claims: &Claims, arms: &[(&str, usize)], seeds: &[u64]) -> Report {
+    let rows: Vec<_> = arms.iter().flat_map(|(arm, passing)| rows(arm, *passing, seeds)).collect();
+    claims.judge(&outcomes_from_rows(&rows).unwrap(), "quick").unwrap()
+}
+
+#[test]
+fn an_interval_on_either_side_of_the_threshold_decides() {
+    let claims = parse(&format!("{HEAD}{CLAUSE}"));
+    let outcome = |a, b| judge(&claims, &[("a", a), ("b", b)], &[0, 1]).clauses[0].outcome;
+    assert_eq!(outcome(80, 30), Outcome::Supported);
+    assert_eq!(outcome(30, 30), Outcome::Refuted);
+    assert_eq!(outcome(30, 80), Outcome::Refuted);
+    assert_eq!(outcome(40, 28), Outcome::Inconclusive);
+    let report = judge(&claims, &[("a", 80), ("b", 30)], &[0, 1]);
+    assert!(report.all_supported());
+    let estimate = report.clauses[0].estimate.unwrap();
+    assert!((estimate.value - 0.5).abs() < 1e-12);
+    assert_eq!(estimate.n_seeds, 2);
+}
+
+#[test]
+fn the_other_relation_is_the_mirror() {
+    let clause = CLAUSE.replace(">=", "<=").replace("0.1", "-0.1");
+    let claims = parse(&format!("{HEAD}{clause}"));
+    let outcome = |a, b| judge(&claims, &[("a", a), ("b", b)], &[0, 1]).clauses[0].outcome;
+    assert_eq!(outcome(30, 80), Outcome::Supported);
+    assert_eq!(outcome(80, 30), Outcome::Refuted);
+}
+
+#[test]
+fn missing_runs_and_too_few_seeds_are_inconclusive_and_say_why() {
+    let claims = parse(&format!("{HEAD}{CLAUSE}"));
+    let report = judge(&claims, &[("a", 80)], &[0, 1]);
+    assert_eq!(report.clauses[0].outcome, Outcome::Inconclusive);
+    assert!(report.clauses[0].reason.contains("arm `b`"), "{}", report.clauses[0].reason);
+    let report = judge(&claims, &[("a", 80), ("b", 30)], &[0]);
+    assert_eq!(report.clauses[0].outcome, Outcome::Inconclusive);
+    assert_eq!(report.clauses[0].reason, "1 of 2 seeds");
+    assert_eq!(report.finding(1).unwrap().outcome, Outcome::Inconclusive);
+    assert!(report.to_string().contains("say nothing about another seed"));
+}
+
+#[test]
+fn a_control_that_shows_the_same_or_was_not_run_blocks_the_finding() {
+    let control = CLAUSE.replace("\"c\"", "\"k\"\nrole = \"control\"").replace("\"a\"", "\"shuffled\"");
+    let claims = parse(&format!("{HEAD}{CLAUSE}{control}"));
+    let finding = |shuffled: Option<usize>| {
+        let mut arms = vec![("a", 80), ("b", 30)];
+        arms.extend(shuffled.map(|passing| ("shuffled", passing)));
+        judge(&claims, &arms, &[0, 1]).findings[0].clone()
+    };
+    assert_eq!(finding(Some(30)).outcome, Outcome::Supported);
+    assert_eq!(finding(Some(80)).outcome, Outcome::Inconclusive);
+    assert_eq!(finding(Some(80)).reason, "the control shows the same: k");
+    assert_eq!(finding(None).reason, "control not run: k");
+    // Not this tier's control: it does not block.
+    let claims = parse(&format!("{HEAD}{CLAUSE}{}", control.replace("metric", "tiers = [\"full\"]\nmetric")));
+    assert!(judge(&claims, &[("a", 80), ("b", 30)], &[0, 1]).all_supported());
+}
+
+#[test]
+fn gaps_stages_constants_and_the_best_of_several_arms() {
+    let clauses = r#"
+[[clause]]
+id = "gap"
+finding = 1
+text = "gap at the last stage against the first"
+metric = "sampled"
+left = { arm = "long", stage = "last", gap = ["composite_a_train", "composite_b"] }
+right = { arm = "long", stage = "epoch-1", gap = ["composite_a_train", "composite_b"] }
+relation = ">="
+threshold = 0.3
+[[clause]]
+id = "best"
+finding = 1
+role = "report"
+text = "the best of two at epoch 1, half of it, against a constant"
+metric = "greedy"
+left = { arm = ["long", "long"], combine = "max", scale = 0.5, stage = "epoch-1", set = "composite_b" }
+right = 0.25
+relation = "<="
+threshold = 0.0
+"#;
+    let claims = parse(&format!("{HEAD}{clauses}"));
+    let mut rows = Vec::new();
+    for seed in 0..2 {
+        for (stage, train, target) in [("epoch-1", 2, 2), ("epoch-9", 4, 2)] {
+            rows.extend(answers_at("long", seed, stage, Set::CompositeATrain, &[train; 10]));
+            rows.extend(answers_at("long", seed, stage, Set::CompositeB, &[target; 10]));
+        }
+    }
+    let report = claims.judge(&outcomes_from_rows(&rows).unwrap(), "quick").unwrap();
+    let estimate = |index: usize| report.clauses[index].estimate.unwrap().value;
+    assert!((estimate(0) - 0.5).abs() < 1e-12);
+    assert!((estimate(1) - 0.25).abs() < 1e-12);
+    assert_eq!(report.clauses[0].outcome, Outcome::Supported);
+    assert_eq!(report.clauses[1].outcome, Outcome::Refuted);
+    // A report clause decides nothing.
+    assert!(report.all_supported());
+    let table = report.frame().unwrap();
+    assert_eq!(table.height(), 2);
+    let text = report.to_string();
+    assert!(text.contains("Finding 1: SUPPORTED") && text.contains("+0.500"), "{text}");
+}
+
+#[test]
+fn damaged_files_are_named_with_line_or_field() {
+    let error = |text: &str| Claims::parse(text, Path::new("claims.toml")).unwrap_err().to_string();
+    let whole = format!("{HEAD}{CLAUSE}");
+    let line_of = |needle: &str| whole[..whole.find(needle).unwrap()].matches('\n').count() + 1;
+    let cases = [
+        ("threshold = 0.1", "threshold = ", line_of("threshold = 0.1"), ""),
+        ("threshold = 0.1", "threshold = nan", line_of("\"c\""), "field `threshold`"),
+        ("relation = \">=\"", "relation = \">\"", line_of("relation"), "unknown variant"),
+        ("metric = \"sampled\"", "metric = \"pass@0\"", line_of("\"c\""), "unknown metric `pass@0`"),
+        ("finding = 1", "finding = 4", line_of("\"c\""), "no finding 4"),
+        ("text = \"a is", "txt = \"a is", line_of("text = \"a is"), "txt"),
+        ("draws = 1000", "draws = 5", line_of("draws"), "field `draws`"),
+        ("arm = \"a\"", "arm = [\"a\"]", line_of("\"c\""), "left.combine"),
+        ("set = \"composite_b\" }\nright", "}\nright", line_of("\"c\""), "left.set"),
+    ];
+    for (from, to, line, expected) in cases {
+        let damaged = whole.replacen(from, to, 1);
+        assert_ne!(damaged, whole, "{from}");
+        let found = error(&damaged);
+        assert!(found.contains(&format!("claims.toml:{line}:")), "{to}: expected line {line}: {found}");
+        assert!(found.contains(expected), "{to}: {found}");
+    }
+    let twice = format!("{whole}{CLAUSE}");
+    assert!(error(&twice).contains("two clauses have the id `c`"));
+    assert!(Claims::load("/nonexistent/claims.toml").unwrap_err().to_string().contains("/nonexistent"));
+}
+
+#[test]
+fn the_committed_claims_file_is_sound() {
+    let claims = Claims::load(concat!(env!("CARGO_MANIFEST_DIR"), "/data/claims.toml")).unwrap();
+    for number in 1..=3 {
+        let required = claims
+            .clauses
+            .iter()
+            .filter(|clause| clause.finding == number && clause.role == Role::Required)
+            .filter(|clause| clause.applies_to("quick"));
+        assert!(required.count() >= 2, "finding {number}");
+        let controls = claims.clauses.iter().filter(|c| c.finding == number && c.role == Role::Control);
+        assert!(controls.count() >= 1, "finding {number} has no negative control");
+    }
+    // Nothing was run: nothing is decided, and nothing fails.
+    let report = claims.judge(&outcomes_from_rows(&[]).unwrap(), "quick").unwrap();
+    assert!(report.findings.iter().all(|verdict| verdict.outcome == Outcome::Inconclusive));
+}

@@ -1,0 +1,219 @@
+//! The figures drawn from made-up numbers. With `FIGURE_EXAMPLES=<folder>` the drawings are kept
+//! there, to be looked at; they are examples of the layout, never results.
+
+use std::collections::BTreeMap;
+
+use rand::Rng;
+
+use super::*;
+use crate::base::seed::Seed;
+use crate::data::problem::{Problem, Set};
+use crate::data::value::ValueType;
+use crate::report::frame::tests::answers_at;
+use crate::report::frame::{Bootstrap, metrics_from_rows, outcomes_from_rows};
+use crate::study::store::{MetricRow, OutcomeRow, Prompts};
+
+/// Outcomes of made-up arms: (arm, stage, pass rates on the sets of [`Set::ALL`]).
+fn made_up_outcomes(arms: &[(&str, &str, [f64; 6])], seeds: u64) -> Vec<(String, u64, OutcomeRow)> {
+    let mut rows = Vec::new();
+    for (arm, stage, rates) in arms {
+        for seed in 0..seeds {
+            let mut rng = Seed::new(seed).child(arm).child(stage).stream("made up");
+            let luck = rng.random_range(-0.04..0.04);
+            for (set, rate) in Set::ALL.into_iter().zip(rates) {
+                let mut draw =
+                    || (0..4).filter(|_| rng.random_bool((rate + luck).clamp(0.01, 0.99))).count() as u32;
+                let passes: Vec<u32> = (0..80).map(|_| draw()).collect();
+                let mut plain = answers_at(arm, seed, stage, set, &passes);
+                rows.extend(plain.clone());
+                plain.iter_mut().for_each(|(_, _, row)| row.prompts = Prompts::HeldOut);
+                rows.extend(plain);
+            }
+        }
+    }
+    rows
+}
+
+fn made_up_metrics(seeds: u64) -> Vec<(String, u64, MetricRow)> {
+    let mut rows = Vec::new();
+    for (arm, from, to) in [("sft-rl", 0.42, 0.66), ("rl-base", 0.17, 0.45), ("rl-shuffled", 0.42, 0.4)] {
+        for seed in 0..seeds {
+            let mut rng = Seed::new(seed).child(arm).stream("made up");
+            for step in 0..300 {
+                let share = step as f64 / 300.0;
+                let reward = from + (to - from) * share.powf(0.6) + rng.random_range(-0.05..0.05);
+                let kl = 0.012 * share.sqrt() + rng.random_range(0.0..0.002);
+                let values: BTreeMap<String, f64> =
+                    [("reward_mean".to_owned(), reward), ("kl_to_reference".to_owned(), kl)].into();
+                rows.push((arm.to_owned(), seed, MetricRow { stage: "rl".to_owned(), step, values }));
+            }
+        }
+    }
+    rows
+}
+
+/// Rates on atoms, A train, A held out, B, C, deep.
+const ARMS: [(&str, &str, [f64; 6]); 15] = [
+    ("base", "final", [0.36, 0.17, 0.04, 0.03, 0.04, 0.01]),
+    ("sft-atoms", "final", [0.95, 0.05, 0.02, 0.03, 0.03, 0.01]),
+    ("sft-composites", "final", [0.25, 0.92, 0.55, 0.02, 0.1, 0.2]),
+    ("sft-mix-4", "final", [0.94, 0.2, 0.1, 0.06, 0.07, 0.02]),
+    ("sft-mix-16", "final", [0.94, 0.45, 0.3, 0.12, 0.2, 0.05]),
+    ("sft-mix-64", "final", [0.93, 0.8, 0.6, 0.25, 0.4, 0.1]),
+    ("sft-mix-256", "final", [0.88, 0.9, 0.75, 0.28, 0.45, 0.2]),
+    ("sft-start", "final", [0.61, 0.41, 0.18, 0.14, 0.16, 0.01]),
+    ("sft-more", "final", [0.9, 0.8, 0.45, 0.16, 0.3, 0.1]),
+    ("sft-rl", "final", [0.8, 0.68, 0.5, 0.31, 0.38, 0.1]),
+    ("rl-base", "final", [0.6, 0.45, 0.35, 0.22, 0.25, 0.05]),
+    ("sft-more", "epoch-1", [0.6, 0.3, 0.2, 0.1, 0.1, 0.0]),
+    ("sft-more", "epoch-4", [0.8, 0.6, 0.4, 0.14, 0.2, 0.0]),
+    ("sft-more", "epoch-16", [0.9, 0.9, 0.6, 0.16, 0.2, 0.1]),
+    ("sft-more", "epoch-32", [0.9, 0.97, 0.62, 0.15, 0.2, 0.1]),
+];
+
+fn made_up_problems() -> Vec<Problem> {
+    let source = ["arithmetic", "mapping", "reducing", "sorting", "strings"];
+    let target = ["digits", "filtering", "predicates", "windows", "words"];
+    let mut rng = Seed::new(1).stream("made up");
+    let mut problems = Vec::new();
+    let sizes = [(100, 1..=1), (256, 2..=3), (100, 2..=3), (120, 2..=3), (100, 2..=3), (40, 4..=5)];
+    for (set, (count, depths)) in Set::ALL.into_iter().zip(sizes) {
+        for _ in 0..count {
+            let depth = rng.random_range(depths.clone());
+            let topics: Vec<String> = (0..depth)
+                .map(|_| {
+                    let side = match set {
+                        Set::AtomBase | Set::CompositeC => rng.random_bool(0.5),
+                        Set::CompositeB => false,
+                        _ => true,
+                    };
+                    (if side { source } else { target })[rng.random_range(0..5)].to_owned()
+                })
+                .collect();
+            problems.push(Problem {
+                key: format!("made up {}", problems.len()),
+                atoms: vec![],
+                topics,
+                depth,
+                set,
+                input: ValueType::Int,
+                output: ValueType::Int,
+                prompts: vec![],
+                held_out_prompts: vec![],
+                entry: "f".to_owned(),
+                reference: String::new(),
+                cases: vec![],
+            });
+        }
+    }
+    problems
+}
+
+/// Draws, checks what every drawing must satisfy, and keeps it where that is asked for.
+fn check(name: &str, draw: impl Fn(&SvgArea<'_>) -> Result<()>) -> String {
+    let svg = svg_string(SIZE, &draw).unwrap();
+    assert_eq!(svg, svg_string(SIZE, &draw).unwrap(), "{name} is drawn differently each time");
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+    assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
+    for part in svg.split("font-size=\"").skip(1) {
+        let size: f64 = part.split('"').next().unwrap().parse().unwrap();
+        assert!(size >= 12.9, "{name} has text of {size} px");
+    }
+    if let Some(folder) = std::env::var_os("FIGURE_EXAMPLES") {
+        save_svg(std::path::Path::new(&folder).join(format!("{name}.svg")), SIZE, &draw).unwrap();
+    }
+    svg
+}
+
+fn bootstrap() -> Bootstrap {
+    Bootstrap { draws: 300, ..Bootstrap::standard() }
+}
+
+#[test]
+fn finding_1() {
+    for seeds in [1, 3] {
+        let outcomes = outcomes_from_rows(&made_up_outcomes(&ARMS, seeds)).unwrap();
+        let data = Finding1::from_frames(&outcomes, &bootstrap()).unwrap();
+        assert_eq!((data.arms.len(), data.sweep.len(), data.sweep[0].points.len()), (4, 4, 5));
+        let svg = check(&format!("finding1-{seeds}"), |area| draw_finding1(area, &data));
+        assert!(svg.contains(if seeds == 1 { "1 seed; error bars" } else { "3 seeds" }));
+        assert!(svg.contains("SFT: atoms + 64 composites"));
+    }
+}
+
+#[test]
+fn finding_2() {
+    for seeds in [1, 3] {
+        let outcomes = outcomes_from_rows(&made_up_outcomes(&ARMS, seeds)).unwrap();
+        let metrics = metrics_from_rows(&made_up_metrics(seeds)).unwrap();
+        let data = Finding2::from_frames(&outcomes, &metrics, &bootstrap()).unwrap();
+        assert_eq!((data.arms.len(), data.curves.len()), (3, 3));
+        let svg = check(&format!("finding2-{seeds}"), |area| draw_finding2(area, &data));
+        assert!(svg.contains("RL step") && svg.contains("KL (nats/token)"));
+    }
+}
+
+#[test]
+fn finding_3() {
+    for seeds in [1, 3] {
+        let outcomes = outcomes_from_rows(&made_up_outcomes(&ARMS, seeds)).unwrap();
+        let data = Finding3::from_frames(&outcomes, &bootstrap()).unwrap();
+        assert_eq!((data.gaps.len(), data.rates.len(), data.gaps[0].sft.len()), (2, 3, 4));
+        let gap = data.gaps[0].sft[3].estimate.value;
+        assert!((gap - 0.82).abs() < 0.1, "{gap}");
+        check(&format!("finding3-{seeds}"), |area| draw_finding3(area, &data));
+    }
+}
+
+#[test]
+fn data_set() {
+    let problems = made_up_problems();
+    let data = DataSetPicture::of(&problems);
+    assert_eq!((data.topics.len(), data.n_source), (10, 5));
+    assert_eq!(data.by_depth[&Set::AtomBase][&1], 100);
+    let pairs: usize = data.feeds.values().flat_map(|sets| sets.values()).sum();
+    assert_eq!(pairs, problems.iter().map(|problem| problem.depth - 1).sum::<usize>());
+    check("dataset", |area| draw_dataset(area, &data));
+}
+
+#[test]
+fn figures_survive_missing_arms_and_say_when_nothing_was_run() {
+    let nothing = outcomes_from_rows(&[]).unwrap();
+    let no_metrics = metrics_from_rows(&[]).unwrap();
+    assert!(Finding1::from_frames(&nothing, &bootstrap()).is_err());
+    assert!(Finding2::from_frames(&nothing, &no_metrics, &bootstrap()).is_err());
+    assert!(Finding3::from_frames(&nothing, &bootstrap()).is_err());
+    for arm in ARMS {
+        let outcomes = outcomes_from_rows(&made_up_outcomes(&[arm], 1)).unwrap();
+        if let Ok(data) = Finding1::from_frames(&outcomes, &bootstrap()) {
+            check("partial", |area| draw_finding1(area, &data));
+        }
+        if let Ok(data) = Finding2::from_frames(&outcomes, &no_metrics, &bootstrap()) {
+            check("partial", |area| draw_finding2(area, &data));
+        }
+        if let Ok(data) = Finding3::from_frames(&outcomes, &bootstrap()) {
+            check("partial", |area| draw_finding3(area, &data));
+        }
+    }
+    check("partial", |area| draw_dataset(area, &DataSetPicture::of(&[])));
+}
+
+#[test]
+fn a_failed_drawing_leaves_the_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("figures/x.svg");
+    save_svg(&path, (60, 40), |_| Ok(())).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert!(save_svg(&path, (60, 40), |_| Err(Error::Figure("no".to_owned()))).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn tables_escape_what_they_show() {
+    let rows = answers_at("<b>", 0, "final", Set::CompositeB, &[4]);
+    let html = Table::new(outcomes_from_rows(&rows).unwrap()).with_caption("<b>").html();
+    assert_eq!(html.matches("&lt;b&gt;").count(), 2);
+    assert!(html.contains("<p><b>&lt;b&gt;</b></p>") && !html.contains("<td><b>"));
+    assert_eq!(html.matches("<tr>").count(), 2);
+}

@@ -1,0 +1,210 @@
+//! Pass rates and intervals at their analytic limits.
+
+use rand::Rng;
+
+use super::*;
+use crate::base::seed::Seed;
+use crate::data::problem::Set;
+use crate::study::store::{FINAL_STAGE, Prompts};
+
+/// One arm at one seed on one set: `passes[i]` of 4 samples passed on problem `i`; the greedy
+/// answer passes where at least 2 did.
+pub(crate) fn answers(arm: &str, seed: u64, set: Set, passes: &[u32]) -> Vec<(String, u64, OutcomeRow)> {
+    answers_at(arm, seed, FINAL_STAGE, set, passes)
+}
+
+pub(crate) fn answers_at(
+    arm: &str,
+    seed: u64,
+    stage: &str,
+    set: Set,
+    passes: &[u32],
+) -> Vec<(String, u64, OutcomeRow)> {
+    passes
+        .iter()
+        .enumerate()
+        .map(|(index, passed)| {
+            let row = OutcomeRow {
+                stage: stage.to_owned(),
+                set,
+                prompts: Prompts::Train,
+                problem: format!("{} {index}", set.name()),
+                depth: 2,
+                greedy: Some(if *passed >= 2 { CaseWord::Pass } else { CaseWord::WrongAnswer }),
+                samples: 4,
+                passed: *passed,
+            };
+            (arm.to_owned(), seed, row)
+        })
+        .collect()
+}
+
+pub(crate) fn cell(arm: &str, set: Set, decode: Decode) -> Cell {
+    Cell { arm: arm.to_owned(), stage: FINAL_STAGE.to_owned(), set, prompts: Prompts::Train, decode }
+}
+
+fn rate(arm: &str) -> Quantity {
+    Quantity::Rate(cell(arm, Set::CompositeB, Decode::Greedy))
+}
+
+fn scores(rows: &[(String, u64, OutcomeRow)]) -> Scores {
+    Scores::new(&outcomes_from_rows(rows).unwrap()).unwrap()
+}
+
+fn coin(seed: u64, problems: usize, chance: f64) -> Vec<u32> {
+    let mut rng = Seed::new(seed).stream("coin");
+    (0..problems).map(|_| if rng.random_bool(chance) { 4 } else { 0 }).collect()
+}
+
+#[test]
+fn all_pass_gives_the_interval_one_to_one() {
+    let rows: Vec<_> = (0..3).flat_map(|seed| answers("x", seed, Set::CompositeB, &[4; 20])).collect();
+    let estimate = scores(&rows).estimate(&rate("x"), &Bootstrap::standard()).unwrap();
+    assert_eq!((estimate.value, estimate.low, estimate.high), (1.0, 1.0, 1.0));
+    assert_eq!((estimate.n_seeds, estimate.n_problems), (3, 20));
+}
+
+#[test]
+fn one_seed_gives_the_binomial_interval_and_says_so() {
+    // Half of 400 problems pass: standard error sqrt(.25 / 400) = 0.025.
+    let passes: Vec<u32> = (0..400).map(|index| if index % 2 == 0 { 4 } else { 0 }).collect();
+    let rows = answers("x", 0, Set::CompositeB, &passes);
+    let estimate = scores(&rows).estimate(&rate("x"), &Bootstrap::standard()).unwrap();
+    assert_eq!(estimate.value, 0.5);
+    assert_eq!(estimate.n_seeds, 1);
+    let half_width = (estimate.high - estimate.low) / 2.0;
+    assert!((half_width - 1.96 * 0.025).abs() < 0.004, "{half_width}");
+}
+
+#[test]
+fn seeds_that_differ_widen_the_interval() {
+    // Within a seed every problem goes the same way; only seeds vary: 5 of 10 pass everything.
+    let rows: Vec<_> = (0..10)
+        .flat_map(|seed| answers("x", seed, Set::CompositeB, &[if seed % 2 == 0 { 4 } else { 0 }; 50]))
+        .collect();
+    let estimate = scores(&rows).estimate(&rate("x"), &Bootstrap::standard()).unwrap();
+    // Binomial(10, .5) / 10: standard deviation 0.158, 2.5% and 97.5% quantiles 0.2 and 0.8.
+    assert!((estimate.low - 0.2).abs() < 0.01 && (estimate.high - 0.8).abs() < 0.01, "{estimate:?}");
+}
+
+#[test]
+fn differences_are_paired_by_problem_and_seed() {
+    // Both arms pass the same half, and `better` one problem in ten more: a constant difference
+    // up to which problems are drawn.
+    let base = coin(1, 300, 0.5);
+    let better: Vec<u32> = base.iter().enumerate().map(|(i, p)| if i % 10 == 0 { 4 } else { *p }).collect();
+    let gained = base.iter().zip(&better).filter(|(a, b)| a != b).count() as f64 / 300.0;
+    let mut rows = Vec::new();
+    for seed in 0..3 {
+        rows.extend(answers("base", seed, Set::CompositeB, &base));
+        rows.extend(answers("better", seed, Set::CompositeB, &better));
+    }
+    let scores = scores(&rows);
+    let paired = scores.estimate(&rate("better").minus(rate("base")), &Bootstrap::standard()).unwrap();
+    assert!((paired.value - gained).abs() < 1e-12);
+    // Standard error of a share `gained` of 300; unpaired it would be about sqrt(2 * .25 / 300).
+    let expected = 1.96 * (gained * (1.0 - gained) / 300.0).sqrt();
+    assert!(((paired.high - paired.low) / 2.0 - expected).abs() < 0.2 * expected, "{paired:?}");
+    assert!(paired.low > 0.0);
+    let nothing = scores.estimate(&rate("base").minus(rate("base")), &Bootstrap::standard()).unwrap();
+    assert_eq!((nothing.low, nothing.high), (0.0, 0.0));
+}
+
+#[test]
+fn only_shared_seeds_count_and_what_is_missing_is_named() {
+    let mut rows = answers("a", 0, Set::CompositeB, &[4, 4]);
+    rows.extend(answers("a", 1, Set::CompositeB, &[4, 0]));
+    rows.extend(answers("b", 1, Set::CompositeB, &[0, 0]));
+    rows.extend(answers("c", 2, Set::CompositeB, &[0, 0]));
+    let scores = scores(&rows);
+    let both = scores.estimate(&rate("a").minus(rate("b")), &Bootstrap::standard()).unwrap();
+    assert_eq!((both.value, both.n_seeds), (0.5, 1));
+    let none = scores.estimate(&rate("b").minus(rate("c")), &Bootstrap::standard()).unwrap_err();
+    assert_eq!(none.to_string(), "no seed was run in all of: b, c");
+    let absent = scores.estimate(&rate("z"), &Bootstrap::standard()).unwrap_err();
+    assert!(absent.to_string().contains("arm `z`, stage `final`, set `composite_b`"), "{absent}");
+}
+
+#[test]
+fn worst_arm_gap_and_scale() {
+    let mut rows = answers("a", 0, Set::CompositeB, &[4, 4, 0, 0]);
+    rows.extend(answers("b", 0, Set::CompositeB, &[4, 0, 0, 0]));
+    rows.extend(answers("a", 0, Set::CompositeATrain, &[4, 4, 4, 4]));
+    let scores = scores(&rows);
+    let value = |quantity: &Quantity| scores.estimate(quantity, &Bootstrap::standard()).unwrap().value;
+    assert_eq!(value(&Quantity::Min(vec![rate("a"), rate("b")])), 0.25);
+    assert_eq!(value(&Quantity::Max(vec![rate("a"), rate("b")])), 0.5);
+    assert_eq!(value(&Quantity::Scaled(0.5, Box::new(rate("a")))), 0.25);
+    assert_eq!(value(&Quantity::Constant(0.3)), 0.3);
+    let gap = Quantity::gap(
+        &cell("a", Set::CompositeATrain, Decode::Greedy),
+        Set::CompositeATrain,
+        Set::CompositeB,
+    );
+    assert_eq!(value(&gap), 0.5);
+}
+
+#[test]
+fn sandbox_failures_are_left_out_not_failed() {
+    let mut rows = answers("x", 0, Set::CompositeB, &[4, 4, 0]);
+    rows[2].2.greedy = None;
+    rows[2].2.samples = 0;
+    let scores = scores(&rows);
+    for decode in [Decode::Greedy, Decode::Sampled, Decode::PassAt(4)] {
+        let quantity = Quantity::Rate(cell("x", Set::CompositeB, decode));
+        let estimate = scores.estimate(&quantity, &Bootstrap::standard()).unwrap();
+        assert_eq!((estimate.value, estimate.n_problems), (1.0, 2), "{decode}");
+    }
+}
+
+#[test]
+fn stages_come_in_order_and_last_is_the_last() {
+    let mut rows = Vec::new();
+    for (stage, passed) in [("epoch-10", 4), ("epoch-2", 0), ("epoch-1", 0)] {
+        rows.extend(answers_at("x", 0, stage, Set::CompositeB, &[passed]));
+    }
+    let scores_ = scores(&rows);
+    assert_eq!(scores_.stages("x"), ["epoch-1", "epoch-2", "epoch-10"]);
+    let last = Cell { stage: LAST_STAGE.to_owned(), ..cell("x", Set::CompositeB, Decode::Greedy) };
+    let estimate = scores_.estimate(&Quantity::Rate(last), &Bootstrap::standard()).unwrap();
+    assert_eq!(estimate.value, 1.0);
+    rows.extend(answers("x", 0, Set::CompositeB, &[0]));
+    assert_eq!(scores(&rows).stages("x").last(), Some(&"final"));
+}
+
+#[test]
+fn the_table_of_rates_has_a_row_a_cell_and_decode() {
+    let mut rows = answers("x", 0, Set::CompositeB, &[4, 2, 1, 0]);
+    rows.extend(answers("x", 1, Set::CompositeB, &[4, 2, 1, 0]));
+    let frame = outcomes_from_rows(&rows).unwrap();
+    let decodes = [Decode::Greedy, Decode::Sampled, Decode::PassAt(2), Decode::PassAt(8)];
+    let table = pass_rates(&frame, &decodes, &Bootstrap::standard()).unwrap();
+    // pass@8 of 4 samples cannot be had.
+    assert_eq!(table.height(), 3);
+    let values: Vec<f64> = table.column("pass_rate").unwrap().f64().unwrap().into_no_null_iter().collect();
+    let pass_at_2 = (1.0 + 5.0 / 6.0 + 0.5) / 4.0;
+    for (value, expected) in values.iter().zip([0.5, 7.0 / 16.0, pass_at_2]) {
+        assert!((value - expected).abs() < 1e-12, "{values:?}");
+    }
+    assert_eq!(table.column("n_seeds").unwrap().u32().unwrap().get(0), Some(2));
+}
+
+#[test]
+fn curves_average_seeds_and_smooth_within_them() {
+    let metrics = df!(
+        "arm" => ["rl"; 6],
+        "seed" => [0u64, 0, 0, 1, 1, 1],
+        "stage" => ["rl"; 6],
+        "step" => [0u64, 1, 2, 0, 1, 2],
+        "name" => ["reward_mean"; 6],
+        "value" => [0.0, 1.0, 2.0, 2.0, 3.0, f64::NAN],
+    )
+    .unwrap();
+    let plain = curve(&metrics, "rl", "rl", "reward_mean", 1).unwrap();
+    assert_eq!(plain.iter().map(|point| point.mean).collect::<Vec<_>>(), [1.0, 2.0, 2.0]);
+    assert_eq!((plain[0].low, plain[0].high, plain[0].n_seeds), (0.0, 2.0, 2));
+    assert_eq!(plain[2].n_seeds, 1);
+    let smooth = curve(&metrics, "rl", "rl", "reward_mean", 2).unwrap();
+    assert_eq!(smooth.iter().map(|point| point.mean).collect::<Vec<_>>(), [1.0, 1.5, 1.5]);
+    assert!(curve(&metrics, "rl", "sft", "loss", 1).unwrap().is_empty());
+}

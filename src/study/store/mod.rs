@@ -1,0 +1,212 @@
+//! The run store: the only writer of `data/runs`.
+//!
+//! A *run* is one arm at one seed. Its folder is named by what determines its content:
+//!
+//! ```text
+//! data/runs/<arm>/<seed>-<hash12>/
+//!     lock             held by the process that trains; its id is inside
+//!     config.json      written before the first step
+//!     metrics.jsonl    one [`MetricRow`] a line, appended while training
+//!     outcomes.jsonl   one [`OutcomeRow`] a line: one problem in one evaluation
+//!     checkpoint/      the last good checkpoint, whole or absent
+//!     model/           the trained model
+//!     record.json      written last: the run is complete exactly when this is there
+//! ```
+//!
+//! Invariants:
+//! - the hash covers arm, seed, tier, configuration, data-set content, parent run and
+//!   [`SCHEMA_VERSION`]: another configuration is another folder, never an overwritten one;
+//! - files appear under their final names whole and synced, or not at all; a kill at any moment
+//!   loses at most the steps since the last checkpoint;
+//! - resuming cuts the two logs back to where they stood at the checkpoint, so that a resumed run
+//!   leaves the same bytes as an uninterrupted one;
+//! - every file of a complete run is listed in `record.json` with its SHA-256, the record seals
+//!   itself, and readers check both.
+
+mod disk;
+mod finished;
+mod handle;
+mod index;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::error::{Error, Result};
+use crate::data::problem::Set;
+use crate::sandbox::verdict::CaseWord;
+
+pub use disk::write_atomically;
+pub use finished::{FileDigest, FinishedRun, Record};
+pub use handle::RunHandle;
+pub use index::{Begin, RunStore, gather};
+
+/// Part of every run's hash: raise it when the meaning of a stored field changes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The stage of an arm's last evaluation.
+pub const FINAL_STAGE: &str = "final";
+
+/// Everything that determines a run's content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSpec {
+    /// Lower-case letters, digits and hyphens: `sft-mix-64`.
+    pub arm: String,
+    pub seed: u64,
+    /// `quick`, `full` or `llm`.
+    pub tier: String,
+    /// The arm's whole configuration. The order of its keys does not matter.
+    pub config: Value,
+    /// A digest of the data set the run trains and is evaluated on.
+    pub data_hash: String,
+    /// [`RunSpec::hash`] of the run whose model this one starts from.
+    pub parent: Option<String>,
+}
+
+impl RunSpec {
+    /// SHA-256 (hex) of the canonical JSON of the spec and [`SCHEMA_VERSION`].
+    pub fn hash(&self) -> String {
+        let covered = serde_json::json!({
+            "schema": SCHEMA_VERSION,
+            "arm": self.arm,
+            "seed": self.seed,
+            "tier": self.tier,
+            "config": self.config,
+            "data_hash": self.data_hash,
+            "parent": self.parent,
+        });
+        disk::hash_bytes(disk::canonical_json(&covered).as_bytes())
+    }
+
+    /// Name of the run's folder inside the arm's folder: `<seed>-<first 12 digits of the hash>`.
+    pub fn folder_name(&self) -> String {
+        format!("{}-{}", self.seed, &self.hash()[..12])
+    }
+
+    fn check(&self) -> Result<()> {
+        let fine = |name: &str| {
+            !name.is_empty()
+                && !name.starts_with('-')
+                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
+        for (field, name) in [("arm", &self.arm), ("tier", &self.tier)] {
+            if !fine(name) {
+                return Err(Error::config(
+                    field,
+                    format!("`{name}` must be made of lower-case letters, digits and hyphens"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which paraphrases of its problems an evaluation asked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompts {
+    /// The prompts that training may use.
+    Train,
+    /// Paraphrases that no training prompt contains.
+    HeldOut,
+}
+
+impl Prompts {
+    pub fn name(self) -> &'static str {
+        match self {
+            Prompts::Train => "train",
+            Prompts::HeldOut => "held_out",
+        }
+    }
+}
+
+/// What was measured at one training step. Values that are not finite are stored as `null`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricRow {
+    /// `pretrain`, `sft` or `rl`.
+    pub stage: String,
+    pub step: usize,
+    #[serde(with = "null_for_nan")]
+    pub values: BTreeMap<String, f64>,
+}
+
+/// How one problem went in one evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeRow {
+    /// [`FINAL_STAGE`], or an earlier point such as `epoch-4`.
+    pub stage: String,
+    pub set: Set,
+    pub prompts: Prompts,
+    /// The problem's key.
+    pub problem: String,
+    pub depth: usize,
+    /// Verdict on the greedy answer; `None` where the sandbox failed, which is no judgement.
+    pub greedy: Option<CaseWord>,
+    /// Answers sampled at temperature 1 *and judged*: sandbox failures are left out.
+    pub samples: u32,
+    /// How many of those passed.
+    pub passed: u32,
+}
+
+/// What a run took, so that arms can be compared at equal budget.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// Tokens that a gradient flowed through, repeats counted.
+    pub tokens_trained: u64,
+    /// Tokens the model generated, in rollouts and evaluations.
+    pub tokens_sampled: u64,
+    /// Programs given to the sandbox.
+    pub verifier_calls: u64,
+    /// Estimated floating-point operations of the model, forward and backward.
+    pub flops: f64,
+    /// Wall-clock seconds, summed over the processes that worked on the run.
+    pub seconds: f64,
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        self.tokens_trained += other.tokens_trained;
+        self.tokens_sampled += other.tokens_sampled;
+        self.verifier_calls += other.verifier_calls;
+        self.flops += other.flops;
+        self.seconds += other.seconds;
+    }
+}
+
+/// What the caller knows at the end of a run; the store adds the rest of the [`Record`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    pub cost: Cost,
+    /// How well the sandbox was isolated, as it describes itself.
+    pub isolation: Value,
+    /// Versions of what the result depends on: this crate, candle, python, device.
+    pub versions: BTreeMap<String, String>,
+    /// `Decoder::weights_hash` of the trained model.
+    pub weights_hash: String,
+}
+
+/// JSON has no NaN: non-finite values travel as `null` and come back as NaN.
+mod null_for_nan {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(values: &BTreeMap<String, f64>, to: S) -> Result<S::Ok, S::Error> {
+        let values: BTreeMap<&str, Option<f64>> =
+            values.iter().map(|(name, value)| (name.as_str(), value.is_finite().then_some(*value))).collect();
+        values.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+        let values = BTreeMap::<String, Option<f64>>::deserialize(from)?;
+        Ok(values.into_iter().map(|(name, value)| (name, value.unwrap_or(f64::NAN))).collect())
+    }
+}

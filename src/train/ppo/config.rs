@@ -1,0 +1,167 @@
+//! Settings of PPO. The numbered details they belong to are listed in `ppo.rs`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result};
+use crate::train::loss::LearningRate;
+use crate::train::optim::AdamWConfig;
+
+/// What a reward is compared with before it becomes an advantage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Baseline {
+    /// The value head, through GAE: PPO as the paper names it.
+    Critic,
+    /// The mean score of the samples of the same prompt in the same step (as in GRPO, arXiv
+    /// 2402.03300, before its division by the group's deviation). No value head is trained.
+    Group,
+}
+
+/// Settings of PPO, all of them: there is no `Default`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PpoConfig {
+    // ---- Rollouts (details 1 and 2)
+    /// Prompts in one step.
+    pub prompts_per_step: usize,
+    /// Completions sampled for each of them, at temperature 1.
+    pub samples_per_prompt: usize,
+    /// Tokens after which a completion counts as unfinished.
+    pub max_new_tokens: usize,
+
+    // ---- Rewards and advantages (details 4 to 8)
+    pub baseline: Baseline,
+    /// Reward taken off for each nat of `log p_policy - log p_reference` of a sampled token.
+    pub kl_coefficient: f64,
+    /// Discount per token.
+    pub gamma: f64,
+    /// GAE's lambda: 1 trusts only what was received, 0 only what the critic says of the next
+    /// token. `Baseline::Group` has no per-token values to trust and always uses 1.
+    pub lambda: f64,
+    /// Advantages that spread less than this are not scaled up to a deviation of 1, in units of
+    /// reward (detail 8).
+    pub smallest_deviation: f64,
+
+    // ---- Update (details 9 to 13)
+    /// Passes over the rollouts of a step.
+    pub epochs: usize,
+    /// Parts the rollouts are split into in each pass; one optimizer step a part.
+    pub minibatches: usize,
+    /// Most tokens in one forward and backward pass: bounds the memory of activations and changes
+    /// nothing else than rounding.
+    pub tokens_per_microbatch: usize,
+    /// The probability ratio is clipped to `1 - clip ..= 1 + clip`.
+    pub clip: f64,
+    /// A value may move this far from what it was at sampling time, in units of reward.
+    pub value_clip: f64,
+    /// Weight of the value loss in what the decoder itself learns. With 0 the value head reads the
+    /// hidden states without changing them (detail 11).
+    pub value_trunk_coefficient: f64,
+    /// Steps at the start in which only the value head learns (detail 12).
+    pub value_warmup_steps: usize,
+    /// A minibatch whose approximate KL between the sampling policy and the current one (nats per
+    /// token) is above this is not applied, and ends the step's update (detail 13).
+    pub target_kl: f64,
+    /// Of the policy.
+    pub learning_rate: LearningRate,
+    pub optimizer: AdamWConfig,
+    /// Of the value head, which has an optimizer of its own.
+    pub value_learning_rate: LearningRate,
+    pub value_optimizer: AdamWConfig,
+}
+
+impl PpoConfig {
+    /// A model of about a million parameters on two cores.
+    ///
+    /// What the paper used is unknown beyond "PPO"; see `docs/ambiguities.md`.
+    pub fn quick() -> Self {
+        // beta2: docs/regime.md, RL wants a long second-moment memory. eps: 37 details 3.
+        let optimizer = AdamWConfig {
+            lr: 1.2e-4,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-5,
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+        };
+        Self {
+            // docs/regime.md: many prompts with few samples each beat the opposite.
+            prompts_per_step: 64,
+            samples_per_prompt: 4,
+            // The longest references of depth 3 take about 130 tokens.
+            max_new_tokens: 160,
+
+            baseline: Baseline::Critic,
+            // docs/regime.md, attempts 6 and 7: with .02 the policy drifted away from what it knew of
+            // other topics while its training reward still rose.
+            kl_coefficient: 0.1,
+            // lm-human-preferences: gamma 1, lambda .95 for 24 tokens. Ours is 1: with .95, what a
+            // response of 100 tokens earned weighs .95^100 = .006 at its first one, and the rest is
+            // the critic's word; a critic that is a few dozen steps old is not worth that trust.
+            gamma: 1.0,
+            lambda: 1.0,
+            smallest_deviation: 0.1,
+
+            epochs: 1,
+            minibatches: 2,
+            tokens_per_microbatch: 4096,
+            // PPO, table 3; lm-human-preferences, `cliprange` and `cliprange_value`.
+            clip: 0.2,
+            value_clip: 0.2,
+            value_trunk_coefficient: 0.0,
+            value_warmup_steps: 2,
+            // Two orders above what a healthy step shows here.
+            target_kl: 0.05,
+            // docs/regime.md: several times below SFT's.
+            learning_rate: LearningRate::constant(optimizer.lr, 10),
+            // A linear probe on slow features may move faster than the features. One step of Adam
+            // moves each of some 130 weights by the rate, so a value by about .02 at most.
+            value_learning_rate: LearningRate::constant(2e-4, 0),
+            value_optimizer: AdamWConfig { lr: 2e-4, ..optimizer.clone() },
+            optimizer,
+        }
+    }
+
+    /// Rollouts in one step, the ones that the sandbox cannot judge included.
+    pub fn rollouts_per_step(&self) -> usize {
+        self.prompts_per_step * self.samples_per_prompt
+    }
+
+    /// # Errors
+    /// `Error::Config` naming the first field that cannot work.
+    pub fn check(&self) -> Result<()> {
+        let at_least_one = [
+            ("prompts_per_step", self.prompts_per_step),
+            ("samples_per_prompt", self.samples_per_prompt),
+            ("max_new_tokens", self.max_new_tokens),
+            ("epochs", self.epochs),
+            ("minibatches", self.minibatches),
+        ];
+        for (field, value) in at_least_one {
+            if value == 0 {
+                return Err(Error::config(format!("ppo.{field}"), "must be 1 or more"));
+            }
+        }
+        if self.baseline == Baseline::Group && self.samples_per_prompt < 2 {
+            return Err(Error::config("ppo.samples_per_prompt", "a group baseline needs 2 or more"));
+        }
+        for (field, value) in [("gamma", self.gamma), ("lambda", self.lambda)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(Error::config(format!("ppo.{field}"), format!("must be in 0..=1, is {value}")));
+            }
+        }
+        let not_negative = [
+            ("kl_coefficient", self.kl_coefficient),
+            ("clip", self.clip),
+            ("value_clip", self.value_clip),
+            ("value_trunk_coefficient", self.value_trunk_coefficient),
+            ("target_kl", self.target_kl),
+            ("smallest_deviation", self.smallest_deviation),
+        ];
+        for (field, value) in not_negative {
+            if value.is_nan() || value < 0.0 {
+                return Err(Error::config(format!("ppo.{field}"), format!("must be 0 or more, is {value}")));
+            }
+        }
+        Ok(())
+    }
+}

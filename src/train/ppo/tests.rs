@@ -1,0 +1,399 @@
+//! PPO without Python: closures judge the answers of a tiny model.
+
+use candle_core::{Device, Var};
+
+use super::*;
+use crate::model::sample::Completion;
+use crate::model::{Config, Kernels};
+use crate::sandbox::verdict::CaseWord;
+use crate::train::loss::{Decay, LearningRate};
+
+const END: u32 = 0;
+
+fn tiny(kernels: Kernels) -> Decoder {
+    let config = Config {
+        vocab_size: 6,
+        hidden_size: 16,
+        intermediate_size: 32,
+        num_hidden_layers: 2,
+        num_attention_heads: 2,
+        num_key_value_heads: 1,
+        max_position_embeddings: 32,
+        rope_theta: 10_000.0,
+        rms_norm_eps: 1e-5,
+        tie_word_embeddings: false,
+        bos_token_id: None,
+        eos_token_id: Some(END),
+    };
+    Decoder::new(&config, Seed::new(1), &Device::Cpu, kernels).unwrap()
+}
+
+/// Prompts `[p, 1]` for p in 1..=5; `problem` is p.
+fn tasks() -> Vec<Task> {
+    (1..=5).map(|p| Task { prompt: vec![p, 1], problem: p as usize }).collect()
+}
+
+fn settings() -> PpoConfig {
+    let mut config = PpoConfig::quick();
+    config.prompts_per_step = 8;
+    config.samples_per_prompt = 8;
+    config.max_new_tokens = 12;
+    config.epochs = 2;
+    config.learning_rate =
+        LearningRate { peak: 3e-3, warmup_steps: 2, decay: Decay::Linear, total_steps: 50, floor: 0.1 };
+    config.value_learning_rate = LearningRate::constant(2e-2, 0);
+    config.target_kl = 1.0;
+    // So weak that the policy may move far within these few steps.
+    config.kl_coefficient = 0.02;
+    // Below 1, so that the critic's part in the advantages is tested too.
+    config.lambda = 0.95;
+    config
+}
+
+/// 1 for answers that start with token 3.
+fn starts_with_three(answers: &[(usize, &Completion)]) -> Result<Vec<Judgement>> {
+    Ok(answers
+        .iter()
+        .map(|(_, completion)| {
+            assert!(completion.finished && completion.tokens.last() == Some(&END));
+            let right = completion.tokens[0] == 3;
+            Judgement::of_word(Some(if right { CaseWord::Pass } else { CaseWord::WrongAnswer }))
+        })
+        .collect())
+}
+
+/// A learner's parts, owned.
+struct Parts {
+    policy: Decoder,
+    reference: Decoder,
+    value: ValueHead,
+    policy_optimizer: AdamW,
+    value_optimizer: AdamW,
+}
+
+impl Parts {
+    fn new(config: &PpoConfig) -> Parts {
+        Parts::of(tiny(Kernels::best(&Device::Cpu)), config)
+    }
+
+    fn of(policy: Decoder, config: &PpoConfig) -> Parts {
+        let value = ValueHead::new(policy.config().hidden_size, &Device::Cpu).unwrap();
+        Parts {
+            reference: policy.copy().unwrap(),
+            policy_optimizer: AdamW::new(policy.variables(), config.optimizer.clone()).unwrap(),
+            value_optimizer: AdamW::new(value.variables(), config.value_optimizer.clone()).unwrap(),
+            policy,
+            value,
+        }
+    }
+
+    fn run(
+        &mut self,
+        verifier: &mut dyn Verifier,
+        config: &PpoConfig,
+        steps: Range<usize>,
+    ) -> Result<Vec<PpoStep>> {
+        let mut learner = Learner {
+            policy: &self.policy,
+            reference: &self.reference,
+            value: &self.value,
+            policy_optimizer: &mut self.policy_optimizer,
+            value_optimizer: &mut self.value_optimizer,
+        };
+        let mut measured = Vec::new();
+        let mut observe = |step: &PpoStep| {
+            measured.push(step.clone());
+            Ok(())
+        };
+        train(&mut learner, &tasks(), verifier, config, Seed::new(3), steps, &mut observe)?;
+        Ok(measured)
+    }
+
+    /// Weights of policy and value head.
+    fn weights(&self) -> Vec<Vec<f32>> {
+        let variables = self.policy.variables().into_iter().chain(self.value.variables());
+        variables.map(|(_, var)| var.flatten_all().unwrap().to_vec1().unwrap()).collect()
+    }
+}
+
+/// The mean of the last ten.
+fn late(steps: &[PpoStep], metric: impl Fn(&PpoStep) -> f64) -> f64 {
+    let last = &steps[steps.len() - 10..];
+    last.iter().map(metric).sum::<f64>() / last.len() as f64
+}
+
+#[test]
+fn a_rewarded_token_becomes_the_rule_with_either_baseline() {
+    for baseline in [Baseline::Critic, Baseline::Group] {
+        let config = PpoConfig { baseline, ..settings() };
+        let steps = Parts::new(&config).run(&mut starts_with_three, &config, 0..50).unwrap();
+        assert!(steps[0].reward_mean < 0.35, "{baseline:?} starts at {}", steps[0].reward_mean);
+        let end = late(&steps, |step| step.reward_mean);
+        assert!(end > 0.9, "{baseline:?} ends at {end}");
+        assert!(steps[49].kl_to_reference > 0.05, "the policy has moved");
+    }
+}
+
+#[test]
+fn the_answer_may_depend_on_the_prompt() {
+    // Right is the prompt's own first token.
+    let mut copies = |answers: &[(usize, &Completion)]| {
+        let judge = |(problem, completion): &(usize, &Completion)| {
+            let right = completion.tokens[0] as usize == *problem;
+            Judgement::of_word(Some(if right { CaseWord::Pass } else { CaseWord::WrongAnswer }))
+        };
+        Ok(answers.iter().map(judge).collect())
+    };
+    let mut config = settings();
+    config.learning_rate.total_steps = 120;
+    let steps = Parts::new(&config).run(&mut copies, &config, 0..120).unwrap();
+    let end = late(&steps, |step| step.reward_mean);
+    assert!(end > 0.8, "ends at {end}");
+}
+
+#[test]
+fn at_the_first_step_nothing_has_moved() {
+    let config = settings();
+    let first = &Parts::new(&config).run(&mut starts_with_three, &config, 0..1).unwrap()[0];
+    assert!(first.kl_to_reference.abs() < 1e-6 && first.kl_per_rollout.abs() < 1e-4);
+    assert!(first.ratio_error < 1e-4, "sampling and training differ by {}", first.ratio_error);
+    assert!((first.entropy - 6f64.ln()).abs() < 0.1);
+    assert_eq!((first.rollouts, first.stopped_by_kl), (64, 0.0));
+    let words: f64 = first.words.values().sum();
+    assert!((words - 1.0).abs() < 1e-9 && first.words["infra"] == 0.0 && first.words["no_end"] > 0.0);
+    assert_eq!(first.verifier_calls as f64, (64.0 * first.finished).round());
+    assert_eq!(first.pass_rate, first.reward_mean);
+    assert!(first.values().iter().all(|(name, value)| value.is_finite() && !name.is_empty()));
+}
+
+#[test]
+fn the_critic_learns_which_prompts_pay() {
+    // Problems 1 and 2 always pass, whatever the answer: all there is to learn is that.
+    let mut verifier = |answers: &[(usize, &Completion)]| {
+        let judge = |(problem, _): &(usize, &Completion)| {
+            Judgement::of_word(Some(if *problem <= 2 { CaseWord::Pass } else { CaseWord::Exception }))
+        };
+        Ok(answers.iter().map(judge).collect())
+    };
+    let mut config = settings();
+    config.max_new_tokens = 28;
+    config.lambda = 1.0;
+    // The features of an untrained decoder hardly know the prompt: the trunk has to learn it too.
+    config.value_trunk_coefficient = 1.0;
+    let steps = Parts::new(&config).run(&mut verifier, &config, 0..40).unwrap();
+    let end = late(&steps, |step| step.explained_variance);
+    assert!(end > 0.6, "explains {end}");
+    assert!(late(&steps, |step| step.value_loss) < 0.5 * steps[0].value_loss);
+}
+
+#[test]
+fn the_value_head_learns_alone_at_first() {
+    let config = PpoConfig { value_warmup_steps: 2, ..settings() };
+    let mut parts = Parts::new(&config);
+    let (before, value_before) = (parts.policy.weights_hash().unwrap(), parts.weights());
+    let steps = parts.run(&mut starts_with_three, &config, 0..2).unwrap();
+    assert_eq!(parts.policy.weights_hash().unwrap(), before);
+    assert_ne!(parts.weights(), value_before);
+    assert!(steps.iter().all(|step| step.updates == 0 && step.value_grad_norm > 0.0));
+    let steps = parts.run(&mut starts_with_three, &config, 2..3).unwrap();
+    assert_eq!(steps[0].updates, config.epochs * config.minibatches);
+    assert_ne!(parts.policy.weights_hash().unwrap(), before);
+}
+
+#[test]
+fn too_much_kl_ends_the_update() {
+    let config = PpoConfig { value_warmup_steps: 0, target_kl: 1e-3, epochs: 8, ..settings() };
+    let mut parts = Parts::new(&config);
+    let step = &parts.run(&mut starts_with_three, &config, 5..6).unwrap()[0];
+    assert_eq!(step.stopped_by_kl, 1.0);
+    assert!((1..16).contains(&step.updates), "{} updates", step.updates);
+}
+
+#[test]
+fn what_the_sandbox_could_not_judge_is_left_out() {
+    let mut calls = 0;
+    let mut unreliable = |answers: &[(usize, &Completion)]| {
+        let mut judgements = starts_with_three(answers)?;
+        for judgement in judgements.iter_mut().step_by(2) {
+            *judgement = Judgement::of_word(None);
+            calls += 1;
+        }
+        Ok(judgements)
+    };
+    let config = settings();
+    let step = &Parts::new(&config).run(&mut unreliable, &config, 0..1).unwrap()[0];
+    assert_eq!(step.rollouts, 64 - calls);
+    assert_eq!(step.words["infra"], calls as f64 / 64.0);
+
+    let mut down = |answers: &[(usize, &Completion)]| Ok(vec![Judgement::of_word(None); answers.len()]);
+    let config = PpoConfig { max_new_tokens: 28, prompts_per_step: 1, samples_per_prompt: 2, ..settings() };
+    let mut parts = Parts::new(&config);
+    let before = parts.weights();
+    assert!(matches!(parts.run(&mut down, &config, 0..1), Err(Error::Sandbox(_))));
+    assert_eq!(parts.weights(), before);
+
+    let mut short = |_: &[(usize, &Completion)]| Ok(vec![]);
+    assert!(matches!(parts.run(&mut short, &config, 0..1), Err(Error::Data(_))));
+}
+
+#[test]
+fn prompts_come_once_an_epoch_in_an_order_of_their_own() {
+    let (tasks, seed) = (tasks(), Seed::new(9));
+    let drawn: Vec<usize> = (0..5)
+        .flat_map(|step| choose_tasks(&tasks, 3, step, seed).unwrap())
+        .map(|task| task.problem)
+        .collect();
+    let epochs: Vec<&[usize]> = drawn.chunks(5).collect();
+    for epoch in &epochs {
+        let mut sorted = epoch.to_vec();
+        sorted.sort();
+        assert_eq!(sorted, [1, 2, 3, 4, 5]);
+    }
+    assert!(epochs.iter().any(|epoch| epoch != &epochs[0]));
+    // More than there are, in one step.
+    assert_eq!(choose_tasks(&tasks, 12, 0, seed).unwrap().len(), 12);
+    assert!(matches!(choose_tasks(&[], 1, 0, seed), Err(Error::Data(_))));
+}
+
+#[test]
+fn resume_equals_uninterrupted() {
+    let config = settings();
+    let mut whole = Parts::new(&config);
+    let measured = whole.run(&mut starts_with_three, &config, 0..6).unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    let mut first = Parts::new(&config);
+    first.run(&mut starts_with_three, &config, 0..3).unwrap();
+    first.policy.save(&file("policy")).unwrap();
+    first.value.save(&file("value.safetensors")).unwrap();
+    first.policy_optimizer.save(&file("policy_optimizer.safetensors")).unwrap();
+    first.value_optimizer.save(&file("value_optimizer.safetensors")).unwrap();
+
+    let kernels = Kernels::best(&Device::Cpu);
+    let policy = Decoder::load(&file("policy"), &Device::Cpu, kernels).unwrap();
+    let mut second = Parts::of(policy, &config);
+    second.reference = tiny(kernels);
+    second.value = ValueHead::load(&file("value.safetensors"), 16, &Device::Cpu).unwrap();
+    second.value_optimizer = AdamW::new(second.value.variables(), config.value_optimizer.clone()).unwrap();
+    second.policy_optimizer.load(&file("policy_optimizer.safetensors")).unwrap();
+    second.value_optimizer.load(&file("value_optimizer.safetensors")).unwrap();
+    let resumed = second.run(&mut starts_with_three, &config, 3..6).unwrap();
+
+    assert_eq!(second.weights(), whole.weights());
+    for (resumed, whole) in resumed.iter().zip(&measured[3..]) {
+        let timeless = |step: &PpoStep| -> Vec<(String, f64)> {
+            step.values().into_iter().filter(|(name, _)| !name.starts_with("seconds")).collect()
+        };
+        assert_eq!(timeless(resumed), timeless(whole));
+    }
+}
+
+/// Prints the hash that the next test compares; run by it in processes of their own, because the
+/// number of threads is fixed at a process's start.
+#[test]
+#[ignore = "a part of the test below"]
+fn print_weights_hash() {
+    let config = settings();
+    let mut parts = Parts::new(&config);
+    parts.run(&mut starts_with_three, &config, 0..4).unwrap();
+    println!("hash {}", parts.policy.weights_hash().unwrap());
+}
+
+#[test]
+fn one_thread_and_two_give_the_same_weights() {
+    let hash = |threads: &str| {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "ppo::tests::print_weights_hash", "--ignored", "--nocapture"])
+            .env("RAYON_NUM_THREADS", threads)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find_map(|line| line.split("hash ").nth(1).map(str::to_string));
+        line.unwrap_or_else(|| panic!("no hash in {text}"))
+    };
+    assert_eq!(hash("1"), hash("2"));
+}
+
+/// The whole loss, model and value head included, against central differences.
+#[test]
+fn the_gradient_of_the_loss_is_its_slope() {
+    for kernels in [Kernels::Composed, Kernels::Fused] {
+        let policy = tiny(kernels);
+        let value = ValueHead::new(16, &Device::Cpu).unwrap();
+        // A value head and norms that are not trivial, so that every path carries a gradient.
+        for (i, (_, var)) in value.variables().iter().chain(&policy.variables()).enumerate() {
+            let shift = crate::model::normal(Seed::new(7), &i.to_string(), var.elem_count(), 0.2);
+            let shift = candle_core::Tensor::from_vec(shift, var.dims(), &Device::Cpu).unwrap();
+            var.set(&(var.as_tensor() + shift).unwrap()).unwrap();
+        }
+        let passages = [
+            Passage { prompt: &[1, 2], response: &[3, 4, 0] },
+            Passage { prompt: &[5], response: &[2, 0] },
+            Passage { prompt: &[4, 4, 1], response: &[1, 5, 5, 0] },
+        ];
+        let packed = Microbatch::pack(&passages, &Device::Cpu).unwrap();
+        let hidden = policy.hidden(&packed.batch).unwrap();
+        let now = policy.log_probs(&hidden, &packed.rows, &packed.targets).unwrap().to_vec1::<f32>().unwrap();
+        let values: Vec<f32> = value.forward(&packed.select(&hidden).unwrap()).unwrap().to_vec1().unwrap();
+        // Ratios inside and outside of the clip, values as well, none of them near a corner.
+        let shifts = [0.05, -0.5, 0.4, -0.08, 0.6, 0.1, -0.4, 0.02, -0.1];
+        let kept = Kept {
+            old_log_probs: now.iter().zip(shifts).map(|(now, shift)| now - shift).collect(),
+            advantages: vec![1.0, -0.5, 0.7, -1.2, -0.9, 0.3, 1.5, 0.8, -0.2],
+            old_values: values.iter().zip(shifts).map(|(value, shift)| value + shift).collect(),
+            returns: values
+                .iter()
+                .zip(shifts.iter().rev())
+                .map(|(value, shift)| value + 2.0 * shift)
+                .collect(),
+        };
+        let config = PpoConfig { value_trunk_coefficient: 0.3, ..settings() };
+        let total = || loss(&policy, &value, &packed, &kept, 9, &config).unwrap().total;
+        let number = || f64::from(total().to_scalar::<f32>().unwrap());
+        let store = total().backward().unwrap();
+
+        for (name, var) in policy.variables().into_iter().chain(value.variables()) {
+            let gradient: Vec<f32> = store.get(&var).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let steepest =
+                (0..gradient.len()).max_by(|a, b| gradient[*a].abs().total_cmp(&gradient[*b].abs()));
+            let index = steepest.unwrap();
+            let slope = slope(&var, index, &number);
+            let error = (f64::from(gradient[index]) - slope).abs() / slope.abs().max(0.01);
+            assert!(error < 0.03, "{kernels:?} {name}[{index}]: {} against {slope}", gradient[index]);
+        }
+    }
+}
+
+/// Central difference of `f` in one weight.
+fn slope(var: &Var, index: usize, f: &dyn Fn() -> f64) -> f64 {
+    let original: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
+    let at = |shift: f32| {
+        let mut moved = original.clone();
+        moved[index] += shift;
+        var.set(&candle_core::Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
+        f()
+    };
+    let h = 2e-3;
+    let slope = (at(h) - at(-h)) / f64::from(2.0 * h);
+    at(0.0);
+    slope
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_by_name() {
+    let broken = [
+        ("ppo.epochs", PpoConfig { epochs: 0, ..settings() }),
+        ("ppo.lambda", PpoConfig { lambda: 1.5, ..settings() }),
+        ("ppo.clip", PpoConfig { clip: f64::NAN, ..settings() }),
+        (
+            "ppo.samples_per_prompt",
+            PpoConfig { baseline: Baseline::Group, samples_per_prompt: 1, ..settings() },
+        ),
+    ];
+    for (field, config) in broken {
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains(field), "{error}");
+    }
+    settings().check().unwrap();
+}
