@@ -1,6 +1,7 @@
-//! What every room of the house uses: errors, named random streams, progress, the device.
+//! What every room of the house uses: errors, files, named random streams, progress, the device.
 
 pub mod device;
 pub mod error;
+pub mod files;
 pub mod progress;
 pub mod seed;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::base::error::{Error, Result};
+use crate::base::files::write_atomically;
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
 use crate::data::problem::{Problem, Set};
@@ -228,7 +229,7 @@ impl Splits {
         let header = Header { provenance: self.provenance.clone(), content_hash: self.content_hash()? };
         let mut bytes = synth::to_lines(path, &[header])?;
         bytes.extend(synth::to_lines(path, &self.iter().collect::<Vec<_>>())?);
-        synth::write_atomic(path, &bytes)
+        write_atomically(path, &bytes)
     }
 
     pub fn load(path: &Path) -> Result<Splits> {

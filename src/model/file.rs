@@ -8,6 +8,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::DTYPE;
+use crate::base::files::write_atomically;
 use crate::{Error, Result};
 
 /// All tensors of a file, as `f32`.
@@ -44,23 +45,5 @@ pub fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
     // `transformers` asks for this entry.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(invalid)?;
-    replace(path, &bytes)
-}
-
-/// Puts `bytes` at `path` in one step.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    let write = || {
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|source| {
-        let _ = std::fs::remove_file(&temporary);
-        Error::Io { path: path.to_path_buf(), source }
-    })
+    write_atomically(path, &bytes)
 }

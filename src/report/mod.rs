@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use polars::prelude::DataFrame;
 
 use crate::base::error::{Error, Result};
+use crate::base::files::write_atomically;
 use crate::data::problem::Problem;
 use crate::report::claims::{Claims, Report};
 use crate::report::figure::{DataSetPicture, Finding1, Finding2, Finding3, SIZE, Svg};
 use crate::report::frame::Bootstrap;
-use crate::study::store::{FinishedRun, RunStore, write_atomically};
+use crate::study::store::{FinishedRun, RunStore};
 
 pub use tables::arms_table;
 

@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use rand::seq::SliceRandom;
-use sha2::{Digest, Sha256};
 
 use crate::base::error::{Error, Result};
+use crate::base::files::{hash_bytes, write_atomically};
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
 use crate::data::corpus::Corpus;
@@ -16,7 +16,6 @@ use crate::data::problem::Problem;
 use crate::data::split::{self, Splits};
 use crate::data::tokenizer::Codec;
 use crate::sandbox::Sandbox;
-use crate::study::store::write_atomically;
 use crate::study::tier::Tier;
 
 /// Raise it when the way data is made changes without a setting or the catalog changing.
@@ -48,7 +47,7 @@ impl Dataset {
         }
         let splits = Splits::load(&splits_path)?;
         let codec = Codec::load(&codec_path)?;
-        let hash = hex(&Sha256::digest(format!("{} {}", splits.content_hash()?, codec.content_hash()?)));
+        let hash = hash_bytes(format!("{} {}", splits.content_hash()?, codec.content_hash()?));
         Ok(Dataset { splits, codec, hash })
     }
 
@@ -87,9 +86,5 @@ fn settings_hash(tier: &Tier, catalog: &Catalog) -> Result<String> {
         "vocabulary": tier.vocabulary,
         "corpus": tier.corpus,
     });
-    Ok(hex(&Sha256::digest(settings.to_string().as_bytes())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hash_bytes(settings.to_string()))
 }

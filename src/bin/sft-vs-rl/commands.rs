@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sft_vs_rl::base::device;
+use sft_vs_rl::base::files::write_atomically;
 use sft_vs_rl::base::progress::Progress;
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::data::audit::{self, HiddenCaseConfig};
@@ -20,7 +21,7 @@ use sft_vs_rl::sandbox::{Sandbox, SandboxConfig};
 use sft_vs_rl::study::arms;
 use sft_vs_rl::study::evaluate::{EvalConfig, Question, evaluate};
 use sft_vs_rl::study::memory;
-use sft_vs_rl::study::store::{self, Prompts, RunStore};
+use sft_vs_rl::study::store::{Prompts, RunStore};
 use sft_vs_rl::study::tier::Tier;
 use sft_vs_rl::study::{Options, Study, project_root};
 use sft_vs_rl::train::reward::Court;
@@ -111,7 +112,7 @@ pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
     std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     let record = folder.join(name);
     let text = serde_json::to_string_pretty(&report).map_err(|error| Error::Data(error.to_string()))?;
-    store::write_atomically(&record, format!("{text}\n").as_bytes())?;
+    write_atomically(&record, format!("{text}\n").as_bytes())?;
     let picture = report::figure_folder(&study.root, tier).join("mutants.svg");
     figure::save_svg(&picture, figure::SIZE, |area| figure::draw_mutants(area, &report))?;
     println!("{}\n{}", record.display(), picture.display());

@@ -1,12 +1,13 @@
 //! Problems as JSON lines, one a line, written whole or not at all.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::base::error::{Error, Result};
+use crate::base::files::write_atomically;
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
 use crate::data::problem::Problem;
@@ -28,7 +29,7 @@ pub fn export(
 }
 
 pub fn write_problems(path: &Path, problems: &[Problem]) -> Result<()> {
-    write_atomic(path, &to_lines(path, problems)?)
+    write_atomically(path, &to_lines(path, problems)?)
 }
 
 pub fn read_problems(path: &Path) -> Result<Vec<Problem>> {
@@ -64,23 +65,4 @@ pub(crate) fn read_problem_lines(path: &Path, skip: usize) -> Result<Vec<Problem
         problems.push(problem);
     }
     Ok(problems)
-}
-
-/// Writes under a temporary name beside `path`, syncs, and renames: a reader never sees half.
-pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.partial", std::process::id()));
-    let partial = path.with_file_name(name);
-    let written = File::create(&partial).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let renamed = written.and_then(|()| std::fs::rename(&partial, path));
-    if renamed.is_err() {
-        // The first error is the one to report; a leftover that cannot be removed says nothing new.
-        let _ = std::fs::remove_file(&partial);
-    }
-    renamed.map_err(Error::io(path))
 }

@@ -23,7 +23,7 @@ mod synthesizer;
 pub use behavior::{BehaviorIndex, Fingerprint, domain_probes, shared_probes};
 pub use chain::{Chain, Topics, TypeGraph};
 pub use export::{export, read_problems, write_problems};
-pub(crate) use export::{read_problem_lines, to_lines, write_atomic};
+pub(crate) use export::{read_problem_lines, to_lines};
 pub use oracle::{FunctionId, Oracle, Outputs};
 pub use program::{Step, assemble};
 pub use prompt::prompt_text;

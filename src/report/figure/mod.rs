@@ -68,7 +68,7 @@ pub fn save_svg(
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
     }
-    crate::study::store::write_atomically(path, text.as_bytes())
+    crate::base::files::write_atomically(path, text.as_bytes())
 }
 
 /// How many seeds the estimates of a figure rest on, for its subtitle.

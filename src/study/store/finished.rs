@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::disk;
 use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
 use crate::base::error::{Error, Result};
+use crate::base::files::{canonical_json, hash_bytes, hash_file, parse_json, parse_lines, read_json};
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const METRICS: &str = "metrics.jsonl";
@@ -46,12 +46,12 @@ pub struct Record {
 
 impl Record {
     /// What [`Record::seal`] has to be.
-    pub(super) fn expected_seal(&self, path: &Path) -> Result<String> {
-        let mut value = disk::to_value(path, self)?;
+    pub(super) fn expected_seal(&self) -> Result<String> {
+        let mut value = serde_json::to_value(self)?;
         if let Some(fields) = value.as_object_mut() {
             fields.remove("seal");
         }
-        Ok(disk::hash_bytes(disk::canonical_json(&value).as_bytes()))
+        Ok(hash_bytes(canonical_json(value)))
     }
 }
 
@@ -70,13 +70,13 @@ impl FinishedRun {
         if !path.exists() {
             return Ok(None);
         }
-        let record: Record = disk::read_json(&path)?;
+        let record: Record = read_json(&path)?;
         if record.schema != SCHEMA_VERSION {
             let message =
                 format!("written with schema {}, this program reads {SCHEMA_VERSION}", record.schema);
             return Err(Error::damaged(path, message));
         }
-        if record.seal != record.expected_seal(&path)? {
+        if record.seal != record.expected_seal()? {
             return Err(damaged(&path));
         }
         let mut run = FinishedRun {
@@ -127,7 +127,7 @@ impl FinishedRun {
                 continue;
             }
             let path = self.folder.join(name);
-            let (sha256, bytes) = disk::hash_file(&path)?;
+            let (sha256, bytes) = hash_file(&path)?;
             if (FileDigest { sha256, bytes }) != *digest {
                 return Err(damaged(&path));
             }
@@ -136,20 +136,18 @@ impl FinishedRun {
     }
 
     fn read_config(&self) -> Result<RunSpec> {
-        let bytes = self.read_verified(CONFIG)?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Error::parse(self.folder.join(CONFIG), error.line(), error))
+        parse_json(&self.folder.join(CONFIG), &self.read_verified(CONFIG)?)
     }
 
     fn read_rows<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
-        disk::parse_lines(&self.folder.join(name), &self.read_verified(name)?)
+        parse_lines(&self.folder.join(name), &self.read_verified(name)?)
     }
 
     fn read_verified(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.folder.join(name);
         let bytes = fs::read(&path).map_err(Error::io(&path))?;
         match self.record.files.get(name) {
-            Some(digest) if digest.sha256 == disk::hash_bytes(&bytes) => Ok(bytes),
+            Some(digest) if digest.sha256 == hash_bytes(&bytes) => Ok(bytes),
             _ => Err(damaged(&path)),
         }
     }

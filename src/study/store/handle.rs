@@ -8,10 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::{self, UNFINISHED};
+use super::disk;
 use super::finished::{CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record};
 use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
 use crate::base::error::{Error, Result};
+use crate::base::files::{UNFINISHED, folder_of, hash_file, read_json, sync, to_lines, write_json};
 
 pub(super) const CHECKPOINT: &str = "checkpoint";
 const LOCK: &str = "lock";
@@ -83,7 +84,7 @@ impl Log {
             file.seek(SeekFrom::End(0)).map_err(Error::io(&path))?;
         }
         if let Some(seal) = seal
-            && (present < length || disk::hash_file(&path)?.0 != seal.sha256)
+            && (present < length || hash_file(&path)?.0 != seal.sha256)
         {
             return Err(broken_checkpoint(&path));
         }
@@ -92,11 +93,7 @@ impl Log {
 
     /// Appends whole lines. On an error (a full disk) the part that was written is cut off again.
     fn append<T: Serialize>(&mut self, rows: &[T]) -> Result<()> {
-        let mut text = Vec::new();
-        for row in rows {
-            serde_json::to_writer(&mut text, row).map_err(|error| Error::damaged(&self.path, error))?;
-            text.push(b'\n');
-        }
+        let text = to_lines(rows)?;
         if let Err(source) = self.file.write_all(&text) {
             // Best effort: if cutting fails too, the next process cuts at the checkpoint.
             let _ = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::End(0)));
@@ -184,8 +181,7 @@ impl RunHandle {
         write_folder(&path, |folder| {
             write(folder)?;
             let seal = CheckpointSeal { step, files: digests_below(folder)?, metrics, outcomes };
-            let seal = disk::to_value(&folder.join(SEAL), &seal)?;
-            disk::write_atomically(&folder.join(SEAL), format!("{seal:#}\n").as_bytes())
+            write_json(&folder.join(SEAL), &seal)
         })?;
         match self.checkpoint.replace(Checkpoint { step, again, path }) {
             Some(earlier) => disk::remove_if_there(&earlier.path),
@@ -224,9 +220,8 @@ impl RunHandle {
             files,
             seal: String::new(),
         };
-        record.seal = record.expected_seal(&path)?;
-        let value = disk::to_value(&path, &record)?;
-        disk::write_atomically(&path, format!("{value:#}\n").as_bytes())?;
+        record.seal = record.expected_seal()?;
+        write_json(&path, &record)?;
         disk::remove_if_there(&self.folder.join(CHECKPOINT))?;
         FinishedRun::open(&self.folder)?.ok_or_else(|| Error::RunStore {
             path: self.folder.clone(),
@@ -251,7 +246,7 @@ fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<(
         // Best effort: the error that matters is the one being reported.
         let _ = fs::remove_dir_all(&temporary);
     }
-    renamed.and_then(|()| disk::sync_parent(path))
+    renamed.and_then(|()| sync(folder_of(path)))
 }
 
 fn newest_checkpoint(parent: &Path) -> Result<Option<Checkpoint>> {
@@ -280,7 +275,7 @@ fn newest_checkpoint(parent: &Path) -> Result<Option<Checkpoint>> {
 
 fn verified_seal(checkpoint: &Checkpoint) -> Result<CheckpointSeal> {
     let path = checkpoint.path.join(SEAL);
-    let seal: CheckpointSeal = disk::read_json(&path)?;
+    let seal: CheckpointSeal = read_json(&path)?;
     if seal.step != checkpoint.step {
         return Err(broken_checkpoint(&path));
     }
@@ -294,7 +289,7 @@ fn verified_seal(checkpoint: &Checkpoint) -> Result<CheckpointSeal> {
 }
 
 fn digest(path: &Path) -> Result<FileDigest> {
-    let (sha256, bytes) = disk::hash_file(path)?;
+    let (sha256, bytes) = hash_file(path)?;
     Ok(FileDigest { sha256, bytes })
 }
 

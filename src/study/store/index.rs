@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::RunSpec;
 use super::disk;
 use super::finished::{CONFIG, FinishedRun, RECORD};
 use super::handle::{RunHandle, RunLock};
-use super::{RunSpec, disk::UNFINISHED};
 use crate::base::error::{Error, Result};
+use crate::base::files::{UNFINISHED, read_json, write_atomically, write_json};
 
 /// A folder of runs: `data/runs`, or committed records under `data/records/<tier>`.
 #[derive(Debug, Clone)]
@@ -159,7 +160,7 @@ fn export_run(run: &FinishedRun, to: &Path) -> Result<()> {
     for name in kept.chain([RECORD]) {
         let from = run.folder().join(name);
         let bytes = fs::read(&from).map_err(Error::io(&from))?;
-        disk::write_atomically(&target.join(name), &bytes)?;
+        write_atomically(&target.join(name), &bytes)?;
     }
     Ok(())
 }
@@ -167,15 +168,14 @@ fn export_run(run: &FinishedRun, to: &Path) -> Result<()> {
 /// The config is written before training. One that is already there must say the same.
 fn write_config(path: &Path, spec: &RunSpec) -> Result<()> {
     if path.exists() {
-        let found: RunSpec = disk::read_json(path)?;
+        let found: RunSpec = read_json(path)?;
         if found == *spec || found.hash() == spec.hash() {
             return Ok(());
         }
         let message = "holds other settings than its folder's name; remove the folder".to_owned();
         return Err(Error::RunStore { path: path.to_path_buf(), message });
     }
-    let value = disk::to_value(path, spec)?;
-    disk::write_atomically(path, format!("{value:#}\n").as_bytes())
+    write_json(path, spec)
 }
 
 /// Removes what an earlier process was killed in the middle of writing.

@@ -37,10 +37,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::error::{Error, Result};
+use crate::base::files;
 use crate::data::problem::Set;
 use crate::sandbox::verdict::CaseWord;
 
-pub use disk::write_atomically;
 pub use finished::{FileDigest, FinishedRun, Record};
 pub use handle::RunHandle;
 pub use index::{Begin, RunStore, gather};
@@ -80,7 +80,7 @@ impl RunSpec {
             "data_hash": self.data_hash,
             "parent": self.parent,
         });
-        disk::hash_bytes(disk::canonical_json(&covered).as_bytes())
+        files::hash_bytes(files::canonical_json(covered))
     }
 
     /// Name of the run's folder inside the arm's folder: `<seed>-<first 12 digits of the hash>`.

@@ -1,0 +1,157 @@
+//! Files that are whole or not there at all, their SHA-256, and JSON read with file and line of
+//! what is wrong. Everything that lasts is written through here.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::base::error::{Error, Result};
+
+/// Ends the names of files and folders that are not finished: whoever finds one after a kill may
+/// remove it.
+pub const UNFINISHED: &str = ".tmp";
+
+/// Writes `bytes` under a name that ends with [`UNFINISHED`], syncs, renames; folders that are missing
+/// are made. On an error (a full disk, say) `path` is as it was before and nothing else is left.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = folder_of(path);
+    fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    tempfile::Builder::new()
+        .prefix(&name)
+        .suffix(UNFINISHED)
+        .permissions(fs::Permissions::from_mode(0o666)) // less the umask, as any other file
+        .tempfile_in(folder)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            Ok(file.persist(path)?)
+        })
+        .map_err(Error::io(path))?;
+    sync(folder)
+}
+
+/// [`write_atomically`] of indented JSON that ends with a newline.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    // Through `Value`, whose keys are sorted: the fields of a file do not move with those of a struct.
+    write_atomically(path, format!("{:#}\n", serde_json::to_value(value)?).as_bytes())
+}
+
+/// Makes what was written to a file, or renamed and removed in a folder, durable.
+pub fn sync(path: &Path) -> Result<()> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(Error::io(path))
+}
+
+/// The folder `path` is in; the current one for a bare name.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub fn hash_bytes(bytes: impl AsRef<[u8]>) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+/// SHA-256 of a file and its length in bytes, read in pieces: a model may be large.
+pub fn hash_file(path: &Path) -> Result<(String, u64)> {
+    let mut hasher = Sha256::new();
+    let copied = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut hasher));
+    let bytes = copied.map_err(Error::io(path))?;
+    Ok((format!("{:x}", hasher.finalize()), bytes))
+}
+
+/// JSON with sorted keys and no spaces, whatever order `serde_json` was built to keep: equal values
+/// give equal bytes, and so equal hashes.
+pub fn canonical_json(mut value: Value) -> String {
+    value.sort_all_objects();
+    value.to_string()
+}
+
+/// Reads a file of one JSON value.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be read, [`Error::Parse`] naming the line that is wrong.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    parse_json(path, &fs::read(path).map_err(Error::io(path))?)
+}
+
+/// One JSON value from `bytes`; `path` is for the error.
+pub fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| Error::parse(path, error.line(), error))
+}
+
+/// One JSON value a line, each line ended.
+pub fn to_lines<T: Serialize>(rows: &[T]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut bytes, row)?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
+}
+
+/// What [`to_lines`] wrote; `path` is for the error. A last line without its newline is an error: it
+/// was cut short.
+pub fn parse_lines<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<Vec<T>> {
+    let parse = |(index, line): (usize, &[u8])| {
+        let line =
+            line.strip_suffix(b"\n").ok_or_else(|| Error::parse(path, index + 1, "the line is cut short"))?;
+        serde_json::from_slice(line).map_err(|error| Error::parse(path, index + 1, error))
+    };
+    bytes.split_inclusive(|byte| *byte == b'\n').enumerate().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_json_ignores_the_order_of_keys() {
+        let canonical = |text: &str| canonical_json(serde_json::from_str(text).unwrap());
+        let one = canonical(r#"{"b": [1, {"z": 1, "a": 0.5}], "a": "x\"y"}"#);
+        assert_eq!(one, canonical(r#"{"a":"x\"y","b":[1,{"a":0.5,"z":1}]}"#));
+        assert_eq!(one, r#"{"a":"x\"y","b":[1,{"a":0.5,"z":1}]}"#);
+    }
+
+    #[test]
+    fn a_line_cut_short_is_named() {
+        let path = Path::new("rows.jsonl");
+        assert_eq!(parse_lines::<u32>(path, b"1\n2\n").unwrap(), [1, 2]);
+        assert!(parse_lines::<u32>(path, b"").unwrap().is_empty());
+        let error = parse_lines::<u32>(path, b"1\n2").unwrap_err().to_string();
+        assert_eq!(error, "rows.jsonl:2: the line is cut short");
+        let error = parse_lines::<u32>(path, b"1\nx\n3\n").unwrap_err().to_string();
+        assert!(error.starts_with("rows.jsonl:2: "), "{error}");
+    }
+
+    #[test]
+    fn known_digest() {
+        // sha256("abc"), FIPS 180-2 appendix B.1.
+        assert!(hash_bytes(b"abc").starts_with("ba7816bf8f01cfea414140de5dae2223"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/abc");
+        write_atomically(&path, b"abc").unwrap();
+        assert_eq!(hash_file(&path).unwrap(), (hash_bytes(b"abc"), 3));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("value.json");
+        for value in [1, 2] {
+            write_json(&path, &value).unwrap();
+            assert_eq!(read_json::<u32>(&path).unwrap(), value);
+        }
+        // A folder cannot be replaced by a file: the rename fails at the very end.
+        fs::create_dir(folder.path().join("taken")).unwrap();
+        assert!(write_atomically(&folder.path().join("taken"), b"x").is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o600, 0o600);
+    }
+}
