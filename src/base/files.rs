@@ -86,6 +86,15 @@ pub fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| Error::parse(path, error.line(), error))
 }
 
+/// Reads a TOML file; errors as of [`read_json`].
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    toml::from_str(&text).map_err(|error| match error.span() {
+        Some(span) => Error::parse(path, 1 + text[..span.start].matches('\n').count(), error.message()),
+        None => Error::damaged(path, error.message()),
+    })
+}
+
 /// One JSON value a line, each line ended.
 pub fn to_lines<T: Serialize>(rows: &[T]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();

@@ -22,6 +22,8 @@ pub use tables::arms_table;
 
 /// Finished runs of one tier, as frames.
 pub struct Results {
+    /// The project's folder.
+    pub root: PathBuf,
     pub tier: String,
     /// Where the runs lie, from the project's folder on.
     pub store: PathBuf,
@@ -40,11 +42,19 @@ impl Results {
     pub fn open(root: &Path, tier: &str) -> Result<Results> {
         let trained = PathBuf::from("data/runs");
         let shipped = Path::new("data/records").join(tier);
-        for store in [&trained, &shipped] {
+        let earlier = Path::new("data/records/version1").join(tier);
+        for store in [&trained, &shipped, &earlier] {
             let runs = RunStore::read_only(root.join(store)).runs(tier)?;
             if !runs.is_empty() {
                 let (outcomes, metrics) = (frame::outcomes(&runs)?, frame::metrics(&runs)?);
-                return Ok(Results { tier: tier.to_owned(), store: store.clone(), runs, outcomes, metrics });
+                return Ok(Results {
+                    root: root.to_path_buf(),
+                    tier: tier.to_owned(),
+                    store: store.clone(),
+                    runs,
+                    outcomes,
+                    metrics,
+                });
             }
         }
         let message = format!("has no finished run of tier {tier}; `make figures TIER={tier}` trains them");

@@ -11,17 +11,17 @@ use crate::data::problem::Set;
 use crate::report::claims::Report;
 use crate::report::figure::Table;
 use crate::report::frame::{Bootstrap, Cell, Decode, Estimate, Quantity, Scores};
-use crate::study::arms::{self, Arm};
+use crate::study::arms::{Arm, Arms};
 use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, Prompts};
 
 /// The experimental design: one row an arm, with the columns `arm`, `parent`, `findings`, `about`.
-pub fn arms_table() -> Result<Table> {
-    let text = |cell: fn(&Arm) -> String| -> Vec<String> { arms::ARMS.iter().map(cell).collect() };
+pub fn arms_table(arms: &Arms) -> Result<Table> {
+    let text = |cell: fn(&Arm) -> String| -> Vec<String> { arms.all().iter().map(cell).collect() };
     Ok(Table::new(df!(
-        "arm" => text(|arm| arm.name.to_owned()),
-        "parent" => text(|arm| arm.parent.unwrap_or("").to_owned()),
-        "findings" => text(|arm| arm.findings.iter().map(u8::to_string).collect::<Vec<_>>().join(", ")),
-        "about" => text(|arm| arm.about.to_owned()),
+        "arm" => text(|arm| arm.name.clone()),
+        "parent" => text(|arm| arm.parent.clone().unwrap_or_default()),
+        "findings" => text(|arm| arm.findings.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
+        "about" => text(|arm| arm.about.clone()),
     )?))
 }
 
@@ -38,11 +38,15 @@ impl Results {
     /// # Errors
     /// `Error::Unknown` where there is no such finding.
     pub fn costs(&self, number: u8) -> Result<Table> {
-        let arms = arms::select(&format!("finding{number}"))?;
+        let arms = Arms::load(&self.root)?;
+        let arms = arms.select(&format!("finding{number}"))?;
         let costs: Vec<(&str, Vec<&Cost>)> = arms
             .iter()
             .map(|arm| {
-                (arm.name, self.runs_of(arm.name).into_iter().map(|run| &run.record.facts.cost).collect())
+                (
+                    arm.name.as_str(),
+                    self.runs_of(&arm.name).into_iter().map(|run| &run.record.facts.cost).collect(),
+                )
             })
             .filter(|(_, costs): &(&str, Vec<&Cost>)| !costs.is_empty())
             .collect();
@@ -67,14 +71,16 @@ impl Results {
     /// (`trained`), the rate on `unseen`, and the first minus the second (`gap`), each with its
     /// 95% interval.
     pub fn gaps(&self, number: u8, unseen: (Set, Prompts)) -> Result<Table> {
-        let arms = arms::select(&format!("finding{number}"))?;
+        let arms = Arms::load(&self.root)?;
+        let arms = arms.select(&format!("finding{number}"))?;
         gaps(&self.outcomes()?, &arms, unseen, &Bootstrap::standard()).map(Table::new)
     }
 
     /// Three pass rates of finding `number`'s arms on `set`, with 95% intervals: of one answer at
     /// temperature 1, of the likeliest answer, and of the better of four.
     pub fn rates(&self, number: u8, set: Set) -> Result<Table> {
-        let arms = arms::select(&format!("finding{number}"))?;
+        let arms = Arms::load(&self.root)?;
+        let arms = arms.select(&format!("finding{number}"))?;
         rates(&self.outcomes()?, &arms, set, &Bootstrap::standard()).map(Table::new)
     }
 
@@ -104,7 +110,7 @@ fn with_interval(estimate: &Estimate) -> String {
 
 /// The pass rate of `arm` when its training has ended.
 fn rate(arm: &Arm, set: Set, prompts: Prompts, decode: Decode) -> Quantity {
-    let (arm, stage) = (arm.name.to_owned(), FINAL_STAGE.to_owned());
+    let (arm, stage) = (arm.name.clone(), FINAL_STAGE.to_owned());
     Quantity::Rate(Cell { arm, stage, set, prompts, decode })
 }
 
@@ -148,7 +154,7 @@ fn estimates(
         let of_arm: std::result::Result<Vec<Estimate>, _> =
             quantities(arm).iter().map(|quantity| scores.estimate(quantity, bootstrap)).collect();
         if let Ok(of_arm) = of_arm {
-            rows.push((arm.name, of_arm));
+            rows.push((&arm.name, of_arm));
         }
     }
     if rows.is_empty() {
@@ -234,6 +240,10 @@ mod tests {
     use crate::report::frame;
     use crate::report::frame::tests::answers;
 
+    fn shipped_arms() -> Arms {
+        Arms::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
     #[test]
     fn a_gap_is_the_rate_on_trained_chains_minus_the_rate_on_unseen_ones() {
         let rows = [
@@ -242,7 +252,8 @@ mod tests {
         ]
         .concat();
         let outcomes = frame::outcomes_from_rows(&rows).unwrap();
-        let arms = arms::select("finding3").unwrap();
+        let design = shipped_arms();
+        let arms = design.select("finding3").unwrap();
         let target = (Set::CompositeB, Prompts::Train);
         let frame = gaps(&outcomes, &arms, target, &Bootstrap::standard()).unwrap();
         assert_eq!(frame.height(), 1, "arms without runs have no row");
@@ -260,7 +271,8 @@ mod tests {
     fn one_answer_the_likeliest_and_any_of_four_are_told_apart() {
         let outcomes =
             frame::outcomes_from_rows(&answers("sft-rl", 0, Set::CompositeB, &[4, 1, 0, 3])).unwrap();
-        let arms = arms::select("finding2").unwrap();
+        let design = shipped_arms();
+        let arms = design.select("finding2").unwrap();
         let frame = rates(&outcomes, &arms, Set::CompositeB, &Bootstrap::standard()).unwrap();
         for (name, expected) in
             [("one sample", "0.50 ["), ("likeliest answer", "0.50 ["), ("any of 4 samples", "0.75 [")]
@@ -321,8 +333,9 @@ mod tests {
 
     #[test]
     fn every_arm_is_in_the_table() {
-        let html = arms_table().unwrap().html();
-        assert!(arms::ARMS.iter().all(|arm| html.contains(arm.about)));
-        assert_eq!(html.matches("<tr>").count(), arms::ARMS.len() + 1);
+        let arms = shipped_arms();
+        let html = arms_table(&arms).unwrap().html();
+        assert!(arms.all().iter().all(|arm| html.contains(&arm.about)));
+        assert_eq!(html.matches("<tr>").count(), arms.all().len() + 1);
     }
 }

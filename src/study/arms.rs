@@ -1,34 +1,28 @@
-//! The arms of the study: one recipe each, trained over several seeds.
-//!
-//! An arm starts from its parent's weights at the same seed, so arms of one seed are paired. The
-//! table below is the whole experimental design; sizes and step counts are the tier's
-//! (`tier.rs`).
+//! The arms of the study, read from `data/arms.toml`: that file is the whole experimental design.
 
-use serde::Serialize;
+use std::path::Path;
+
+use itertools::Itertools;
+use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
+use crate::base::files::read_toml;
 
-/// What is trained, and on what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// What is trained, and on what: each variant is one method (`run.rs`). Atoms and composites of a
+/// recipe are [`super::Dataset::pool`]'s.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Recipe {
     /// Next-token prediction on the wild corpus.
     Pretrain,
-    /// Supervised fine-tuning on reference programs, `length` long.
-    Sft { pool: Pool, length: Length },
-    /// PPO on the prompts of `pool`, rewarded by the sandbox (or by a control's reward).
-    Rl { pool: Pool, reward: Reward },
+    /// Supervised fine-tuning on reference programs.
+    Sft { atoms: bool, composites: usize, length: Length },
+    /// PPO on the problems' prompts, rewarded by the sandbox (or by a control's reward).
+    Ppo { atoms: bool, composites: usize, reward: Reward },
 }
 
-/// Training problems: Atom_base or not, and the first `composites` chains of Composite_A's
-/// training part (so that smaller pools are contained in larger ones).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Pool {
-    pub atoms: bool,
-    pub composites: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// How long SFT is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Length {
     /// The common length of the arms of finding 1.
@@ -40,7 +34,8 @@ pub enum Length {
     More,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// What RL is rewarded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reward {
     /// 1 if all hidden cases pass, else 0.
@@ -51,165 +46,108 @@ pub enum Reward {
     Format,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// One entry of the design: a recipe, trained over several seeds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Arm {
-    pub name: &'static str,
-    pub parent: Option<&'static str>,
+    /// Lower-case letters, digits and hyphens.
+    pub name: String,
+    /// The arm whose model it starts from, at the same seed.
+    pub parent: Option<String>,
     pub recipe: Recipe,
     /// Findings that need the arm.
-    pub findings: &'static [u8],
-    pub about: &'static str,
+    #[serde(default)]
+    pub findings: Vec<u32>,
+    pub about: String,
 }
 
-/// What findings 2 and 3 train on: SFT and RL alike. Not fewer chains: SFT knows 64 by heart within
-/// some tens of steps, and what is known by heart gives RL nothing to learn from
-/// (`docs/regime.md`, attempt 3).
-pub const MIXED: Pool = Pool { atoms: true, composites: 256 };
-
-/// How many training chains the questions about training chains are drawn from, for every arm: the
-/// first ones, which all arms with 64 chains or more have trained on.
-pub const ASKED_TRAINING_CHAINS: usize = 64;
-
-const fn sft(pool: Pool) -> Recipe {
-    Recipe::Sft { pool, length: Length::Full }
+/// All arms, parents before their children.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arms {
+    #[serde(rename = "arm")]
+    arms: Vec<Arm>,
 }
 
-pub const ARMS: [Arm; 13] = [
-    Arm {
-        name: "base",
-        parent: None,
-        recipe: Recipe::Pretrain,
-        findings: &[1, 2, 3],
-        about: "pretrained on wild code only",
-    },
-    Arm {
-        name: "sft-atoms",
-        parent: Some("base"),
-        recipe: sft(Pool { atoms: true, composites: 0 }),
-        findings: &[1],
-        about: "SFT on atoms only",
-    },
-    Arm {
-        name: "sft-composites",
-        parent: Some("base"),
-        recipe: sft(Pool { atoms: false, composites: 256 }),
-        findings: &[1],
-        about: "SFT on 256 composites only",
-    },
-    Arm {
-        name: "sft-mix-4",
-        parent: Some("base"),
-        recipe: sft(Pool { atoms: true, composites: 4 }),
-        findings: &[1],
-        about: "SFT on atoms and 4 composites",
-    },
-    Arm {
-        name: "sft-mix-16",
-        parent: Some("base"),
-        recipe: sft(Pool { atoms: true, composites: 16 }),
-        findings: &[1],
-        about: "SFT on atoms and 16 composites",
-    },
-    Arm {
-        name: "sft-mix-64",
-        parent: Some("base"),
-        recipe: sft(Pool { atoms: true, composites: 64 }),
-        findings: &[1],
-        about: "SFT on atoms and 64 composites",
-    },
-    Arm {
-        name: "sft-mix-256",
-        parent: Some("base"),
-        recipe: sft(Pool { atoms: true, composites: 256 }),
-        findings: &[1],
-        about: "SFT on atoms and 256 composites",
-    },
-    Arm {
-        name: "sft-start",
-        parent: Some("base"),
-        recipe: Recipe::Sft { pool: MIXED, length: Length::Start },
-        findings: &[2, 3],
-        about: "SFT on atoms and 256 composites, stopped early: where RL starts",
-    },
-    Arm {
-        name: "sft-more",
-        parent: Some("sft-start"),
-        recipe: Recipe::Sft { pool: MIXED, length: Length::More },
-        findings: &[2, 3],
-        about: "control: SFT continued on the same prompts, as many samples as RL",
-    },
-    Arm {
-        name: "sft-rl",
-        parent: Some("sft-start"),
-        recipe: Recipe::Rl { pool: MIXED, reward: Reward::Tests },
-        findings: &[2],
-        about: "SFT, then RL on the same prompts",
-    },
-    Arm {
-        name: "rl-base",
-        parent: Some("base"),
-        recipe: Recipe::Rl { pool: MIXED, reward: Reward::Tests },
-        findings: &[3],
-        about: "RL from the base model, no SFT, on the same prompts",
-    },
-    Arm {
-        name: "rl-shuffled",
-        parent: Some("sft-start"),
-        recipe: Recipe::Rl { pool: MIXED, reward: Reward::Shuffled },
-        findings: &[],
-        about: "negative control: SFT, then RL with shuffled rewards",
-    },
-    Arm {
-        name: "rl-format",
-        parent: Some("sft-start"),
-        recipe: Recipe::Rl { pool: MIXED, reward: Reward::Format },
-        findings: &[],
-        about: "negative control: SFT, then RL rewarded for any answer that runs",
-    },
-];
-
-/// The arm called `name`.
-pub fn arm(name: &str) -> Result<&'static Arm> {
-    ARMS.iter().find(|arm| arm.name == name).ok_or_else(|| Error::Unknown {
-        kind: "arm or finding",
-        name: name.to_owned(),
-        known: known_names(),
-    })
-}
-
-/// The arms that `name` stands for, parents first: an arm's name, `finding1` to `finding3`,
-/// `study` (the arms of all three findings) or `controls`.
-pub fn select(name: &str) -> Result<Vec<&'static Arm>> {
-    let finding = name.strip_prefix("finding").and_then(|digits| digits.parse::<u8>().ok());
-    match (name, finding) {
-        ("study", _) => Ok(ARMS.iter().filter(|arm| !arm.findings.is_empty()).collect()),
-        ("controls", _) => Ok(ARMS.iter().filter(|arm| arm.findings.is_empty()).collect()),
-        (_, Some(number @ 1..=3)) => Ok(ARMS.iter().filter(|arm| arm.findings.contains(&number)).collect()),
-        _ => Ok(vec![arm(name)?]),
+impl Arms {
+    /// Reads `data/arms.toml` of the project at `root`.
+    ///
+    /// # Errors
+    /// Naming the file, and the line or the arm that is wrong.
+    pub fn load(root: &Path) -> Result<Arms> {
+        let path = root.join("data/arms.toml");
+        let arms: Arms = read_toml(&path)?;
+        for (index, arm) in arms.arms.iter().enumerate() {
+            let above = |name: &str| arms.arms[..index].iter().any(|earlier| earlier.name == name);
+            let wrong =
+                |message: String| Err(Error::damaged(&path, format!("arm `{}`: {message}", arm.name)));
+            if above(&arm.name) {
+                return wrong("there is another arm of this name".to_owned());
+            }
+            match (&arm.recipe, &arm.parent) {
+                (_, Some(parent)) if !above(parent) => {
+                    return wrong(format!("no arm `{parent}` stands above it"));
+                }
+                (Recipe::Ppo { .. }, None) => return wrong("RL needs a parent to start from".to_owned()),
+                _ => {}
+            }
+        }
+        Ok(arms)
     }
-}
 
-fn known_names() -> String {
-    let names: Vec<&str> = ARMS.iter().map(|arm| arm.name).collect();
-    format!("{}, finding1, finding2, finding3, study, controls", names.join(", "))
+    /// All of them, in the order of the file.
+    pub fn all(&self) -> &[Arm] {
+        &self.arms
+    }
+
+    /// The arm called `name`.
+    pub fn arm(&self, name: &str) -> Result<&Arm> {
+        self.arms.iter().find(|arm| arm.name == name).ok_or_else(|| Error::Unknown {
+            kind: "arm or finding",
+            name: name.to_owned(),
+            known: self.known_names(),
+        })
+    }
+
+    /// The arms that `name` stands for, parents first: an arm's name, `finding1` and so on, `study` (the
+    /// arms of all findings) or `controls` (those of none).
+    pub fn select(&self, name: &str) -> Result<Vec<&Arm>> {
+        let finding = name.strip_prefix("finding").and_then(|digits| digits.parse().ok());
+        let chosen: Vec<&Arm> = match (name, finding) {
+            ("study", _) => self.arms.iter().filter(|arm| !arm.findings.is_empty()).collect(),
+            ("controls", _) => self.arms.iter().filter(|arm| arm.findings.is_empty()).collect(),
+            (_, Some(number)) => self.arms.iter().filter(|arm| arm.findings.contains(&number)).collect(),
+            _ => Vec::new(),
+        };
+        if chosen.is_empty() { Ok(vec![self.arm(name)?]) } else { Ok(chosen) }
+    }
+
+    fn known_names(&self) -> String {
+        let findings = self.arms.iter().flat_map(|arm| &arm.findings).sorted().dedup();
+        let names = self.arms.iter().map(|arm| arm.name.clone());
+        let groups = ["study".to_owned(), "controls".to_owned()];
+        names.chain(findings.map(|number| format!("finding{number}"))).chain(groups).join(", ")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn parents_come_before_their_children() {
-        for (index, arm) in ARMS.iter().enumerate() {
-            if let Some(parent) = arm.parent {
-                assert!(ARMS[..index].iter().any(|earlier| earlier.name == parent), "{}", arm.name);
-            }
-        }
+    fn shipped() -> Arms {
+        Arms::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    fn loaded(text: &str) -> Result<Arms> {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("data")).unwrap();
+        std::fs::write(root.path().join("data/arms.toml"), text).unwrap();
+        Arms::load(root.path())
     }
 
     #[test]
     fn an_unknown_arm_is_named_with_the_known_ones() {
-        let message = select("sft-atom").unwrap_err().to_string();
+        let message = shipped().select("sft-atom").unwrap_err().to_string();
         assert!(
             message.contains("`sft-atom`") && message.contains("sft-atoms") && message.contains("finding3")
         );
@@ -217,9 +155,30 @@ mod tests {
 
     #[test]
     fn a_finding_brings_the_arms_it_compares() {
-        let names = |name: &str| select(name).unwrap().iter().map(|arm| arm.name).collect::<Vec<_>>();
+        let arms = shipped();
+        let names = |name: &str| arms.select(name).unwrap().iter().map(|arm| arm.name.as_str()).collect_vec();
         assert_eq!(names("finding2"), ["base", "sft-start", "sft-more", "sft-rl"]);
         assert_eq!(names("sft-atoms"), ["sft-atoms"]);
-        assert!(select("finding4").is_err());
+        assert_eq!(names("controls"), ["rl-shuffled", "rl-format"]);
+        assert_eq!(names("study").len(), 11);
+        assert!(arms.select("finding4").is_err());
+    }
+
+    #[test]
+    fn an_arm_that_cannot_be_is_named() {
+        let base = "[[arm]]\nname = \"base\"\nabout = \"\"\nrecipe = \"pretrain\"\n";
+        assert_eq!(loaded(base).unwrap().all().len(), 1);
+        let orphan = base.to_owned() + "parent = \"nobody\"\n";
+        let rl = "[[arm]]\nname = \"rl\"\nabout = \"\"\nrecipe.ppo = { atoms = true, composites = 1, reward = \"tests\" }\n";
+        for (text, said) in [
+            (orphan.as_str(), "no arm `nobody` stands above it"),
+            (&base.repeat(2), "another arm of this name"),
+            (rl, "needs a parent"),
+            (&rl.replace("tests", "praise"), "arms.toml:4: unknown variant `praise`"),
+            (&rl.replace("composites", "chains"), "arms.toml:4: unknown field `chains`"),
+        ] {
+            let message = loaded(text).unwrap_err().to_string();
+            assert!(message.contains(said), "{message}");
+        }
     }
 }

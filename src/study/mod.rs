@@ -4,7 +4,7 @@
 //! # fn main() -> sft_vs_rl::Result<()> {
 //! use sft_vs_rl::study::{Options, Study};
 //! let study = Study::open(&Options::here("quick")?)?;
-//! let run = study.run(sft_vs_rl::study::arms::arm("sft-rl")?, 0)?; // trains base and sft-start first
+//! let run = study.run(study.arms.arm("sft-rl")?, 0)?; // trains base and sft-start first
 //! println!("{} outcomes", run.outcomes()?.len());
 //! # Ok(())
 //! # }
@@ -29,13 +29,17 @@ use crate::base::error::{Error, Result};
 use crate::data::catalog::Catalog;
 use crate::model::{Decoder, Kernels};
 use crate::sandbox::{Sandbox, SandboxConfig};
-use crate::study::arms::{Arm, Length, Recipe, arm};
+use crate::study::arms::{Arm, Arms, Length, Recipe};
 use crate::study::evaluate::{Question, questions};
 use crate::study::store::{Begin, FinishedRun, RunSpec, RunStore};
 use crate::study::tier::Tier;
 use crate::train::reward::{Court, KnownVerdicts};
 
 pub use dataset::Dataset;
+
+/// How many training chains the questions about training chains are drawn from, for every arm: the
+/// first ones, which all arms with 64 chains or more have trained on.
+const ASKED_TRAINING_CHAINS: usize = 64;
 
 /// How long a run waits for another process that works on the same run.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -74,6 +78,7 @@ pub fn project_root() -> PathBuf {
 pub struct Study {
     pub tier: Tier,
     pub root: PathBuf,
+    pub arms: Arms,
     pub catalog: Catalog,
     pub dataset: Dataset,
     pub sandbox: Sandbox,
@@ -92,6 +97,7 @@ impl Study {
         Ok(Study {
             tier: options.tier.clone(),
             root: options.root.clone(),
+            arms: Arms::load(&options.root)?,
             catalog,
             dataset,
             sandbox,
@@ -104,7 +110,7 @@ impl Study {
 
     /// The finished run of `arm` at `seed`: from the store, or trained now (its parents first).
     pub fn run(&self, arm: &Arm, seed: u64) -> Result<FinishedRun> {
-        let parent = arm.parent.map(|name| self.run(arms::arm(name)?, seed)).transpose()?;
+        let parent = arm.parent.as_ref().map(|name| self.run(self.arms.arm(name)?, seed)).transpose()?;
         let spec = self.spec(arm, seed, parent.as_ref())?;
         match self.store.begin_waiting(&spec, PATIENCE)? {
             Begin::Complete(run) => Ok(*run),
@@ -121,17 +127,17 @@ impl Study {
                 "steps": tier.pretrain_steps, "documents_per_step": tier.documents_per_step,
             }),
             Recipe::Sft { .. } => serde_json::json!({ "sft": tier.sft, "steps": self.steps(arm) }),
-            Recipe::Rl { .. } => serde_json::json!({ "ppo": tier.ppo, "steps": self.steps(arm) }),
+            Recipe::Ppo { .. } => serde_json::json!({ "ppo": tier.ppo, "steps": self.steps(arm) }),
         };
         let config = serde_json::json!({
             "recipe": arm.recipe,
             "training": training,
             "eval": tier.eval,
             "stages": self.stages(arm),
-            "kernels": format!("{:?}", self.kernels),
+            "kernels": kernels_name(self.kernels),
         });
         Ok(RunSpec {
-            arm: arm.name.to_owned(),
+            arm: arm.name.clone(),
             seed,
             tier: tier.name.clone(),
             config,
@@ -147,7 +153,7 @@ impl Study {
             Recipe::Sft { length: Length::Full, .. } => self.tier.sft_steps,
             Recipe::Sft { length: Length::Start, .. } => self.tier.start_steps,
             Recipe::Sft { length: Length::More, .. } => self.tier.more_steps(),
-            Recipe::Rl { .. } => self.tier.rl_steps,
+            Recipe::Ppo { .. } => self.tier.rl_steps,
         }
     }
 
@@ -165,7 +171,7 @@ impl Study {
 
     /// The questions of every evaluation, the same for all arms.
     pub fn questions(&self) -> Vec<Question<'_>> {
-        let (_, trained_on) = self.dataset.pool(false, arms::ASKED_TRAINING_CHAINS);
+        let (_, trained_on) = self.dataset.pool(false, ASKED_TRAINING_CHAINS);
         questions(&self.dataset.splits, &trained_on, &self.tier.eval)
     }
 
@@ -183,17 +189,21 @@ impl Study {
         Decoder::load(&folder, &self.device, self.kernels)
     }
 
-    /// What results depend on besides settings, for the record.
-    fn versions(&self) -> BTreeMap<String, String> {
+    /// What results were made with and on, for the record.
+    fn environment(&self) -> BTreeMap<String, String> {
         BTreeMap::from([
             ("sft-vs-rl".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("candle".to_owned(), "0.11.1".to_owned()),
             ("device".to_owned(), device::describe(&self.device)),
+            ("threads".to_owned(), rayon::current_num_threads().to_string()),
         ])
     }
 }
 
-/// Looks an arm up by name and runs it: for notebooks.
-pub fn run_named(study: &Study, name: &str, seed: u64) -> Result<FinishedRun> {
-    study.run(arm(name)?, seed)
+/// As hashes and records name them.
+fn kernels_name(kernels: Kernels) -> &'static str {
+    match kernels {
+        Kernels::Fused => "fused",
+        Kernels::Composed => "composed",
+    }
 }

@@ -17,7 +17,7 @@ use crate::base::seed::Seed;
 use crate::data::corpus::Corpus;
 use crate::data::problem::Problem;
 use crate::model::{Decoder, Kernels, ValueHead};
-use crate::study::arms::{Arm, Length, Pool, Recipe, Reward};
+use crate::study::arms::{Arm, Length, Recipe, Reward};
 use crate::study::evaluate::evaluate;
 use crate::study::memory;
 use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
@@ -58,7 +58,7 @@ pub(super) fn train(
     let (mut state, first) = start(study, arm, seed, parent, &handle)?;
     let steps = study.steps(arm);
     let stages = study.stages(arm);
-    let mut progress = Progress::new(arm.name, steps);
+    let mut progress = Progress::new(&arm.name, steps);
     let mut trainer = Trainer::new(study, arm, parent)?;
 
     let sweep = matches!(arm.recipe, Recipe::Sft { length: Length::More, .. });
@@ -71,7 +71,7 @@ pub(super) fn train(
 
     // ---- segments between checkpoints; evaluations fall on their ends ----
     let every = match arm.recipe {
-        Recipe::Rl { .. } => study.tier.checkpoint_every.div_ceil(10),
+        Recipe::Ppo { .. } => study.tier.checkpoint_every.div_ceil(10),
         _ => study.tier.checkpoint_every,
     };
     let mut step = first;
@@ -103,7 +103,7 @@ pub(super) fn train(
         cost: state.cost,
         isolation: serde_json::to_value(study.sandbox.isolation())
             .map_err(|error| Error::Data(error.to_string()))?,
-        versions: study.versions(),
+        environment: study.environment(),
         weights_hash: state.model.weights_hash()?,
     };
     let run = handle.finish(facts, &rows, |folder| {
@@ -119,8 +119,8 @@ pub(super) fn train(
 fn stage_name(study: &Study, arm: &Arm, step: usize) -> String {
     let tier = &study.tier;
     match arm.recipe {
-        Recipe::Sft { pool, length: Length::More } => {
-            let (atoms, composites) = study.dataset.pool(pool.atoms, pool.composites);
+        Recipe::Sft { atoms, composites, length: Length::More } => {
+            let (atoms, composites) = study.dataset.pool(atoms, composites);
             let samples = (tier.start_steps + step) * tier.sft.batch_size;
             format!("epoch-{}", (samples as f64 / (atoms.len() + composites.len()) as f64).round())
         }
@@ -138,7 +138,7 @@ fn stream_name(arm: &Arm) -> &'static str {
     match arm.recipe {
         Recipe::Pretrain => "pretrain",
         Recipe::Sft { .. } => "sft",
-        Recipe::Rl { .. } => "rl",
+        Recipe::Ppo { .. } => "rl",
     }
 }
 
@@ -163,11 +163,11 @@ fn start(
     let settings = match arm.recipe {
         Recipe::Pretrain => &tier.pretrain.optimizer,
         Recipe::Sft { .. } => &tier.sft.optimizer,
-        Recipe::Rl { .. } => &tier.ppo.optimizer,
+        Recipe::Ppo { .. } => &tier.ppo.optimizer,
     };
     let mut optimizer = AdamW::new(model.variables(), settings.clone())?;
     let mut critic = match arm.recipe {
-        Recipe::Rl { .. } => {
+        Recipe::Ppo { .. } => {
             let head = ValueHead::new(model.config().hidden_size, &study.device)?;
             let optimizer = AdamW::new(head.variables(), tier.ppo.value_optimizer.clone())?;
             Some((head, optimizer))
@@ -224,12 +224,12 @@ impl<'a> Trainer<'a> {
                 );
                 Ok(Trainer::Pretrain { study, corpus })
             }
-            Recipe::Sft { pool, length } => {
+            Recipe::Sft { atoms, composites, length } => {
                 let offset = if length == Length::More { study.tier.start_steps } else { 0 };
-                Ok(Trainer::Sft { study, mixture: mixture(study, pool)?, offset })
+                Ok(Trainer::Sft { study, mixture: mixture(study, atoms, composites)?, offset })
             }
-            Recipe::Rl { pool, reward } => {
-                let (atoms, composites) = study.dataset.pool(pool.atoms, pool.composites);
+            Recipe::Ppo { atoms, composites, reward } => {
+                let (atoms, composites) = study.dataset.pool(atoms, composites);
                 let problems: Vec<&Problem> = atoms.into_iter().chain(composites).collect();
                 let mut tasks = Vec::new();
                 for (index, problem) in problems.iter().enumerate() {
@@ -329,8 +329,8 @@ impl<'a> Trainer<'a> {
 
 /// Atoms and composites in equal shares where both are there, whatever their numbers: else a
 /// handful of composites would drown among the atoms.
-fn mixture(study: &Study, pool: Pool) -> Result<Mixture> {
-    let (atoms, composites) = study.dataset.pool(pool.atoms, pool.composites);
+fn mixture(study: &Study, atoms: bool, composites: usize) -> Result<Mixture> {
+    let (atoms, composites) = study.dataset.pool(atoms, composites);
     let pool = |name: &str, problems: Vec<&Problem>| -> Result<sft::Pool> {
         let mut examples = Vec::new();
         for problem in problems {

@@ -18,7 +18,6 @@ use sft_vs_rl::report::frame::pass_at_k;
 use sft_vs_rl::report::{self, Results};
 use sft_vs_rl::sandbox::verdict::CaseWord;
 use sft_vs_rl::sandbox::{Sandbox, SandboxConfig};
-use sft_vs_rl::study::arms;
 use sft_vs_rl::study::evaluate::{EvalConfig, Question, evaluate};
 use sft_vs_rl::study::memory;
 use sft_vs_rl::study::store::{Prompts, RunStore};
@@ -135,7 +134,7 @@ pub fn study(study: &Study, seeds: &[u64]) -> Result<bool> {
         expected_memory(tier)
     );
     for seed in seeds {
-        for arm in arms::select("study")? {
+        for arm in study.arms.select("study")? {
             study.run(arm, *seed)?;
         }
     }

@@ -10,7 +10,7 @@ use sft_vs_rl::Result;
 use sft_vs_rl::base::device;
 use sft_vs_rl::model::Kernels;
 use sft_vs_rl::sandbox::{self, IsolationLevel, Sandbox, SandboxConfig};
-use sft_vs_rl::study::arms;
+use sft_vs_rl::study::arms::Arms;
 use sft_vs_rl::study::tier::Tier;
 use sft_vs_rl::study::{Options, Study, project_root};
 
@@ -149,10 +149,11 @@ fn dispatch(cli: Cli) -> Result<bool> {
             if mutants.mutants { commands::audit_mutants(&study, &mutants) } else { commands::audit(&study) }
         }
         Command::Run { what, study, seed, resume: _ } => {
-            let arms = arms::select(&what)?;
+            // Before the sandbox starts: a wrong name is said at once.
+            Arms::load(&project_root())?.select(&what)?;
             let study = study.open(sandbox_config)?;
             eprintln!("tier {}: {}", study.tier.name, commands::expected_memory(&study.tier));
-            for arm in arms {
+            for arm in study.arms.select(&what)? {
                 let run = study.run(arm, seed)?;
                 println!("{} seed {seed}: {}", arm.name, run.folder().display());
             }

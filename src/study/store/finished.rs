@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
+use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION, folder_name, version1};
 use crate::base::error::{Error, Result};
 use crate::base::files::{canonical_json, hash_bytes, hash_file, parse_json, parse_lines, read_json};
 
@@ -44,15 +44,12 @@ pub struct Record {
     pub seal: String,
 }
 
-impl Record {
-    /// What [`Record::seal`] has to be.
-    pub(super) fn expected_seal(&self) -> Result<String> {
-        let mut value = serde_json::to_value(self)?;
-        if let Some(fields) = value.as_object_mut() {
-            fields.remove("seal");
-        }
-        Ok(hash_bytes(canonical_json(value)))
+/// What the seal of a record must be: SHA-256 of its JSON without the seal, keys sorted.
+pub(super) fn seal_of(mut record: Value) -> String {
+    if let Some(fields) = record.as_object_mut() {
+        fields.remove("seal");
     }
+    hash_bytes(canonical_json(record))
 }
 
 /// A complete run on disk.
@@ -70,47 +67,53 @@ impl FinishedRun {
         if !path.exists() {
             return Ok(None);
         }
-        let record: Record = read_json(&path)?;
-        if record.schema != SCHEMA_VERSION {
-            let message =
-                format!("written with schema {}, this program reads {SCHEMA_VERSION}", record.schema);
-            return Err(Error::damaged(path, message));
-        }
-        if record.seal != record.expected_seal()? {
+        let value: Value = read_json(&path)?;
+        if value["seal"] != seal_of(value.clone()) {
             return Err(damaged(&path));
         }
-        let mut run = FinishedRun {
-            folder: folder.to_path_buf(),
-            spec: RunSpec {
-                arm: record.arm.clone(),
-                seed: record.seed,
-                tier: record.tier.clone(),
-                config: serde_json::Value::Null,
-                data_hash: String::new(),
-                parent: record.parent.clone(),
-            },
-            record,
+        let parse = |error| Error::damaged(&path, error);
+        let record: Record = match value["schema"].as_u64() {
+            Some(1) => version1::record(value).map_err(parse)?,
+            Some(2) => serde_json::from_value(value).map_err(parse)?,
+            other => {
+                let found = other.map_or("none".to_owned(), |schema| schema.to_string());
+                let message =
+                    format!("written with schema {found}, this program reads 1 and {SCHEMA_VERSION}");
+                return Err(Error::damaged(path, message));
+            }
         };
-        run.spec = run.read_config()?;
-        let named = run.spec.folder_name();
-        if run.spec.hash() != run.record.hash || !folder.ends_with(&named) {
-            let message =
-                format!("does not belong in this folder: its settings give {}/{named}", run.spec.arm);
-            return Err(Error::RunStore { path: folder.join(CONFIG), message });
+        let config = folder.join(CONFIG);
+        let bytes = read_verified(&config, record.files.get(CONFIG))?;
+        let (spec, hash) = match record.schema {
+            1 => version1::spec(&config, &bytes)?,
+            _ => {
+                let spec: RunSpec = parse_json(&config, &bytes)?;
+                let hash = spec.hash();
+                (spec, hash)
+            }
+        };
+        let named = folder_name(spec.seed, &hash);
+        if hash != record.hash || !folder.ends_with(&named) {
+            let message = format!("does not belong in this folder: its settings give {}/{named}", spec.arm);
+            return Err(Error::RunStore { path: config, message });
         }
-        Ok(Some(run))
+        Ok(Some(FinishedRun { folder: folder.to_path_buf(), spec, record }))
     }
 
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
+    /// What training logged, step by step.
     pub fn metrics(&self) -> Result<Vec<MetricRow>> {
-        self.read_rows(METRICS)
+        let (path, bytes) = self.read(METRICS)?;
+        if self.record.schema == 1 { version1::metrics(&path, &bytes) } else { parse_lines(&path, &bytes) }
     }
 
+    /// Every evaluation, problem by problem.
     pub fn outcomes(&self) -> Result<Vec<OutcomeRow>> {
-        self.read_rows(OUTCOMES)
+        let (path, bytes) = self.read(OUTCOMES)?;
+        if self.record.schema == 1 { version1::outcomes(&path, &bytes) } else { parse_lines(&path, &bytes) }
     }
 
     /// The trained model's folder; `None` in a run that was exported without it.
@@ -135,21 +138,18 @@ impl FinishedRun {
         Ok(())
     }
 
-    fn read_config(&self) -> Result<RunSpec> {
-        parse_json(&self.folder.join(CONFIG), &self.read_verified(CONFIG)?)
-    }
-
-    fn read_rows<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
-        parse_lines(&self.folder.join(name), &self.read_verified(name)?)
-    }
-
-    fn read_verified(&self, name: &str) -> Result<Vec<u8>> {
+    fn read(&self, name: &str) -> Result<(PathBuf, Vec<u8>)> {
         let path = self.folder.join(name);
-        let bytes = fs::read(&path).map_err(Error::io(&path))?;
-        match self.record.files.get(name) {
-            Some(digest) if digest.sha256 == hash_bytes(&bytes) => Ok(bytes),
-            _ => Err(damaged(&path)),
-        }
+        let bytes = read_verified(&path, self.record.files.get(name))?;
+        Ok((path, bytes))
+    }
+}
+
+fn read_verified(path: &Path, digest: Option<&FileDigest>) -> Result<Vec<u8>> {
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    match digest {
+        Some(digest) if digest.sha256 == hash_bytes(&bytes) => Ok(bytes),
+        _ => Err(damaged(path)),
     }
 }
 

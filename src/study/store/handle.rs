@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::disk;
-use super::finished::{CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record};
+use super::finished::{CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record, seal_of};
 use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
 use crate::base::error::{Error, Result};
 use crate::base::files::{UNFINISHED, folder_of, hash_file, read_json, sync, to_lines, write_json};
@@ -220,7 +220,7 @@ impl RunHandle {
             files,
             seal: String::new(),
         };
-        record.seal = record.expected_seal()?;
+        record.seal = seal_of(serde_json::to_value(&record)?);
         write_json(&path, &record)?;
         disk::remove_if_there(&self.folder.join(CHECKPOINT))?;
         FinishedRun::open(&self.folder)?.ok_or_else(|| Error::RunStore {

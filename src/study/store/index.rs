@@ -125,6 +125,9 @@ pub fn gather(stores: &[RunStore], tier: &str) -> Result<Vec<FinishedRun>> {
     for store in stores {
         all.extend(store.all_runs()?.into_iter().filter(|run| run.record.tier == tier));
     }
+    // Nor do two versions of the study meet.
+    let newest = all.iter().map(|run| run.record.schema).max();
+    all.retain(|run| Some(run.record.schema) == newest);
     let known: BTreeSet<&str> = all.iter().map(|run| run.record.hash.as_str()).collect();
     let mut chosen: BTreeMap<(&str, u64), &FinishedRun> = BTreeMap::new();
     // Each pass settles one more generation: the base, what starts from it, and so on.

@@ -21,7 +21,9 @@
 //! - resuming cuts the two logs back to where they stood at the checkpoint, so that a resumed run
 //!   leaves the same bytes as an uninterrupted one;
 //! - every file of a complete run is listed in `record.json` with its SHA-256, the record seals
-//!   itself, and readers check both.
+//!   itself, and readers check both. Seals are of the JSON that was written, not of today's structs:
+//!   a field that is added later, with a default, voids no record;
+//! - records of version 1 are read by types of their own (`version1.rs`), for as long as they are kept.
 
 mod disk;
 mod finished;
@@ -29,11 +31,11 @@ mod handle;
 mod index;
 #[cfg(test)]
 mod tests;
+mod version1;
 
 use std::collections::BTreeMap;
-use std::ops::AddAssign;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::base::error::{Error, Result};
@@ -46,7 +48,7 @@ pub use handle::RunHandle;
 pub use index::{Begin, RunStore, gather};
 
 /// Part of every run's hash: raise it when the meaning of a stored field changes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The stage of an arm's last evaluation.
 pub const FINAL_STAGE: &str = "final";
@@ -85,7 +87,7 @@ impl RunSpec {
 
     /// Name of the run's folder inside the arm's folder: `<seed>-<first 12 digits of the hash>`.
     pub fn folder_name(&self) -> String {
-        format!("{}-{}", self.seed, &self.hash()[..12])
+        folder_name(self.seed, &self.hash())
     }
 
     fn check(&self) -> Result<()> {
@@ -104,6 +106,10 @@ impl RunSpec {
         }
         Ok(())
     }
+}
+
+fn folder_name(seed: u64, hash: &str) -> String {
+    format!("{seed}-{}", &hash[..12])
 }
 
 /// Which paraphrases of its problems an evaluation asked with.
@@ -132,7 +138,7 @@ pub struct MetricRow {
     /// `pretrain`, `sft` or `rl`.
     pub stage: String,
     pub step: usize,
-    #[serde(with = "null_for_nan")]
+    #[serde(deserialize_with = "nan_for_null")]
     pub values: BTreeMap<String, f64>,
 }
 
@@ -171,42 +177,21 @@ pub struct Cost {
     pub seconds: f64,
 }
 
-impl AddAssign for Cost {
-    fn add_assign(&mut self, other: Cost) {
-        self.tokens_trained += other.tokens_trained;
-        self.tokens_sampled += other.tokens_sampled;
-        self.verifier_calls += other.verifier_calls;
-        self.flops += other.flops;
-        self.seconds += other.seconds;
-    }
-}
-
 /// What the caller knows at the end of a run; the store adds the rest of the [`Record`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
     pub cost: Cost,
     /// How well the sandbox was isolated, as it describes itself.
     pub isolation: Value,
-    /// Versions of what the result depends on: this crate, candle, python, device.
-    pub versions: BTreeMap<String, String>,
+    /// What it was made with and on: versions of this crate and of candle, device, threads, instruction
+    /// set. Facts, not settings: none of them is in the hash.
+    pub environment: BTreeMap<String, String>,
     /// `Decoder::weights_hash` of the trained model.
     pub weights_hash: String,
 }
 
-/// JSON has no NaN: non-finite values travel as `null` and come back as NaN.
-mod null_for_nan {
-    use std::collections::BTreeMap;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(values: &BTreeMap<String, f64>, to: S) -> Result<S::Ok, S::Error> {
-        let values: BTreeMap<&str, Option<f64>> =
-            values.iter().map(|(name, value)| (name.as_str(), value.is_finite().then_some(*value))).collect();
-        values.serialize(to)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
-        let values = BTreeMap::<String, Option<f64>>::deserialize(from)?;
-        Ok(values.into_iter().map(|(name, value)| (name, value.unwrap_or(f64::NAN))).collect())
-    }
+/// JSON has no NaN: values that are not finite are written as `null` and come back as NaN.
+fn nan_for_null<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    let values = BTreeMap::<String, Option<f64>>::deserialize(from)?;
+    Ok(values.into_iter().map(|(name, value)| (name, value.unwrap_or(f64::NAN))).collect())
 }

@@ -254,6 +254,21 @@ fn a_damaged_file_is_named() {
 }
 
 #[test]
+fn a_field_of_a_later_program_voids_no_record_and_an_edited_one_does() {
+    let root = tempfile::tempdir().unwrap();
+    let store = RunStore::open(root.path()).unwrap();
+    let run = complete(ready(&store, &spec("x", 1)), Duration::ZERO).unwrap();
+    let path = run.folder().join("record.json");
+    let mut record: Value = files::read_json(&path).unwrap();
+    record["written_by_a_later_program"] = json!({"b": 1, "a": [0.1]});
+    files::write_json(&path, &record).unwrap();
+    assert!(store.find(&spec("x", 1)).unwrap_err().to_string().contains("record.json"));
+    record["seal"] = finished::seal_of(record.clone()).into();
+    files::write_json(&path, &record).unwrap();
+    assert_eq!(store.find(&spec("x", 1)).unwrap().unwrap().record.files, run.record.files);
+}
+
+#[test]
 fn a_damaged_checkpoint_is_named_and_not_resumed() {
     let root = tempfile::tempdir().unwrap();
     let store = RunStore::open(root.path()).unwrap();
