@@ -26,7 +26,7 @@ use serde_json::{Value as Json, json};
 use sft_vs_rl::base::files::write_atomically;
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::data::catalog::Catalog;
-use sft_vs_rl::data::synth::domain_probes;
+use sft_vs_rl::data::probe::domain_probes;
 use sft_vs_rl::report::figure::{self, Contestant, Speed, SpeedPicture};
 use sft_vs_rl::sandbox::verdict::CaseWord;
 use sft_vs_rl::sandbox::{CaseOutput, Job, Limits, Sandbox, SandboxConfig};

@@ -16,8 +16,8 @@ pub enum Error {
     #[error("{}{}: {message}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
     Parse { path: PathBuf, line: Option<usize>, message: String },
 
-    #[error("{}: atom `{atom}`, field `{field}`: {message}", path.display())]
-    Catalog { path: PathBuf, atom: String, field: String, message: String },
+    #[error("{}:{line}: atom `{atom}`, field `{field}`: {message}", path.display())]
+    Catalog { path: PathBuf, line: usize, atom: String, field: &'static str, message: String },
 
     #[error("setting `{field}`: {message}")]
     Config { field: String, message: String },

@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::seed::{ChaCha8Rng, Seed};
 use crate::data::catalog::{Atom, Catalog, ENGLISH};
+use crate::data::python::{Step, assemble};
 use crate::data::synth::prompt::{CONNECTIVES, N_TRAINING_DESCRIPTIONS};
-use crate::data::synth::{Step, assemble, prompt_text};
+use crate::data::synth::prompt_text;
 use crate::data::value::ValueType;
 
 /// Shares of the kinds of documents and their noise. All are probabilities.
@@ -204,9 +205,7 @@ const KEY_SEPARATOR: &str = " > ";
 const FILLER_TYPES: [ValueType; 4] = [ValueType::Int, ValueType::ListInt, ValueType::Str, ValueType::ListStr];
 
 fn program(pieces: &[Piece]) -> String {
-    let steps: Vec<Step> =
-        pieces.iter().map(|piece| Step { name: &piece.name, source: &piece.source }).collect();
-    assemble(&steps)
+    assemble(pieces.iter().map(|piece| Step { name: &piece.name, source: &piece.source }))
 }
 
 /// A comment style that no task prompt uses, then a chain of helpers.

@@ -16,11 +16,12 @@ use crate::base::files::write_atomically;
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
 use crate::data::problem::{Problem, Set};
+use crate::data::python::MAX_DEPTH;
 use crate::data::synth::{self, Candidate, Chain, Rejection, Rules, Synthesizer, Topics, Usage};
 use crate::sandbox::Sandbox;
 
 /// Changes whenever the same config and seed would give other problems.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Number of chains by depth.
 pub type Sizes = BTreeMap<usize, usize>;
@@ -73,9 +74,8 @@ impl SplitConfig {
             ("deep", &self.deep),
         ];
         for (field, sizes) in sets {
-            if let Some(depth) = sizes.keys().find(|depth| !(2..=synth::program::MAX_DEPTH).contains(*depth))
-            {
-                let message = format!("depth {depth} is not within 2..{}", synth::program::MAX_DEPTH);
+            if let Some(depth) = sizes.keys().find(|depth| !(2..=MAX_DEPTH).contains(*depth)) {
+                let message = format!("depth {depth} is not within 2..{}", MAX_DEPTH);
                 return Err(Error::config(format!("split.{field}"), message));
             }
         }

@@ -5,6 +5,7 @@
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 use crate::base::error::{Error, Result};
 
@@ -27,13 +28,8 @@ pub enum ValueType {
 
 impl std::fmt::Display for ValueType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            ValueType::Int => "int",
-            ValueType::Bool => "bool",
-            ValueType::Str => "str",
-            ValueType::ListInt => "list[int]",
-            ValueType::ListStr => "list[str]",
-        })
+        // A formatter takes what serde writes of a variant: its name.
+        self.serialize(f)
     }
 }
 
@@ -52,31 +48,33 @@ pub enum Value {
 }
 
 impl Value {
-    pub fn to_json(&self) -> serde_json::Value {
-        match self {
-            Value::Bool(b) => serde_json::Value::from(*b),
-            Value::Int(i) => serde_json::Value::from(*i),
-            Value::Str(s) => serde_json::Value::from(s.as_str()),
-            Value::ListInt(items) => serde_json::Value::from(items.as_slice()),
-            Value::ListStr(items) => serde_json::Value::from(items.as_slice()),
-        }
+    pub fn to_json(&self) -> Json {
+        json!(self)
+    }
+
+    /// The same value as `kind`: an empty list becomes one of that kind, anything else must be one.
+    pub fn typed(&self, kind: ValueType) -> Result<Value> {
+        Value::from_json(&self.to_json(), kind)
     }
 
     /// Reads a JSON value as `kind`, strictly: `true` is no `int`, `1.0` is no `int`, and an
     /// integer outside ±2^53 is refused.
-    pub fn from_json(json: &serde_json::Value, kind: ValueType) -> Result<Value> {
-        let mismatch = || Error::Data(format!("{json} is not a {kind}"));
-        let int =
-            |item: &serde_json::Value| item.as_i64().filter(|i| i.abs() <= MAX_INT).ok_or_else(mismatch);
-        let string = |item: &serde_json::Value| item.as_str().map(str::to_owned).ok_or_else(mismatch);
-        let items = || json.as_array().ok_or_else(mismatch);
-        match kind {
-            ValueType::Bool => json.as_bool().map(Value::Bool).ok_or_else(mismatch),
-            ValueType::Int => int(json).map(Value::Int),
-            ValueType::Str => string(json).map(Value::Str),
-            ValueType::ListInt => items()?.iter().map(int).collect::<Result<_>>().map(Value::ListInt),
-            ValueType::ListStr => items()?.iter().map(string).collect::<Result<_>>().map(Value::ListStr),
-        }
+    pub fn from_json(json: &Json, kind: ValueType) -> Result<Value> {
+        let in_range = |i: &i64| (-MAX_INT..=MAX_INT).contains(i);
+        // Read strictly by serde: it takes no bool or float for an integer.
+        let value = match kind {
+            ValueType::Bool => bool::deserialize(json).map(Value::Bool),
+            ValueType::Int => i64::deserialize(json).map(Value::Int),
+            ValueType::Str => String::deserialize(json).map(Value::Str),
+            ValueType::ListInt => Vec::deserialize(json).map(Value::ListInt),
+            ValueType::ListStr => Vec::deserialize(json).map(Value::ListStr),
+        };
+        let valid = value.ok().filter(|value| match value {
+            Value::Int(i) => in_range(i),
+            Value::ListInt(items) => items.iter().all(in_range),
+            _ => true,
+        });
+        valid.ok_or_else(|| Error::Value { json: json.to_string(), kind: kind.to_string() })
     }
 }
 
@@ -172,6 +170,7 @@ mod tests {
         assert!(Value::from_json(&json("1.0"), ValueType::Int).is_err());
         assert!(Value::from_json(&json("[1, true]"), ValueType::ListInt).is_err());
         assert!(Value::from_json(&json("9007199254740993"), ValueType::Int).is_err());
+        assert!(Value::from_json(&json("-9223372036854775808"), ValueType::Int).is_err());
         assert_eq!(
             Value::from_json(&json("[1, -2]"), ValueType::ListInt).unwrap(),
             Value::ListInt(vec![1, -2])

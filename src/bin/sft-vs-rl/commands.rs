@@ -28,7 +28,7 @@ use sft_vs_rl::{Error, Result};
 
 pub fn catalog_check(sandbox: &SandboxConfig) -> Result<bool> {
     let catalog = Catalog::load(&project_root().join("data/catalog"))?;
-    let report = catalog::check::check(&catalog, &Sandbox::start(sandbox)?)?;
+    let report = catalog::check_catalog(&catalog, &Sandbox::start(sandbox)?)?;
     println!("{report}");
     Ok(report.passed())
 }

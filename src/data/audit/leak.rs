@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
+use crate::data::probe::shared_probes;
 use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;
-use crate::data::synth::{Fingerprint, prompt, shared_probes};
+use crate::data::synth::{Fingerprint, prompt};
 use crate::data::value::{Value, ValueType};
 use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};
 

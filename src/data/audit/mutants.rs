@@ -17,9 +17,11 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
+use crate::data::probe::domain_probes;
 use crate::data::problem::Problem;
+use crate::data::python::assemble;
 use crate::data::synth::mutate::Operator;
-use crate::data::synth::{Oracle, Outputs, Rival, Rivals, Step, Trial, assemble, domain_probes, failures};
+use crate::data::synth::{Oracle, Outputs, Rival, Rivals, Trial, failures};
 use crate::data::value::Value;
 use crate::sandbox::{Job, Limits, Sandbox};
 
@@ -270,16 +272,13 @@ impl<'a> Bench<'a> {
 
     /// Judges mutants as whole programs; returns how many, all as claimed (`true`: accepted).
     fn confirm(&self, claims: &[(&Problem, &Rival, bool)]) -> Result<usize> {
-        let job = |&(problem, rival, _): &(&Problem, &Rival, bool)| {
-            let steps: Vec<Step> = rival.functions.iter().map(|id| self.oracle.step(*id)).collect();
-            Job {
-                program: assemble(&steps),
-                entry: problem.entry.clone(),
-                inputs: problem.cases.iter().map(|case| vec![case.input.to_json()]).collect(),
-                expected: problem.cases.iter().map(|case| case.expected.to_json()).collect(),
-                limits: Limits::default(),
-                stop_at_first_failure: true,
-            }
+        let job = |&(problem, rival, _): &(&Problem, &Rival, bool)| Job {
+            program: assemble(rival.functions.iter().map(|id| self.oracle.step(*id))),
+            entry: problem.entry.clone(),
+            inputs: problem.cases.iter().map(|case| vec![case.input.to_json()]).collect(),
+            expected: problem.cases.iter().map(|case| case.expected.to_json()).collect(),
+            limits: Limits::default(),
+            stop_at_first_failure: true,
         };
         let jobs: Vec<Job> = claims.iter().map(job).collect();
         for ((problem, rival, claimed), verdict) in claims.iter().zip(self.sandbox.judge(&jobs)) {

@@ -1,20 +1,19 @@
 //! Type-compatible sequences of atoms, before anything is run.
 
 use std::collections::HashSet;
-use std::str::FromStr;
 
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
-use serde::{Deserialize, Serialize};
+use strum::VariantNames;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::Error;
 use crate::data::catalog::{Atom, Side};
 use crate::data::problem::Set;
-use crate::data::synth::program::MAX_DEPTH;
+use crate::data::python::MAX_DEPTH;
 
 /// Which topics the atoms of a chain may come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "snake_case", parse_err_ty = Error, parse_err_fn = unknown_topics)]
 pub enum Topics {
     /// All atoms from source topics.
     Source,
@@ -24,21 +23,8 @@ pub enum Topics {
     Mixed,
 }
 
-impl FromStr for Topics {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Topics> {
-        match name {
-            "source" => Ok(Topics::Source),
-            "target" => Ok(Topics::Target),
-            "mixed" => Ok(Topics::Mixed),
-            _ => Err(Error::Unknown {
-                kind: "topics",
-                name: name.to_owned(),
-                known: "source, target, mixed".to_owned(),
-            }),
-        }
-    }
+fn unknown_topics(name: &str) -> Error {
+    Error::Unknown { kind: "topics", name: name.to_owned(), known: Topics::VARIANTS.join(", ") }
 }
 
 impl Topics {

@@ -13,19 +13,16 @@ mod chain;
 mod export;
 pub mod mutate;
 mod oracle;
-pub mod program;
 pub mod prompt;
-pub mod python;
 mod rivals;
 mod rules;
 mod synthesizer;
 
-pub use behavior::{BehaviorIndex, Fingerprint, domain_probes, shared_probes};
+pub use behavior::{BehaviorIndex, Fingerprint};
 pub use chain::{Chain, Topics, TypeGraph};
 pub use export::{export, read_problems, write_problems};
 pub(crate) use export::{read_problem_lines, to_lines};
 pub use oracle::{FunctionId, Oracle, Outputs};
-pub use program::{Step, assemble};
 pub use prompt::prompt_text;
 pub use rivals::{Rival, Rivals, Trial, failures};
 pub use rules::{Rejection, Rules};
@@ -35,6 +32,7 @@ use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
 use crate::data::problem::Problem;
+use crate::data::python::MAX_DEPTH;
 use crate::sandbox::Sandbox;
 
 /// What to synthesize: `count` chains, spread evenly over the depths.
@@ -58,8 +56,8 @@ impl ChainRequest {
 
     fn check(&self) -> Result<()> {
         let [low, high] = self.depth;
-        if low < 2 || high > program::MAX_DEPTH || low > high {
-            let message = format!("{low}..{high} is not a range of depths within 2..{}", program::MAX_DEPTH);
+        if low < 2 || high > MAX_DEPTH || low > high {
+            let message = format!("{low}..{high} is not a range of depths within 2..{}", MAX_DEPTH);
             return Err(Error::config("depth", message));
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::json;
 
 use crate::base::error::{Error, Result};
-use crate::data::synth::program::Step;
+use crate::data::python::Step;
 use crate::data::value::{Value, ValueType};
 use crate::sandbox::verdict::CaseWord;
 use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, HashSet};
 use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
 use crate::data::catalog::{Atom, Catalog};
+use crate::data::probe::{domain_probes, shared_probes};
 use crate::data::problem::{Case, Problem, Set};
-use crate::data::synth::behavior::{self, BehaviorIndex, Fingerprint, domain_probes, shared_probes};
+use crate::data::python::{self, assemble};
+use crate::data::synth::behavior::{BehaviorIndex, Fingerprint};
 use crate::data::synth::chain::{Chain, Topics, TypeGraph};
 use crate::data::synth::oracle::{FunctionId, Oracle, Outputs};
 use crate::data::synth::rivals::{self, Rival, Rivals, Trial};
 use crate::data::synth::rules::{Rejection, Rules};
-use crate::data::synth::{cases, program, prompt};
+use crate::data::synth::{cases, prompt};
 use crate::data::value::Value;
 use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};
 
@@ -145,7 +147,7 @@ impl<'a> Synthesizer<'a> {
             let pairs = TypeGraph::new(self.atoms).pairs(None);
             self.pairs = Some(self.fingerprints(&pairs)?.into_iter().flatten().collect());
         }
-        let mut rng = self.seed.stream(&format!("chains {topics:?} {depth}"));
+        let mut rng = self.seed.stream(&format!("chains {topics} {depth}"));
         let mut seen = HashSet::new();
         let mut pool = Vec::new();
         for _ in 0..MAX_ROUNDS {
@@ -211,7 +213,7 @@ impl<'a> Synthesizer<'a> {
             .zip(&outputs)
             .map(|((chain, pool), outputs)| {
                 let first = &self.atoms[chain[0]];
-                let n_edges = behavior::edges(&first.domain, first.input).len();
+                let n_edges = first.domain.edges.len();
                 Draft { chain, pool, outputs, chosen: cases::choose(pool, n_edges, outputs, N_CASES) }
             })
             .collect();
@@ -270,8 +272,8 @@ impl<'a> Synthesizer<'a> {
             set,
             input: atoms[0].input,
             output: atoms[atoms.len() - 1].output,
-            entry: program::ENTRY.to_owned(),
-            reference: program::reference(&atoms),
+            entry: python::ENTRY.to_owned(),
+            reference: assemble(atoms.iter().map(|atom| atom.step())),
             cases,
         }
     }

@@ -1,7 +1,52 @@
-//! Just enough of Python's lexer to rename one function and to mutate a token: lossless, so that
-//! joining the tokens gives the source back.
+//! Programs as text: just enough of Python's lexer to rename a function and to mutate a token, and the
+//! form in which a chain of functions is written.
 //!
-//! `tokens("x+1")` is `[Name "x", Op "+", Number "1"]`.
+//! A chain of `double` and `add_one` is
+//!
+//! ```python
+//! def p(x):
+//!     return x * 2
+//! def q(x):
+//!     return x + 1
+//! def f(x):
+//!     return q(p(x))
+//! ```
+//!
+//! One function alone takes the same form, with one helper: what is learned from atoms is then written as
+//! it is needed in chains (`docs/regime.md`, attempt 6).
+
+/// The function that the hidden cases call.
+pub const ENTRY: &str = "f";
+
+/// Names of the helper functions, in order of application.
+pub const HELPERS: [&str; 5] = ["p", "q", "u", "k", "z"];
+
+/// Deepest chain that has a name for each step.
+pub const MAX_DEPTH: usize = HELPERS.len();
+
+/// One function of a program: its source, and the name that the source defines.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    pub name: &'a str,
+    pub source: &'a str,
+}
+
+/// The program that applies `steps` from first to last. No newline at the end.
+///
+/// # Panics
+/// Where there are no steps or more than [`MAX_DEPTH`]; requests are checked before they get here.
+pub fn assemble<'a>(steps: impl IntoIterator<Item = Step<'a>>) -> String {
+    let (mut program, mut call) = (String::new(), "x".to_owned());
+    let mut helpers = HELPERS.iter();
+    for step in steps {
+        let helper = helpers.next().expect("a chain has at most MAX_DEPTH steps");
+        program += &rename(step.source.trim_end(), step.name, helper);
+        program.push('\n');
+        call = format!("{helper}({call})");
+    }
+    assert_ne!(call, "x", "a chain has at least one step");
+    program + &format!("def {ENTRY}(x):\n    return {call}")
+}
 
 /// What a token is. `Space` holds blanks, line ends and comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +70,7 @@ const LONG_OPS: [&str; 22] = [
     "*=", "/=", "%=", "&=", "|=", ":=",
 ];
 
-/// Splits `source` into tokens whose texts, joined, are `source`.
+/// Splits `source` into tokens whose texts, joined, are `source`: `x+1` is `Name`, `Op`, `Number`.
 pub fn tokens(source: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();
     let mut rest = source;
@@ -54,14 +99,8 @@ pub fn tokens(source: &str) -> Vec<Token<'_>> {
 
 /// Replaces the identifier `from` by `to`, leaving strings and comments alone.
 pub fn rename(source: &str, from: &str, to: &str) -> String {
-    let renamed = |token: Token<'_>| {
-        if token.kind == TokenKind::Name && token.text == from {
-            to.to_owned()
-        } else {
-            token.text.to_owned()
-        }
-    };
-    tokens(source).into_iter().map(renamed).collect()
+    let renamed = |token: &Token| (token.kind == TokenKind::Name && token.text == from).then_some(to);
+    tokens(source).iter().map(|token| renamed(token).unwrap_or(token.text)).collect()
 }
 
 /// Length in bytes of the string literal that `rest` starts with, prefix included, if it does.
@@ -107,6 +146,21 @@ mod tests {
         assert_eq!(joined, source);
         let kinds: Vec<_> = tokens("x+10>=r'a'").iter().map(|token| (token.kind, token.text)).collect();
         assert_eq!(kinds, [(Name, "x"), (Op, "+"), (Number, "10"), (Op, ">="), (Text, "r'a'")]);
+    }
+
+    const DOUBLE: Step = Step { name: "double", source: "def double(x):\n    return x * 2\n" };
+    const ADD_ONE: Step = Step { name: "add_one", source: "def add_one(x):\n    return x + 1" };
+
+    #[test]
+    fn one_step_takes_the_form_of_several() {
+        assert_eq!(assemble([DOUBLE]), "def p(x):\n    return x * 2\ndef f(x):\n    return p(x)");
+    }
+
+    #[test]
+    fn steps_become_helpers_in_order_of_application() {
+        let expected =
+            "def p(x):\n    return x * 2\ndef q(x):\n    return x + 1\ndef f(x):\n    return q(p(x))";
+        assert_eq!(assemble([DOUBLE, ADD_ONE]), expected);
     }
 
     #[test]

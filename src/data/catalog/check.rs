@@ -1,0 +1,285 @@
+//! Runs every atom in the sandbox and says which do not keep what the catalog promises:
+//!
+//! 1. total: no input of the declared type makes it fail, extremes included;
+//! 2. typed: every output has the declared type, integers within ±2^53 (for extreme inputs such as
+//!    2^53 itself an integer may grow beyond that, which ends a chain but is no failure);
+//! 3. deterministic: a second run gives the same outputs;
+//! 4. of use: more than one output over its domain, and not the identity;
+//! 5. its own: no other atom gives the same outputs on the probes that all atoms of one input type
+//!    share (its behavioral *fingerprint*).
+//!
+//! The inputs are the same in every run: they come from one fixed seed.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use itertools::Itertools;
+use serde_json::Value as Json;
+
+use super::{Atom, Catalog};
+use crate::base::error::Result;
+use crate::base::seed::Seed;
+use crate::data::probe::{self, domain_probes, shared_probes};
+use crate::data::value::{MAX_INT, Value, ValueType};
+use crate::sandbox::{CaseOutput, Sandbox};
+
+/// Edges and random inputs of each atom's own domain.
+const DOMAIN_INPUTS: usize = 64;
+/// Inputs that all atoms of one input type share.
+const SHARED_INPUTS: usize = 72;
+
+/// What was seen of one atom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtomCheck {
+    pub id: String,
+    pub topic: String,
+    pub signature: String,
+    /// Inputs run (each of them twice).
+    pub n_inputs: usize,
+    /// Distinct outputs over the edges and the domain inputs.
+    pub n_outputs: usize,
+    /// Extreme inputs whose output is an integer beyond ±2^53.
+    pub n_beyond: usize,
+    /// Empty where everything holds.
+    pub problems: Vec<String>,
+}
+
+/// What [`check_catalog`] found, one entry an atom, in catalog order. Displays as a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckReport {
+    pub atoms: Vec<AtomCheck>,
+}
+
+impl CheckReport {
+    pub fn passed(&self) -> bool {
+        self.atoms.iter().all(|atom| atom.problems.is_empty())
+    }
+}
+
+/// Checks all atoms; takes a few seconds.
+///
+/// # Errors
+/// `Error::Sandbox` where the sandbox itself failed; an atom that misbehaves is in the report.
+pub fn check_catalog(catalog: &Catalog, sandbox: &Sandbox) -> Result<CheckReport> {
+    let seed = Seed::new(0).child("catalog check");
+    let inputs_of = |atom: &Atom| {
+        let own = domain_probes(&atom.domain, atom.input, DOMAIN_INPUTS, seed.child(&atom.id));
+        [own, shared_probes(atom.input, SHARED_INPUTS, seed), extremes(atom.input)]
+    };
+    let atoms: Vec<(&Atom, [Vec<Value>; 3])> =
+        catalog.atoms().iter().map(|atom| (atom, inputs_of(atom))).collect();
+    let run = || {
+        let runs = atoms.iter().flat_map(|(atom, inputs)| {
+            inputs.each_ref().map(|inputs| (&*atom.source, &*atom.id, inputs.as_slice()))
+        });
+        probe::outputs(sandbox, runs)
+    };
+    let (first, second) = (run()?, run()?);
+
+    let mut behaviors: HashMap<(ValueType, String), &str> = HashMap::new();
+    let mut checks = Vec::with_capacity(atoms.len());
+    for ((atom, inputs), (first, second)) in atoms.iter().zip(first.chunks(3).zip(second.chunks(3))) {
+        let mut check = judge(atom, inputs, first);
+        if first != second {
+            check.problems.push("a second run gave other outputs".to_owned());
+        }
+        let behavior = (atom.input, format!("{:?}", first[1]));
+        if let Some(other) = behaviors.insert(behavior, &atom.id) {
+            check.problems.push(format!("behaves like `{other}`"));
+        }
+        checks.push(check);
+    }
+    Ok(CheckReport { atoms: checks })
+}
+
+/// Types, failures and usefulness, by the outputs on an atom's own, the shared and the extreme inputs.
+/// Only the first failure on ordinary and on extreme inputs is reported.
+fn judge(atom: &Atom, inputs: &[Vec<Value>; 3], outputs: &[Vec<CaseOutput>]) -> AtomCheck {
+    let kind = atom.output;
+    let fault = |(input, output): &(&Value, &CaseOutput)| match output {
+        CaseOutput::Value(json) if Value::from_json(json, kind).is_ok() => None,
+        CaseOutput::Value(json) => Some(format!("{} gives {json}, no {kind}", input.to_json())),
+        CaseOutput::Failed(word) => Some(format!("{} gives {}", input.to_json(), word.name())),
+    };
+    let ordinary: Vec<_> = inputs[..2].iter().flatten().zip(outputs[..2].iter().flatten()).collect();
+    let (beyond, within): (Vec<_>, Vec<_>) =
+        inputs[2].iter().zip(&outputs[2]).partition(|(_, output)| is_beyond(output, kind));
+    let mut problems: Vec<String> =
+        [ordinary.iter().find_map(fault), within.iter().find_map(fault)].into_iter().flatten().collect();
+    let n_outputs = outputs[0].iter().map(|output| format!("{output:?}")).unique().count();
+    if n_outputs < 2 {
+        problems.push("always gives the same output over its domain".to_owned());
+    }
+    if ordinary.iter().all(|(input, output)| **output == CaseOutput::Value(input.to_json())) {
+        problems.push("gives every input back".to_owned());
+    }
+    AtomCheck {
+        id: atom.id.clone(),
+        topic: atom.topic.clone(),
+        signature: atom.signature(),
+        n_inputs: inputs.iter().map(Vec::len).sum(),
+        n_outputs,
+        n_beyond: beyond.len(),
+        problems,
+    }
+}
+
+/// Integers of the declared shape, but beyond ±2^53. Beyond 64 bits the sandbox has no JSON for the
+/// answer and calls it malformed; that a type is right shows on the ordinary inputs.
+fn is_beyond(output: &CaseOutput, kind: ValueType) -> bool {
+    let integer = |json: &Json| json.is_i64() || json.is_u64();
+    let too_large = |json: &Json| json.as_i64().is_none_or(|i| !(-MAX_INT..=MAX_INT).contains(&i));
+    match (output, kind) {
+        (CaseOutput::Value(json), ValueType::Int) => integer(json) && too_large(json),
+        (CaseOutput::Value(Json::Array(items)), ValueType::ListInt) => {
+            items.iter().all(integer) && items.iter().any(too_large)
+        }
+        (CaseOutput::Failed(word), ValueType::Int | ValueType::ListInt) => {
+            *word == crate::sandbox::verdict::CaseWord::Malformed
+        }
+        _ => false,
+    }
+}
+
+/// Values at the rim of a type: an atom must survive them, fast.
+fn extremes(kind: ValueType) -> Vec<Value> {
+    let texts = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect::<Vec<String>>();
+    match kind {
+        ValueType::Bool => vec![Value::Bool(false), Value::Bool(true)],
+        // 6361 is prime and so is 999,983: slow cases of trial division.
+        ValueType::Int => [0, 1, -1, MAX_INT, -MAX_INT, MAX_INT - 1, 1 - MAX_INT, 6361 * 6361, 999_983]
+            .map(Value::Int)
+            .to_vec(),
+        ValueType::ListInt => vec![
+            Value::ListInt(vec![]),
+            Value::ListInt(vec![MAX_INT]),
+            Value::ListInt(vec![-MAX_INT]),
+            Value::ListInt(vec![MAX_INT, -MAX_INT, 0]),
+            Value::ListInt(vec![MAX_INT; 40]),
+            Value::ListInt(vec![0; 60]),
+            Value::ListInt((-100..100).collect()),
+        ],
+        ValueType::Str => texts(&["", " ", "   ", "\n\t x", "\0", "-", "aA bB  cC ", "é ß 中文 İ \u{1f600}"])
+            .into_iter()
+            .chain([" a".repeat(200)])
+            .map(Value::Str)
+            .collect(),
+        ValueType::ListStr => vec![
+            Value::ListStr(vec![]),
+            Value::ListStr(texts(&[""])),
+            Value::ListStr(texts(&["", "", " "])),
+            Value::ListStr(texts(&["é", "ß", "中文", "\0"])),
+            Value::ListStr(vec!["ab".repeat(50); 50]),
+        ],
+    }
+}
+
+impl fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut id_width, mut signature_width) = ("atom".len(), "signature".len());
+        for atom in &self.atoms {
+            id_width = id_width.max(atom.id.len());
+            signature_width = signature_width.max(atom.signature.len());
+        }
+        let mut row = |id: &str, topic: &str, signature: &str, inputs: &str, outputs: &str, result: &str| {
+            writeln!(
+                f,
+                "{id:id_width$}  {topic:10}  {signature:signature_width$}  {inputs:>6}  {outputs:>8}  {result}"
+            )
+        };
+        row("atom", "topic", "signature", "inputs", "distinct", "result")?;
+        for atom in &self.atoms {
+            let result = match (atom.problems.is_empty(), atom.n_beyond) {
+                (true, 0) => "ok".to_owned(),
+                (true, n) => format!("ok (extreme inputs beyond 2^53: {n})"),
+                (false, _) => format!("problem: {}", atom.problems.join("; ")),
+            };
+            let (inputs, outputs) = (atom.n_inputs.to_string(), atom.n_outputs.to_string());
+            row(&atom.id, &atom.topic, &atom.signature, &inputs, &outputs, &result)?;
+        }
+        let faulty = self.atoms.iter().filter(|atom| !atom.problems.is_empty()).count();
+        match faulty {
+            0 => write!(f, "{} atoms, all ok", self.atoms.len()),
+            _ => write!(f, "{faulty} of {} atoms have a problem", self.atoms.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::SandboxConfig;
+    use crate::sandbox::verdict::CaseWord;
+
+    /// A catalog of the given bodies, each in place of the body of a real atom.
+    fn catalog_of(bodies: &[(&str, &str)]) -> Catalog {
+        let real = Catalog::load(&Catalog::default_dir()).unwrap();
+        let atoms = bodies.iter().map(|(id, body)| {
+            let atom = real.get(id).unwrap().clone();
+            Atom { source: format!("def {id}(x):\n    {body}"), ..atom }
+        });
+        Catalog { atoms: atoms.collect() }
+    }
+
+    fn sandbox() -> Sandbox {
+        Sandbox::start(&SandboxConfig::for_this_machine()).unwrap()
+    }
+
+    #[test]
+    fn every_atom_of_the_catalog_keeps_its_promises() {
+        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let report = check_catalog(&catalog, &sandbox()).unwrap();
+        assert!(report.passed(), "{report}");
+        assert_eq!(report.atoms.len(), 100);
+    }
+
+    #[test]
+    fn each_broken_promise_is_reported() {
+        let catalog = catalog_of(&[
+            ("largest", "return max(x)"),                       // fails on []
+            ("mean_floor", "return sum(x) / max(len(x), 1)"),   // a float
+            ("is_sorted", "return 1 if x == sorted(x) else 0"), // an int, not a bool
+            ("digit_list", "return list(str(x))"),              // strings
+            ("keep_even", "return x"),                          // identity
+            ("count_bits", "return 7"),                         // constant
+            ("reverse_list", "return list(reversed(x))"),       // fine, but ...
+            ("rotate_left", "return [v for v in x[::-1]]"),     // ... the same
+            ("sum_numbers", "return sum(x)"),                   // fine
+        ]);
+        let report = check_catalog(&catalog, &sandbox()).unwrap();
+        let problem = |id: &str| {
+            report.atoms.iter().find(|atom| atom.id == id).map(|atom| atom.problems.join("; ")).unwrap()
+        };
+        for (id, says) in [
+            ("largest", "[] gives exception"),
+            ("mean_floor", "no int"),
+            ("is_sorted", "no bool"),
+            ("digit_list", "no list[int]"),
+            ("keep_even", "gives every input back"),
+            ("count_bits", "the same output"),
+            ("rotate_left", "behaves like `reverse_list`"),
+        ] {
+            assert!(problem(id).contains(says), "{id}: {}", problem(id));
+        }
+        assert_eq!(problem("sum_numbers"), "");
+        assert_eq!(problem("reverse_list"), "");
+        assert!(!report.passed());
+        let table = report.to_string();
+        assert!(table.contains("problem: [] gives exception"), "{table}");
+        assert!(table.ends_with("of 9 atoms have a problem"), "{table}");
+    }
+
+    #[test]
+    fn integers_beyond_the_bound_are_told_from_wrong_types() {
+        let value = |text: &str| CaseOutput::Value(serde_json::from_str(text).unwrap());
+        assert!(is_beyond(&value("9007199254740993"), ValueType::Int));
+        assert!(is_beyond(&value("[1, -9007199254740993]"), ValueType::ListInt));
+        assert!(is_beyond(&value("18446744073709551615"), ValueType::Int));
+        assert!(is_beyond(&CaseOutput::Failed(CaseWord::Malformed), ValueType::Int));
+        assert!(!is_beyond(&value("9007199254740992"), ValueType::Int));
+        assert!(!is_beyond(&value("1e300"), ValueType::Int));
+        assert!(!is_beyond(&value("[9007199254740993]"), ValueType::Int));
+        assert!(!is_beyond(&CaseOutput::Failed(CaseWord::Malformed), ValueType::Str));
+        assert!(!is_beyond(&CaseOutput::Failed(CaseWord::Exception), ValueType::Int));
+    }
+}
