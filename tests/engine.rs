@@ -9,7 +9,7 @@ use sft_vs_rl::Error;
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::sample::{Sampling, sample, sample_with_values};
 use sft_vs_rl::model::{Batch, Config, Decoder, Kernels, ValueHead};
-use sft_vs_rl::train::optim::{AdamW, AdamWConfig, Gradients};
+use sft_vs_rl::train::{AdamW, AdamWConfig, Gradients};
 
 fn config(tied: bool, kv_heads: usize) -> Config {
     Config {
@@ -57,12 +57,12 @@ fn scalar(x: &Tensor) -> f64 {
 }
 
 fn adamw() -> AdamWConfig {
-    AdamWConfig { lr: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, clip_norm: 1.0 }
+    AdamWConfig { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, clip_norm: 1.0 }
 }
 
 fn train(model: &Decoder, optimizer: &mut AdamW, steps: usize) {
     for _ in 0..steps {
-        let mut gradients = Gradients::new();
+        let mut gradients = Gradients::default();
         let store = loss(model, &sequences()).backward().unwrap();
         gradients.add(&optimizer.variables(), &store).unwrap();
         optimizer.step(&gradients, 1e-2).unwrap();

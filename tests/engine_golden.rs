@@ -14,7 +14,7 @@ use serde::Deserialize;
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::sample::{Sampling, sample};
 use sft_vs_rl::model::{Batch, Decoder, Kernels};
-use sft_vs_rl::train::optim::{AdamW, AdamWConfig, Gradients};
+use sft_vs_rl::train::{AdamW, AdamWConfig, Gradients};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -122,14 +122,13 @@ fn loss_and_gradients_agree() {
 #[test]
 fn adamw_takes_the_same_steps() {
     for (case, golden, model) in cases() {
-        let config =
-            AdamWConfig { lr: 1e-2, beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, clip_norm: 1.0 };
+        let config = AdamWConfig { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, clip_norm: 1.0 };
         let mut optimizer = AdamW::new(model.variables(), config).unwrap();
         let Trajectory { losses, norms, weight_norms } = &golden.adamw;
         for (step, (expected_loss, expected_norm)) in losses.iter().zip(norms).enumerate() {
             let loss = loss(&model, &golden.sequences);
             close(&case, &format!("loss {step}"), value(&loss), *expected_loss, 1e-4);
-            let mut gradients = Gradients::new();
+            let mut gradients = Gradients::default();
             gradients.add(&optimizer.variables(), &loss.backward().unwrap()).unwrap();
             let norm = optimizer.step(&gradients, 1e-2).unwrap();
             close(&case, &format!("gradient norm {step}"), norm, *expected_norm, 1e-3);

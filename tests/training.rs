@@ -14,11 +14,10 @@ use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::sample::Completion;
 use sft_vs_rl::model::{Config, Decoder, Kernels, ValueHead};
 use sft_vs_rl::sandbox::verdict::CaseWord;
-use sft_vs_rl::train::loss::LearningRate;
-use sft_vs_rl::train::optim::{AdamW, AdamWConfig};
-use sft_vs_rl::train::ppo::{self, Judgement, Learner, PpoConfig, Task};
-use sft_vs_rl::train::pretrain::{self, PretrainConfig};
-use sft_vs_rl::train::sft::{self, Example, Mixture, Pool, SftConfig};
+use sft_vs_rl::train::{
+    AdamW, AdamWConfig, Example, ExamplePool, Judgement, Learner, LearningRate, Mixture, PpoConfig,
+    SupervisedConfig, Task, train_ppo, train_supervised,
+};
 
 const END: u32 = 1;
 const CPU: Device = Device::Cpu;
@@ -106,11 +105,11 @@ struct Sft;
 
 impl Loop for Sft {
     fn optimizer() -> AdamWConfig {
-        SftConfig::quick().optimizer
+        SupervisedConfig::quick_sft().optimizer
     }
 
     fn run(model: &Decoder, optimizer: &mut AdamW, steps: Range<usize>) -> Vec<f64> {
-        let pool = |name: &str, prompt: usize| Pool {
+        let pool = |name: &str, prompt: usize| ExamplePool {
             name: name.into(),
             weight: 1.0,
             examples: (0..20)
@@ -121,15 +120,16 @@ impl Loop for Sft {
                 .collect(),
         };
         let data = Mixture::new(vec![pool("short", 5), pool("long", 9)]).unwrap();
-        let config = SftConfig {
+        let config = SupervisedConfig {
             // Two microbatches a step; each of several tiles, the last of them not full.
             batch_size: 24,
             tokens_per_microbatch: 500,
             learning_rate: LearningRate::constant(3e-3, 5),
-            ..SftConfig::quick()
+            ..SupervisedConfig::quick_sft()
         };
         let mut losses = vec![];
-        sft::train(model, optimizer, &data, &config, Seed::new(2), steps, &mut |step| {
+        let batch = |_, seed| Ok(data.batch(config.batch_size, seed));
+        train_supervised(model, optimizer, &batch, &config, Seed::new(2), steps, &mut |step| {
             losses.push(step.loss);
             Ok(())
         })
@@ -142,15 +142,17 @@ struct Pretrain;
 
 impl Loop for Pretrain {
     fn optimizer() -> AdamWConfig {
-        PretrainConfig::quick(20).optimizer
+        SupervisedConfig::quick_pretraining(20).optimizer
     }
 
     fn run(model: &Decoder, optimizer: &mut AdamW, steps: Range<usize>) -> Vec<f64> {
-        let documents =
-            |step: usize, _: Seed| Ok((0..16).map(|i| tokens(step * 16 + i, 20 + 3 * i)).collect::<Vec<_>>());
-        let config = PretrainConfig { tokens_per_microbatch: 300, ..PretrainConfig::quick(20) };
+        let documents = |step: usize, _: Seed| {
+            Ok((0..16).filter_map(|i| Example::document(&tokens(step * 16 + i, 20 + 3 * i))).collect())
+        };
+        let config =
+            SupervisedConfig { tokens_per_microbatch: 300, ..SupervisedConfig::quick_pretraining(20) };
         let mut losses = vec![];
-        pretrain::train(model, optimizer, &documents, &config, Seed::new(3), steps, &mut |step| {
+        train_supervised(model, optimizer, &documents, &config, Seed::new(3), steps, &mut |step| {
             losses.push(step.loss);
             Ok(())
         })
@@ -213,7 +215,7 @@ impl Training for Ppo {
         };
         let mut losses = vec![];
         let config = Ppo::config();
-        ppo::train(&mut learner, &tasks, &mut verifier, &config, Seed::new(4), steps, &mut |step| {
+        train_ppo(&mut learner, &tasks, &mut verifier, &config, Seed::new(4), steps, &mut |step| {
             losses.push(step.policy_loss);
             Ok(())
         })

@@ -10,8 +10,7 @@ use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::{Config, Decoder, Kernels};
 use sft_vs_rl::study::memory;
 use sft_vs_rl::study::tier::Shape;
-use sft_vs_rl::train::optim::AdamW;
-use sft_vs_rl::train::sft::{self, Example, Mixture, Pool, SftConfig};
+use sft_vs_rl::train::{AdamW, Example, ExamplePool, Mixture, SupervisedConfig, train_supervised};
 use sft_vs_rl::{Error, Result};
 
 use super::worker::peak_mib;
@@ -43,16 +42,17 @@ pub fn point(text: &str) -> Result<Value> {
             response: (1..=point.shape.context).map(|j| token(i, j)).collect(),
         })
         .collect();
-    let mixture = Mixture::new(vec![Pool { name: "growth".into(), weight: 1.0, examples }])?;
-    let settings = SftConfig {
+    let mixture = Mixture::new(vec![ExamplePool { name: "growth".into(), weight: 1.0, examples }])?;
+    let settings = SupervisedConfig {
         batch_size: point.batch,
         tokens_per_microbatch: point.tokens_per_microbatch,
-        ..SftConfig::quick()
+        ..SupervisedConfig::quick_sft()
     };
     let mut optimizer = AdamW::new(model.variables(), settings.optimizer.clone())?;
     let mut seconds = vec![];
     let mut last = Instant::now();
-    sft::train(&model, &mut optimizer, &mixture, &settings, Seed::new(2), 0..point.steps, &mut |_| {
+    let batch = |_, seed| Ok(mixture.batch(settings.batch_size, seed));
+    train_supervised(&model, &mut optimizer, &batch, &settings, Seed::new(2), 0..point.steps, &mut |_| {
         seconds.push(last.elapsed().as_secs_f64());
         last = Instant::now();
         Ok(())

@@ -12,10 +12,9 @@ use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::sample::{Completion, Sampling, sample};
 use sft_vs_rl::model::{Decoder, Kernels, ValueHead};
 use sft_vs_rl::sandbox::verdict::CaseWord;
-use sft_vs_rl::train::optim::AdamW;
-use sft_vs_rl::train::packing::{Microbatch, Passage};
-use sft_vs_rl::train::ppo::{self, Judgement, Learner, PpoStep, Task};
-use sft_vs_rl::train::sft;
+use sft_vs_rl::train::{
+    AdamW, Judgement, Learner, Microbatch, Passage, PpoStep, Task, train_ppo, train_supervised,
+};
 use sft_vs_rl::{Error, Result};
 
 use super::hardware;
@@ -102,7 +101,7 @@ impl Worker {
         Ok(json!({ "loss": log_probs.mean_all()?.neg()?.to_scalar::<f32>()? }))
     }
 
-    /// Steps of `sft::train`, each on the same 32 examples.
+    /// Steps of SFT, each on the same 32 examples.
     fn sft(&mut self, steps: usize) -> Result<Value> {
         if self.sft.is_none() {
             let model = self.model()?;
@@ -114,12 +113,21 @@ impl Worker {
         let (mut losses, mut tokens) = (vec![], 0);
         let mut clock = Clock::start();
         let config = &self.workload.sft_config;
-        sft::train(model, optimizer, &mixture, config, Seed::new(3), *next..*next + steps, &mut |step| {
-            clock.lap();
-            losses.push(step.loss);
-            tokens = step.tokens_trained;
-            Ok(())
-        })?;
+        let batch = |_, seed| Ok(mixture.batch(config.batch_size, seed));
+        train_supervised(
+            model,
+            optimizer,
+            &batch,
+            config,
+            Seed::new(3),
+            *next..*next + steps,
+            &mut |step| {
+                clock.lap();
+                losses.push(step.loss);
+                tokens = step.tokens_trained;
+                Ok(())
+            },
+        )?;
         *next += steps;
         Ok(clock.answer(json!({ "tokens": tokens, "losses": losses })))
     }
@@ -143,7 +151,7 @@ impl Worker {
         Ok(clock.answer(json!({ "tokens": tokens })))
     }
 
-    /// Steps of `ppo::train`. Also returns the lengths of the responses, which PyTorch then takes
+    /// Steps of PPO. Also returns the lengths of the responses, which PyTorch then takes
     /// over, so that both do the same work: `lengths[step][prompt]` has one number a sample.
     fn ppo(&mut self, steps: usize) -> Result<Value> {
         let Workload { prompts, ppo_config, pass_every, .. } = &self.workload;
@@ -187,7 +195,7 @@ impl Worker {
         let range = rl.next_step..rl.next_step + steps;
         let mut parts: Vec<PpoStep> = Vec::new();
         let mut clock = Clock::start();
-        ppo::train(&mut learner, &tasks, &mut verifier, ppo_config, Seed::new(5), range, &mut |step| {
+        train_ppo(&mut learner, &tasks, &mut verifier, ppo_config, Seed::new(5), range, &mut |step| {
             clock.lap();
             parts.push(step.clone());
             Ok(())

@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::{Config, Decoder, Kernels};
 use sft_vs_rl::study::tier::Tier;
-use sft_vs_rl::train::loss::LearningRate;
-use sft_vs_rl::train::optim::AdamW;
-use sft_vs_rl::train::ppo::PpoConfig;
-use sft_vs_rl::train::sft::{self, Example, Mixture, Pool, SftConfig};
+use sft_vs_rl::train::{
+    AdamW, Example, ExamplePool, LearningRate, Mixture, PpoConfig, SupervisedConfig, train_supervised,
+};
 use sft_vs_rl::{Error, Result};
 
 const END: u32 = 1;
@@ -24,7 +23,7 @@ const PROMPTS: usize = 64;
 pub struct Workload {
     /// One SFT step: 32 examples, prompts of 18 to 33 tokens, responses of 30 to 92.
     pub sft: Vec<Tokens>,
-    pub sft_config: SftConfig,
+    pub sft_config: SupervisedConfig,
     /// 64 prompts of 18 to 33 tokens.
     pub prompts: Vec<Vec<u32>>,
     /// Length of the responses where it is fixed (rollouts, not PPO).
@@ -53,7 +52,7 @@ impl Workload {
             prompt: prompt.clone(),
             response: response.clone(),
         });
-        Mixture::new(vec![Pool { name: "bench".into(), weight: 1.0, examples: examples.collect() }])
+        Mixture::new(vec![ExamplePool { name: "bench".into(), weight: 1.0, examples: examples.collect() }])
     }
 }
 
@@ -83,15 +82,17 @@ pub fn write(dir: &Path) -> Result<()> {
         .collect();
 
     let model = Decoder::new(&config, Seed::new(1), &Device::Cpu, Kernels::Fused)?;
-    let settings = SftConfig { learning_rate: LearningRate::constant(2e-3, 10), ..SftConfig::quick() };
+    let settings =
+        SupervisedConfig { learning_rate: LearningRate::constant(2e-3, 10), ..SupervisedConfig::quick_sft() };
     let mut optimizer = AdamW::new(model.variables(), settings.optimizer.clone())?;
-    let mixture = Mixture::new(vec![Pool { name: "noise".into(), weight: 1.0, examples: noise }])?;
-    sft::train(&model, &mut optimizer, &mixture, &settings, Seed::new(2), 0..60, &mut |_| Ok(()))?;
+    let mixture = Mixture::new(vec![ExamplePool { name: "noise".into(), weight: 1.0, examples: noise }])?;
+    let batch = |_, seed| Ok(mixture.batch(settings.batch_size, seed));
+    train_supervised(&model, &mut optimizer, &batch, &settings, Seed::new(2), 0..60, &mut |_| Ok(()))?;
     model.save(dir)?;
 
     let workload = Workload {
         sft,
-        sft_config: SftConfig::quick(),
+        sft_config: SupervisedConfig::quick_sft(),
         prompts,
         new_tokens: 60,
         ppo_config: PpoConfig::quick(),

@@ -63,7 +63,7 @@ pub enum Error {
     Count { what: String, expected: usize, found: usize },
 
     #[error("{what} is {value} at step {step}; lower the learning rate, or look for a damaged checkpoint")]
-    NotFinite { what: &'static str, step: usize, value: f64 },
+    NotFinite { what: String, step: usize, value: f64 },
 
     #[error("{json} is not a {kind}")]
     Value { json: String, kind: String },

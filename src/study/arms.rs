@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
 use crate::base::files::read_toml;
+use crate::train::Reward;
 
 /// What is trained, and on what: each variant is one method (`run.rs`). Atoms and composites of a
 /// recipe are [`super::Dataset::pool`]'s.
@@ -32,18 +33,6 @@ pub enum Length {
     Start,
     /// From where `Start` stopped, as many further samples as the RL arms draw.
     More,
-}
-
-/// What RL is rewarded for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reward {
-    /// 1 if all hidden cases pass, else 0.
-    Tests,
-    /// Negative control: the verdicts of a batch, permuted among its answers.
-    Shuffled,
-    /// Negative control: 1 for any answer that runs to a value of the expected type.
-    Format,
 }
 
 /// One entry of the design: a recipe, trained over several seeds.

@@ -15,7 +15,7 @@ use crate::model::Decoder;
 use crate::model::sample::{self, Sampling};
 use crate::sandbox::verdict::Verdict;
 use crate::study::store::{OutcomeRow, Prompts};
-use crate::train::reward::{Court, Judge};
+use crate::train::{Court, Judge, Reward};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +99,8 @@ pub fn evaluate(
     completions.extend(sample::sample(model, &repeated, &sampled, seed.child("sampled"))?);
 
     // ---- verdicts ----
-    let mut judge = Judge::new(court, questions.iter().map(|question| question.problem).collect());
+    let mut judge =
+        Judge::new(court, questions.iter().map(|question| question.problem).collect(), Reward::Tests);
     let question_of =
         |row: usize| if row < questions.len() { row } else { (row - questions.len()) / config.samples };
     let answers: Vec<_> =

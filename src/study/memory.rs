@@ -134,7 +134,7 @@ pub fn estimate(tier: &Tier, threads: usize) -> Estimate {
     let questions = 8 * tier.eval.problems_per_set;
     let training = |name, bound, passages| Stage { name, ..training(&config, tokens(bound, passages)) };
     let stages = vec![
-        training("pretraining", tier.pretrain.tokens_per_microbatch, tier.documents_per_step),
+        training("pretraining", tier.pretrain.tokens_per_microbatch, tier.pretrain.batch_size),
         training("SFT", tier.sft.tokens_per_microbatch, tier.sft.batch_size),
         rl,
         Stage {
@@ -236,7 +236,7 @@ mod tests {
         let mut tier = Tier::quick();
         let before = estimate(&tier, 2);
         tier.sft.batch_size *= 100;
-        tier.documents_per_step *= 100;
+        tier.pretrain.batch_size *= 100;
         assert_eq!(estimate(&tier, 2).stages[..2], before.stages[..2]);
         tier.sft.tokens_per_microbatch *= 2;
         assert_eq!(estimate(&tier, 2).stages[1].activations, 2 * before.stages[1].activations);

@@ -33,7 +33,7 @@ use crate::study::arms::{Arm, Arms, Length, Recipe};
 use crate::study::evaluate::{Question, questions};
 use crate::study::store::{Begin, FinishedRun, RunSpec, RunStore};
 use crate::study::tier::Tier;
-use crate::train::reward::{Court, KnownVerdicts};
+use crate::train::{Court, KnownVerdicts};
 
 pub use dataset::Dataset;
 
@@ -124,7 +124,7 @@ impl Study {
         let training = match arm.recipe {
             Recipe::Pretrain => serde_json::json!({
                 "model": tier.model, "corpus": tier.corpus, "pretrain": tier.pretrain,
-                "steps": tier.pretrain_steps, "documents_per_step": tier.documents_per_step,
+                "steps": tier.pretrain_steps,
             }),
             Recipe::Sft { .. } => serde_json::json!({ "sft": tier.sft, "steps": self.steps(arm) }),
             Recipe::Ppo { .. } => serde_json::json!({ "ppo": tier.ppo, "steps": self.steps(arm) }),

@@ -17,15 +17,14 @@ use crate::base::seed::Seed;
 use crate::data::corpus::Corpus;
 use crate::data::problem::Problem;
 use crate::model::{Decoder, Kernels, ValueHead};
-use crate::study::arms::{Arm, Length, Recipe, Reward};
+use crate::study::arms::{Arm, Length, Recipe};
 use crate::study::evaluate::evaluate;
 use crate::study::memory;
 use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
-use crate::train::optim::AdamW;
-use crate::train::ppo::{self, Learner, Task, Verifier};
-use crate::train::pretrain;
-use crate::train::reward::{Control, Judge};
-use crate::train::sft::{self, Example, Mixture};
+use crate::train::{
+    AdamW, Example, ExamplePool, Judge, Learner, Mixture, PpoStep, SupervisedStep, Task, metric_values,
+    train_ppo, train_supervised,
+};
 
 /// What a checkpoint keeps besides tensors.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -208,7 +207,7 @@ fn save(state: &State, folder: &Path) -> Result<()> {
 enum Trainer<'a> {
     Pretrain { study: &'a Study, corpus: Corpus<'a> },
     Sft { study: &'a Study, mixture: Mixture, offset: usize },
-    Rl { study: &'a Study, tasks: Vec<Task>, verifier: Control<Judge<'a>>, reference: Box<Decoder> },
+    Rl { study: &'a Study, tasks: Vec<Task>, verifier: Judge<'a>, reference: Box<Decoder> },
 }
 
 impl<'a> Trainer<'a> {
@@ -238,8 +237,7 @@ impl<'a> Trainer<'a> {
                     }
                 }
                 let parent = parent.ok_or_else(|| Error::Data(format!("arm {} has no start", arm.name)))?;
-                let judge = Judge::new(study.court(), problems);
-                let verifier = Control::new(judge, reward == Reward::Shuffled, reward == Reward::Format);
+                let verifier = Judge::new(study.court(), problems, reward);
                 Ok(Trainer::Rl {
                     study,
                     tasks,
@@ -264,42 +262,43 @@ impl<'a> Trainer<'a> {
         match self {
             Trainer::Pretrain { study, corpus } => {
                 let codec = &study.dataset.codec;
-                let documents = |step: usize, seed: Seed| -> Result<Vec<Vec<u32>>> {
-                    let texts = corpus.with_seed(seed).documents(step, study.tier.documents_per_step);
-                    texts
-                        .iter()
-                        .map(|document| {
-                            let mut tokens = codec.encode(&document.prompt)?;
-                            tokens.extend(codec.encode_response(&document.response)?);
-                            Ok(tokens)
-                        })
-                        .collect()
+                let config = &study.tier.pretrain;
+                let documents = |step: usize, seed: Seed| -> Result<Vec<Example>> {
+                    let mut examples = Vec::new();
+                    for document in corpus.with_seed(seed).documents(step, config.batch_size) {
+                        let mut tokens = codec.encode(&document.prompt)?;
+                        tokens.extend(codec.encode_response(&document.response)?);
+                        examples.extend(Example::document(&tokens));
+                    }
+                    Ok(examples)
                 };
-                let mut observe = |step: &pretrain::PretrainStep| {
+                let mut observe = |step: &SupervisedStep| {
                     cost.tokens_trained += step.tokens_trained as u64;
                     cost.flops += 6.0 * parameters * step.tokens_trained as f64;
                     progress.at(step.step + 1, || format!("loss {:.3}", step.loss));
-                    handle.metric(&row("pretrain", step.step, step.values()))
+                    handle.metric(&row("pretrain", step.step, metric_values(step.step, step)?))
                 };
-                pretrain::train(model, optimizer, &documents, &study.tier.pretrain, seed, steps, &mut observe)
+                train_supervised(model, optimizer, &documents, config, seed, steps, &mut observe)
             }
             Trainer::Sft { study, mixture, offset } => {
                 let offset = *offset;
-                let mut observe = |step: &sft::SftStep| {
+                let config = &study.tier.sft;
+                let batch = |_: usize, seed: Seed| Ok(mixture.batch(config.batch_size, seed));
+                let mut observe = |step: &SupervisedStep| {
                     cost.tokens_trained += step.tokens_trained as u64;
                     cost.flops += 6.0 * parameters * step.tokens_trained as f64;
                     progress.at(step.step + 1 - offset, || format!("loss {:.4}", step.loss));
-                    handle.metric(&row("sft", step.step - offset, step.values()))
+                    handle.metric(&row("sft", step.step - offset, metric_values(step.step, step)?))
                 };
                 let steps = steps.start + offset..steps.end + offset;
-                sft::train(model, optimizer, mixture, &study.tier.sft, seed, steps, &mut observe)
+                train_supervised(model, optimizer, &batch, config, seed, steps, &mut observe)
             }
             Trainer::Rl { study, tasks, verifier, reference } => {
                 let Some((head, head_optimizer)) = critic else {
                     return Err(Error::Data("an RL arm without a value head".to_owned()));
                 };
-                let before = verifier.inner().programs_judged();
-                let mut observe = |step: &ppo::PpoStep| {
+                let before = verifier.programs_judged();
+                let mut observe = |step: &PpoStep| {
                     cost.tokens_trained += step.tokens_trained as u64;
                     cost.tokens_sampled += step.tokens_sampled as u64;
                     // Sampling and scoring (reference, critic): forward. Update: forward and backward.
@@ -309,7 +308,7 @@ impl<'a> Trainer<'a> {
                     progress.at(step.step + 1, || {
                         format!("reward {:.3}, KL {:.4}", step.reward_mean, step.kl_to_reference)
                     });
-                    handle.metric(&row("rl", step.step, step.values()))
+                    handle.metric(&row("rl", step.step, metric_values(step.step, step)?))
                 };
                 let mut learner = Learner {
                     policy: model,
@@ -318,9 +317,8 @@ impl<'a> Trainer<'a> {
                     policy_optimizer: optimizer,
                     value_optimizer: head_optimizer,
                 };
-                let verify: &mut dyn Verifier = verifier;
-                ppo::train(&mut learner, tasks, verify, &study.tier.ppo, seed, steps, &mut observe)?;
-                cost.verifier_calls += verifier.inner().programs_judged() - before;
+                train_ppo(&mut learner, tasks, verifier, &study.tier.ppo, seed, steps, &mut observe)?;
+                cost.verifier_calls += verifier.programs_judged() - before;
                 Ok(())
             }
         }
@@ -331,7 +329,7 @@ impl<'a> Trainer<'a> {
 /// handful of composites would drown among the atoms.
 fn mixture(study: &Study, atoms: bool, composites: usize) -> Result<Mixture> {
     let (atoms, composites) = study.dataset.pool(atoms, composites);
-    let pool = |name: &str, problems: Vec<&Problem>| -> Result<sft::Pool> {
+    let pool = |name: &str, problems: Vec<&Problem>| -> Result<ExamplePool> {
         let mut examples = Vec::new();
         for problem in problems {
             let response = study.dataset.codec.encode_response(&problem.reference)?;
@@ -342,7 +340,7 @@ fn mixture(study: &Study, atoms: bool, composites: usize) -> Result<Mixture> {
                 });
             }
         }
-        Ok(sft::Pool { name: name.to_owned(), weight: 1.0, examples })
+        Ok(ExamplePool { name: name.to_owned(), weight: 1.0, examples })
     };
     Mixture::new(vec![pool("atoms", atoms)?, pool("composites", composites)?])
 }
@@ -358,8 +356,8 @@ fn answer(study: &Study, state: &mut State, stage: &str, seed: Seed) -> Result<V
     Ok(rows)
 }
 
-fn row(stage: &str, step: usize, values: Vec<(String, f64)>) -> MetricRow {
-    MetricRow { stage: stage.to_owned(), step, values: BTreeMap::from_iter(values) }
+fn row(stage: &str, step: usize, values: BTreeMap<String, f64>) -> MetricRow {
+    MetricRow { stage: stage.to_owned(), step, values }
 }
 
 /// `atom_base .93, composite_b .12, ...`: greedy pass rates on training wordings, for the log.

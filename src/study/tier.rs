@@ -7,9 +7,7 @@ use crate::data::corpus::CorpusConfig;
 use crate::data::split::SplitConfig;
 use crate::model::Config;
 use crate::study::evaluate::EvalConfig;
-use crate::train::ppo::PpoConfig;
-use crate::train::pretrain::PretrainConfig;
-use crate::train::sft::SftConfig;
+use crate::train::{PpoConfig, SupervisedConfig};
 
 /// All settings of a tier. What an arm's run is named by (its hash) is the part it depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,12 +26,11 @@ pub struct Tier {
     // ---- Base model
     pub model: Shape,
     pub corpus: CorpusConfig,
-    pub pretrain: PretrainConfig,
+    pub pretrain: SupervisedConfig,
     pub pretrain_steps: usize,
-    pub documents_per_step: usize,
 
     // ---- SFT
-    pub sft: SftConfig,
+    pub sft: SupervisedConfig,
     /// Steps of each arm of finding 1.
     pub sft_steps: usize,
     /// Steps of `sft-start`.
@@ -103,10 +100,9 @@ impl Tier {
             vocabulary: 768,
             model: Shape { hidden_size: 128, intermediate_size: 344, layers: 4, heads: 4, context: 256 },
             corpus: CorpusConfig::quick(),
-            pretrain: PretrainConfig::quick(1200),
+            pretrain: SupervisedConfig::quick_pretraining(1200),
             pretrain_steps: 1200,
-            documents_per_step: 48,
-            sft: SftConfig::quick(),
+            sft: SupervisedConfig::quick_sft(),
             sft_steps: 200,
             start_steps: 20,
             ppo: PpoConfig::quick(),
@@ -138,9 +134,8 @@ impl Tier {
             splits: SplitConfig::smoke(),
             vocabulary: 512,
             model: Shape { hidden_size: 64, intermediate_size: 128, layers: 2, heads: 2, context: 256 },
-            pretrain: PretrainConfig::quick(40),
+            pretrain: SupervisedConfig { batch_size: 16, ..SupervisedConfig::quick_pretraining(40) },
             pretrain_steps: 40,
-            documents_per_step: 16,
             sft_steps: 10,
             start_steps: 5,
             ppo: PpoConfig { prompts_per_step: 8, max_new_tokens: 60, ..quick.ppo },

@@ -1,11 +1,12 @@
-//! AdamW (Loshchilov & Hutter 2019) with gradient clipping, and a state that can be saved: a
-//! training resumed from `save`/`load` equals one that was never interrupted, bit for bit.
+//! AdamW (Loshchilov & Hutter, arXiv 1711.05101) with gradient clipping, and a state that can be
+//! saved: a training resumed from `save`/`load` equals one that was never interrupted, bit for bit.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
+use serde::{Deserialize, Serialize};
 
 use crate::model::{read_tensors, write_tensors};
 use crate::{Error, Result};
@@ -17,10 +18,6 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    pub fn new() -> Gradients {
-        Gradients::default()
-    }
-
     /// Adds what one backward pass left in `store`. A variable that the loss does not depend on has
     /// no gradient there and is left out.
     pub fn add(&mut self, variables: &[(String, Var)], store: &GradStore) -> Result<()> {
@@ -36,25 +33,68 @@ impl Gradients {
         Ok(())
     }
 
-    pub fn get(&self, name: &str) -> Option<&Tensor> {
-        self.by_name.get(name)
-    }
-
     /// The Euclidean norm over all gradients together.
     pub fn norm(&self) -> Result<f64> {
-        let mut total = 0.0;
-        for gradient in self.by_name.values() {
-            total += kernels::square_sum(gradient)?;
+        let squares = self.by_name.values().map(kernels::square_sum);
+        Ok(squares.sum::<candle_core::Result<f64>>()?.sqrt())
+    }
+}
+
+/// How the learning rate moves after its warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decay {
+    Constant,
+    Linear,
+    Cosine,
+}
+
+/// Learning rate as a pure function of the step: a linear warm-up, then a decay to a floor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LearningRate {
+    /// The rate at the end of the warm-up.
+    pub peak: f64,
+    /// Steps of warm-up. Step `n` of them runs at `peak * (n + 1) / warmup_steps`, so the first
+    /// step is not wasted on a rate of zero.
+    pub warmup_steps: usize,
+    pub decay: Decay,
+    /// Steps of the whole schedule, warm-up included. Later steps stay at the floor.
+    pub total_steps: usize,
+    /// Where the decay ends, as a share of `peak`.
+    pub floor: f64,
+}
+
+impl LearningRate {
+    /// `peak` after `warmup_steps`, and no decay: for runs that others continue.
+    pub fn constant(peak: f64, warmup_steps: usize) -> Self {
+        Self { peak, warmup_steps, decay: Decay::Constant, total_steps: 0, floor: 1.0 }
+    }
+
+    /// The rate of step `step` (0-based).
+    ///
+    /// ```
+    /// use sft_vs_rl::train::{Decay, LearningRate};
+    /// let rate = LearningRate { peak: 1.0, warmup_steps: 4, decay: Decay::Linear, total_steps: 14, floor: 0.1 };
+    /// assert_eq!([rate.at(0), rate.at(3), rate.at(4), rate.at(14)], [0.25, 1.0, 1.0, 0.1]);
+    /// ```
+    pub fn at(&self, step: usize) -> f64 {
+        if step < self.warmup_steps {
+            return self.peak * (step + 1) as f64 / self.warmup_steps as f64;
         }
-        Ok(total.sqrt())
+        let decaying_steps = self.total_steps.saturating_sub(self.warmup_steps).max(1);
+        let progress = ((step - self.warmup_steps) as f64 / decaying_steps as f64).min(1.0);
+        let share = match self.decay {
+            Decay::Constant => return self.peak,
+            Decay::Linear => 1.0 - progress,
+            Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
+        };
+        self.peak * (self.floor + (1.0 - self.floor) * share)
     }
 }
 
 /// Settings of [`AdamW`]. There is no default: each training writes down its own.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdamWConfig {
-    /// Learning rate where the caller of `step` has no schedule of its own.
-    pub lr: f64,
     pub beta1: f64,
     pub beta2: f64,
     pub eps: f64,
@@ -66,17 +106,15 @@ pub struct AdamWConfig {
 
 /// One variable and its two moments.
 struct Slot {
-    name: String,
     var: Var,
     first: Tensor,
     second: Tensor,
-    decay: bool,
 }
 
 /// The optimizer: variables, moments and the number of steps taken.
 pub struct AdamW {
     config: AdamWConfig,
-    slots: Vec<Slot>,
+    slots: BTreeMap<String, Slot>,
     steps: usize,
 }
 
@@ -87,22 +125,14 @@ impl AdamW {
     /// An optimizer for `variables`, whose names must differ (a policy and its value head go in
     /// together, one after the other).
     pub fn new(variables: Vec<(String, Var)>, config: AdamWConfig) -> Result<AdamW> {
-        let mut slots = Vec::with_capacity(variables.len());
+        let mut slots = BTreeMap::new(); // one order, whatever the caller's
         for (name, var) in variables {
-            let first = var.zeros_like()?;
-            let second = var.zeros_like()?;
-            slots.push(Slot { decay: var.rank() >= 2, name, var, first, second });
-        }
-        // One order, whatever the caller's.
-        slots.sort_by(|a, b| a.name.cmp(&b.name));
-        if let Some(pair) = slots.windows(2).find(|pair| pair[0].name == pair[1].name) {
-            return Err(Error::Data(format!("two variables are named `{}`", pair[0].name)));
+            let (first, second) = (var.zeros_like()?, var.zeros_like()?);
+            if slots.insert(name.clone(), Slot { var, first, second }).is_some() {
+                return Err(Error::config("optimizer", format!("two variables are named `{name}`")));
+            }
         }
         Ok(AdamW { config, slots, steps: 0 })
-    }
-
-    pub fn config(&self) -> &AdamWConfig {
-        &self.config
     }
 
     /// Steps taken so far.
@@ -112,7 +142,7 @@ impl AdamW {
 
     /// The variables that `step` changes, sorted by name: what [`Gradients::add`] asks for.
     pub fn variables(&self) -> Vec<(String, Var)> {
-        self.slots.iter().map(|slot| (slot.name.clone(), slot.var.clone())).collect()
+        self.slots.iter().map(|(name, slot)| (name.clone(), slot.var.clone())).collect()
     }
 
     /// One update with learning rate `lr`. Returns the norm of the gradients before clipping.
@@ -120,8 +150,8 @@ impl AdamW {
     pub fn step(&mut self, gradients: &Gradients, lr: f64) -> Result<f64> {
         let norm = gradients.norm()?;
         if !norm.is_finite() {
-            let message = format!("the gradient norm of optimizer step {} is {norm}", self.steps + 1);
-            return Err(Error::Data(message));
+            let what = "the gradient norm".to_owned();
+            return Err(Error::NotFinite { what, step: self.steps + 1, value: norm });
         }
         // As torch.nn.utils.clip_grad_norm_.
         let clip = (self.config.clip_norm / (norm + 1e-6)).min(1.0);
@@ -129,8 +159,8 @@ impl AdamW {
         let AdamWConfig { beta1, beta2, eps, weight_decay, .. } = self.config;
         let correction1 = 1.0 - beta1.powi(self.steps as i32);
         let correction2 = 1.0 - beta2.powi(self.steps as i32);
-        for slot in &mut self.slots {
-            let Some(gradient) = gradients.get(&slot.name) else { continue };
+        for (name, slot) in &mut self.slots {
+            let Some(gradient) = gradients.by_name.get(name) else { continue };
             let update = kernels::AdamUpdate {
                 clip,
                 beta1,
@@ -138,7 +168,7 @@ impl AdamW {
                 eps,
                 step_size: lr / correction1,
                 second_scale: correction2.sqrt(),
-                keep: if slot.decay { 1.0 - lr * weight_decay } else { 1.0 },
+                keep: if slot.var.rank() >= 2 { 1.0 - lr * weight_decay } else { 1.0 },
             };
             update.apply(&slot.var, &mut slot.first, &mut slot.second, gradient)?;
         }
@@ -148,9 +178,9 @@ impl AdamW {
     /// Writes both moments of every variable and the step counter, as one safetensors file.
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut tensors = Vec::new();
-        for slot in &self.slots {
-            tensors.push((format!("first.{}", slot.name), slot.first.clone()));
-            tensors.push((format!("second.{}", slot.name), slot.second.clone()));
+        for (name, slot) in &self.slots {
+            tensors.push((format!("first.{name}"), slot.first.clone()));
+            tensors.push((format!("second.{name}"), slot.second.clone()));
         }
         // Two halves, because an `f32` counts exactly only to 2^24.
         let halves = [(self.steps >> 16) as f32, (self.steps & 0xffff) as f32];
@@ -173,18 +203,37 @@ impl AdamW {
             Ok(tensor)
         };
         let mut moments = Vec::with_capacity(self.slots.len());
-        for slot in &self.slots {
-            let device = slot.var.device();
-            let first = take(format!("first.{}", slot.name), slot.var.dims())?.to_device(device)?;
-            let second = take(format!("second.{}", slot.name), slot.var.dims())?.to_device(device)?;
-            moments.push((first, second));
+        for (name, Slot { var, .. }) in &self.slots {
+            let mut moment =
+                |which| Ok::<_, Error>(take(format!("{which}.{name}"), var.dims())?.to_device(var.device())?);
+            moments.push((moment("first")?, moment("second")?));
         }
         let halves = take(STEPS.into(), &[2])?.to_vec1::<f32>()?;
         // Nothing is changed before everything was read.
         self.steps = ((halves[0] as usize) << 16) | halves[1] as usize;
-        for (slot, (first, second)) in self.slots.iter_mut().zip(moments) {
+        for (slot, (first, second)) in self.slots.values_mut().zip(moments) {
             (slot.first, slot.second) = (first, second);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learning_rates_warm_up_and_decay() {
+        let rate = |decay| LearningRate { peak: 2.0, warmup_steps: 4, decay, total_steps: 12, floor: 0.5 };
+        for decay in [Decay::Constant, Decay::Linear, Decay::Cosine] {
+            let warm_up: Vec<f64> = (0..5).map(|step| rate(decay).at(step)).collect();
+            assert_eq!(warm_up, [0.5, 1.0, 1.5, 2.0, 2.0]);
+        }
+        assert_eq!(rate(Decay::Constant).at(1000), 2.0);
+        for decay in [Decay::Linear, Decay::Cosine] {
+            assert!((rate(decay).at(8) - 1.5).abs() < 1e-12, "half way");
+            assert_eq!([rate(decay).at(12), rate(decay).at(1000)], [1.0, 1.0]);
+        }
+        assert_eq!(LearningRate::constant(0.1, 0).at(0), 0.1);
     }
 }

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use candle_core::{Device, Tensor};
 
-use crate::base::error::{Error, Result};
 use crate::model::Batch;
+use crate::{Error, Result};
 
 /// A prompt and the tokens that follow it. Only the latter are learned.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ pub struct Microbatch {
 
 impl Microbatch {
     /// # Errors
-    /// `Error::Data` where a passage has no prompt or no response token.
+    /// `Error::Empty` where a passage has no prompt or no response token.
     ///
     /// Prompt `[7, 8]` and response `[9, 2]` give the input `[7, 8, 9]`, rows `[1, 2]` and targets
     /// `[9, 2]`.
@@ -47,11 +47,8 @@ impl Microbatch {
         for passage in passages {
             let Passage { prompt, response } = passage;
             if prompt.is_empty() || response.is_empty() {
-                return Err(Error::Data(format!(
-                    "a passage needs a prompt and a response token, found {} and {}",
-                    prompt.len(),
-                    response.len()
-                )));
+                let what = format!("a passage of {} and {} tokens", prompt.len(), response.len());
+                return Err(Error::Empty { what, needed: "it needs a prompt and a response token" });
             }
             let sequence = [prompt, &response[..response.len() - 1]].concat();
             rows.extend((0..response.len()).map(|j| (offset + prompt.len() - 1 + j) as u32));
@@ -72,22 +69,22 @@ impl Microbatch {
     }
 }
 
-/// Splits passages, in their order, into runs of at most `max_tokens` read tokens. A passage that
-/// is longer than that gets a run of its own.
+/// Splits passages, in their order, into microbatches of at most `max_tokens` read tokens. A passage
+/// that is longer than that gets one of its own.
 pub fn split(passages: &[Passage], max_tokens: usize) -> Vec<Range<usize>> {
-    let mut runs = Vec::new();
+    let mut microbatches = Vec::new();
     let (mut start, mut tokens) = (0, 0);
     for (index, passage) in passages.iter().enumerate() {
         if index > start && tokens + passage.read_tokens() > max_tokens {
-            runs.push(start..index);
+            microbatches.push(start..index);
             (start, tokens) = (index, 0);
         }
         tokens += passage.read_tokens();
     }
     if start < passages.len() {
-        runs.push(start..passages.len());
+        microbatches.push(start..passages.len());
     }
-    runs
+    microbatches
 }
 
 #[cfg(test)]
@@ -106,11 +103,11 @@ mod tests {
         assert_eq!(packed.rows, [1, 2, 3, 4, 5, 6]);
         assert_eq!(packed.targets, [9, 2, 2, 3, 3, 2]);
         let empty = Passage { prompt: &[4], response: &[] };
-        assert!(matches!(Microbatch::pack(&[empty], &Device::Cpu), Err(Error::Data(_))));
+        assert!(matches!(Microbatch::pack(&[empty], &Device::Cpu), Err(Error::Empty { .. })));
     }
 
     #[test]
-    fn runs_respect_the_bound_and_keep_the_order() {
+    fn microbatches_respect_the_bound_and_keep_the_order() {
         let tokens = [0u32; 9];
         let passage = |length: usize| Passage { prompt: &tokens[..1], response: &tokens[..length] };
         let passages = [passage(4), passage(4), passage(1), passage(9), passage(2)];

@@ -1,24 +1,100 @@
-//! One judge for training and evaluation: completions in, verdicts out.
+//! Answers in, judgements out: the verifier of RL, and the one judge of training and evaluation.
 //!
-//! A verdict is a function of problem and program text alone, so equal texts are run once. What the model is never told: the cases, the expected outputs, which one failed.
+//! A verdict is a function of problem and program text alone, so equal texts are run once. What the
+//! model is never told: the cases, the expected outputs, which one failed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
+use itertools::Itertools;
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::base::error::Result;
+use crate::Result;
 use crate::base::seed::Seed;
 use crate::data::problem::Problem;
 use crate::data::tokenizer::Codec;
 use crate::model::sample::Completion;
 use crate::sandbox::verdict::{CaseWord, Verdict};
 use crate::sandbox::{Job, Limits, Sandbox};
-use crate::train::ppo::{Judgement, Verifier};
 
 /// Limits of one program of the study. Reference programs need a few milliseconds.
-pub const LIMITS: Limits = Limits { cpu_s: 0.5, wall_s: 4.0, memory_mb: 256 };
+const LIMITS: Limits = Limits { cpu_s: 0.5, wall_s: 4.0, memory_mb: 256 };
+
+/// What the verifier says of one answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judgement {
+    /// For the log; `None` where the verifier itself failed.
+    pub word: Option<CaseWord>,
+    /// 1 for a pass, else 0, unless an arm says otherwise. `None` where the verifier itself failed:
+    /// the rollout is then left out of the batch.
+    pub reward: Option<f32>,
+}
+
+impl Judgement {
+    /// The usual reward of a verdict's word: 1 for `pass`, 0 for any other, none without one.
+    pub fn of_word(word: Option<CaseWord>) -> Judgement {
+        Judgement { word, reward: word.map(|word| f32::from(word == CaseWord::Pass)) }
+    }
+}
+
+/// Judges answers to problems. The kit's own sends programs to the sandbox; tests use a closure.
+/// Answering the same program twice at the cost of one is the verifier's business.
+pub trait Verifier {
+    /// One judgement for each answer (the caller's number of a problem, what the model wrote), in
+    /// order. All answers reached the end token.
+    ///
+    /// # Errors
+    /// Where no judgement can be had at all; a single one that failed has no reward.
+    fn judge(&mut self, answers: &[(usize, &Completion)]) -> Result<Vec<Judgement>>;
+}
+
+impl<F: FnMut(&[(usize, &Completion)]) -> Result<Vec<Judgement>>> Verifier for F {
+    fn judge(&mut self, answers: &[(usize, &Completion)]) -> Result<Vec<Judgement>> {
+        self(answers)
+    }
+}
+
+/// What RL is rewarded for. If a finding shows under a negative control, whose reward says nothing
+/// about correctness, it is not supported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reward {
+    /// 1 if all hidden cases pass, else 0.
+    Tests,
+    /// Negative control: the verdicts of a batch, permuted among its answers.
+    Shuffled,
+    /// Negative control: 1 for any answer that runs to a value of the expected type.
+    Format,
+}
+
+impl Reward {
+    /// Judgements from what the cases said of `answers`.
+    fn judgements(self, words: Vec<Option<CaseWord>>, answers: &[(usize, &Completion)]) -> Vec<Judgement> {
+        let mut judgements: Vec<Judgement> = words.into_iter().map(Judgement::of_word).collect();
+        match self {
+            Reward::Tests => {}
+            Reward::Format => {
+                let runs = |word| f32::from(matches!(word, CaseWord::Pass | CaseWord::WrongAnswer));
+                judgements.iter_mut().for_each(|judgement| judgement.reward = judgement.word.map(runs));
+            }
+            Reward::Shuffled => {
+                let mut rewards: Vec<Option<f32>> =
+                    judgements.iter().map(|judgement| judgement.reward).collect();
+                // The batch itself addresses the permutation, so that a resumed run repeats it.
+                let tokens = answers.iter().flat_map(|(_, completion)| &completion.tokens);
+                let seed =
+                    tokens.fold(0u64, |hash, token| hash.wrapping_mul(31).wrapping_add(u64::from(*token)));
+                rewards.shuffle(&mut Seed::new(seed).stream("shuffled reward"));
+                for (judgement, reward) in judgements.iter_mut().zip(rewards) {
+                    judgement.reward = reward;
+                }
+            }
+        }
+        judgements
+    }
+}
 
 /// Verdicts on programs that were run before, in any batch and for any arm of one data set.
 ///
@@ -53,21 +129,26 @@ fn fingerprint(problem: &Problem, program: &str) -> [u8; 32] {
 /// What the judges of one data set share.
 #[derive(Clone, Copy)]
 pub struct Court<'a> {
+    /// Runs the programs.
     pub sandbox: &'a Sandbox,
+    /// From tokens to program text.
     pub codec: &'a Codec,
+    /// Verdicts of earlier batches.
     pub known: &'a KnownVerdicts,
 }
 
+/// Judges answers to a list of problems: verdicts for evaluation, rewards (as a [`Verifier`]) for RL.
 pub struct Judge<'a> {
     court: Court<'a>,
     problems: Vec<&'a Problem>,
+    reward: Reward,
     programs_judged: u64,
 }
 
 impl<'a> Judge<'a> {
-    /// Completions refer to `problems` by index.
-    pub fn new(court: Court<'a>, problems: Vec<&'a Problem>) -> Self {
-        Judge { court, problems, programs_judged: 0 }
+    /// Answers refer to `problems` by index.
+    pub fn new(court: Court<'a>, problems: Vec<&'a Problem>, reward: Reward) -> Self {
+        Judge { court, problems, reward, programs_judged: 0 }
     }
 
     /// Programs judged so far (equal answers within a batch count once). Those that were known from
@@ -78,121 +159,58 @@ impl<'a> Judge<'a> {
 
     /// One verdict an answer. An answer without end token was cut off: it is `output_limit` and
     /// not run, so that no reward can come from a program that happens to be complete.
+    ///
+    /// # Errors
+    /// `Error::Tokenizer` where an answer is no text.
     pub fn verdicts(&mut self, answers: &[(usize, &Completion)]) -> Result<Vec<Verdict>> {
-        let mut jobs: Vec<(&Problem, Job)> = Vec::new();
-        let mut job_of: HashMap<(usize, &[u32]), usize> = HashMap::new();
-        let mut slots: Vec<Option<usize>> = Vec::with_capacity(answers.len());
-        for (problem, completion) in answers {
-            if !completion.finished {
-                slots.push(None);
-                continue;
-            }
-            let key = (*problem, completion.tokens.as_slice());
-            let job = match job_of.get(&key) {
-                Some(job) => *job,
-                None => {
-                    jobs.push(self.job(*problem, completion)?);
-                    job_of.insert(key, jobs.len() - 1);
-                    jobs.len() - 1
-                }
-            };
-            slots.push(Some(job));
+        let key = |(problem, completion): &(usize, &'_ Completion)| (*problem, completion.tokens.clone());
+        let finished = answers.iter().filter(|(_, completion)| completion.finished);
+        let asked: Vec<(usize, Vec<u32>)> = finished.map(key).unique().collect();
+        self.programs_judged += asked.len() as u64;
+        let mut programs = Vec::with_capacity(asked.len());
+        for (problem, tokens) in &asked {
+            programs.push((self.problems[*problem], self.court.codec.decode(tokens)?));
         }
-        self.programs_judged += jobs.len() as u64;
-        let verdicts = self.judge_jobs(jobs);
-        let cut_off = || Verdict::Cases(vec![CaseWord::OutputLimit]);
-        Ok(slots.into_iter().map(|slot| slot.map_or_else(cut_off, |job| verdicts[job].clone())).collect())
+        let verdicts: HashMap<_, Verdict> = asked.into_iter().zip(self.judge_programs(&programs)).collect();
+        let verdict = |answer: &(usize, &Completion)| match answer.1.finished {
+            true => verdicts[&key(answer)].clone(),
+            false => Verdict::Cases(vec![CaseWord::OutputLimit]),
+        };
+        Ok(answers.iter().map(verdict).collect())
     }
 
-    /// One verdict a job, run or remembered.
-    fn judge_jobs(&self, jobs: Vec<(&Problem, Job)>) -> Vec<Verdict> {
-        let known = self.court.known;
+    /// One verdict a program, run or remembered.
+    fn judge_programs(&self, programs: &[(&Problem, String)]) -> Vec<Verdict> {
+        let Court { known, sandbox, .. } = self.court;
         let mut verdicts: Vec<Option<Verdict>> =
-            jobs.iter().map(|(problem, job)| known.of(problem, &job.program)).collect();
-        let (problems, fresh): (Vec<&Problem>, Vec<Job>) = jobs
-            .into_iter()
-            .zip(&verdicts)
-            .filter_map(|(job, verdict)| verdict.is_none().then_some(job))
-            .unzip();
-        let mut judged = self.court.sandbox.judge(&fresh).into_iter();
-        for ((problem, job), verdict) in
-            problems.iter().zip(&fresh).zip(verdicts.iter_mut().filter(|verdict| verdict.is_none()))
-        {
-            *verdict = judged.next().inspect(|verdict| known.keep(problem, &job.program, verdict));
+            programs.iter().map(|(problem, program)| known.of(problem, program)).collect();
+        let unknown: Vec<usize> = verdicts.iter().positions(Option::is_none).collect();
+        let jobs: Vec<Job> = unknown.iter().map(|index| job(&programs[*index])).collect();
+        for (index, verdict) in unknown.into_iter().zip(sandbox.judge(&jobs)) {
+            let (problem, program) = &programs[index];
+            known.keep(problem, program, &verdict);
+            verdicts[index] = Some(verdict);
         }
         let lost = || Verdict::Infra("the sandbox gave no verdict".to_owned());
         verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(lost)).collect()
     }
+}
 
-    fn job(&self, problem: usize, completion: &Completion) -> Result<(&'a Problem, Job)> {
-        let problem = self.problems[problem];
-        let job = Job {
-            program: self.court.codec.decode(&completion.tokens)?,
-            entry: problem.entry.clone(),
-            inputs: problem.cases.iter().map(|case| vec![case.input.to_json()]).collect(),
-            expected: problem.cases.iter().map(|case| case.expected.to_json()).collect(),
-            limits: LIMITS,
-            stop_at_first_failure: true,
-        };
-        Ok((problem, job))
+fn job((problem, program): &(&Problem, String)) -> Job {
+    Job {
+        program: program.clone(),
+        entry: problem.entry.clone(),
+        inputs: problem.cases.iter().map(|case| vec![case.input.to_json()]).collect(),
+        expected: problem.cases.iter().map(|case| case.expected.to_json()).collect(),
+        limits: LIMITS,
+        stop_at_first_failure: true,
     }
 }
 
-/// The reward of RL: 1 for a program that passes every hidden case, else 0; none where the
-/// sandbox itself failed.
 impl Verifier for Judge<'_> {
     fn judge(&mut self, answers: &[(usize, &Completion)]) -> Result<Vec<Judgement>> {
-        let verdicts = self.verdicts(answers)?;
-        Ok(verdicts
-            .iter()
-            .map(|verdict| Judgement {
-                word: verdict.word(),
-                reward: verdict.passed().map(|passed| if passed { 1.0 } else { 0.0 }),
-            })
-            .collect())
-    }
-}
-
-/// Negative controls: the same verifier with a reward that says nothing about correctness. If a
-/// finding shows under one of these, it is not supported.
-pub struct Control<V> {
-    inner: V,
-    shuffled: bool,
-    format: bool,
-}
-
-impl<V: Verifier> Control<V> {
-    /// With both flags false, rewards pass through as they are.
-    pub fn new(inner: V, shuffled: bool, format: bool) -> Self {
-        Control { inner, shuffled, format }
-    }
-
-    pub fn inner(&self) -> &V {
-        &self.inner
-    }
-}
-
-impl<V: Verifier> Verifier for Control<V> {
-    fn judge(&mut self, answers: &[(usize, &Completion)]) -> Result<Vec<Judgement>> {
-        let mut judgements = self.inner.judge(answers)?;
-        if self.format {
-            for judgement in &mut judgements {
-                let runs = matches!(judgement.word, Some(CaseWord::Pass | CaseWord::WrongAnswer));
-                judgement.reward = judgement.word.map(|_| if runs { 1.0 } else { 0.0 });
-            }
-        }
-        if self.shuffled {
-            let mut rewards: Vec<Option<f32>> = judgements.iter().map(|judgement| judgement.reward).collect();
-            // The batch itself addresses the permutation, so that a resumed run repeats it.
-            let fingerprint = answers.iter().flat_map(|(_, completion)| &completion.tokens);
-            let seed =
-                fingerprint.fold(0u64, |hash, token| hash.wrapping_mul(31).wrapping_add(u64::from(*token)));
-            rewards.shuffle(&mut Seed::new(seed).stream("shuffled reward"));
-            for (judgement, reward) in judgements.iter_mut().zip(rewards) {
-                judgement.reward = reward;
-            }
-        }
-        Ok(judgements)
+        let words = self.verdicts(answers)?.iter().map(Verdict::word).collect();
+        Ok(self.reward.judgements(words, answers))
     }
 }
 
@@ -245,30 +263,54 @@ mod tests {
         let known = KnownVerdicts::default();
         let court = Court { sandbox: &sandbox, codec: &codec, known: &known };
         let (two, three) = (problem("two", 2), problem("three", 3));
-        let judge = Judge::new(court, vec![&two, &three]);
-        let job = |problem: &Problem, program: &str| Job {
-            program: program.to_owned(),
-            entry: "f".to_owned(),
-            inputs: vec![vec![problem.cases[0].input.to_json()]],
-            expected: vec![problem.cases[0].expected.to_json()],
-            limits: LIMITS,
-            stop_at_first_failure: true,
+        let judge = Judge::new(court, vec![&two, &three], Reward::Tests);
+        let passed = |programs: &[(&Problem, String)]| -> Vec<Option<bool>> {
+            judge.judge_programs(programs).iter().map(Verdict::passed).collect()
         };
-        let program = "def f(x): return x + 1";
-        let passed = |jobs: Vec<(&Problem, Job)>| -> Vec<Option<bool>> {
-            judge.judge_jobs(jobs).iter().map(Verdict::passed).collect()
-        };
-        assert_eq!(passed(vec![(&two, job(&two, program))]), [Some(true)]);
-        let mixed = || {
-            vec![
-                (&three, job(&three, program)),
-                (&two, job(&two, program)),
-                (&two, job(&two, "def f(x): return 0")),
-                (&three, job(&three, "def f(x): return x + 2")),
-            ]
-        };
+        let program = "def f(x): return x + 1".to_owned();
+        assert_eq!(passed(&[(&two, program.clone())]), [Some(true)]);
+        let mixed = [
+            (&three, program.clone()),
+            (&two, program),
+            (&two, "def f(x): return 0".to_owned()),
+            (&three, "def f(x): return x + 2".to_owned()),
+        ];
         for _ in 0..2 {
-            assert_eq!(passed(mixed()), [Some(false), Some(true), Some(false), Some(true)]);
+            assert_eq!(passed(&mixed), [Some(false), Some(true), Some(false), Some(true)]);
         }
+    }
+
+    #[test]
+    fn controls_pay_for_something_else() {
+        use CaseWord::{Exception, Pass, WrongAnswer};
+        let words = [Some(Pass), Some(WrongAnswer), Some(Exception), None, Some(Pass), Some(Pass)];
+        let completions: Vec<Completion> = (0..6)
+            .map(|token| Completion {
+                tokens: vec![token],
+                log_probs: vec![],
+                values: vec![],
+                finished: true,
+            })
+            .collect();
+        let answers: Vec<(usize, &Completion)> =
+            completions.iter().map(|completion| (0, completion)).collect();
+        let rewards = |reward: Reward| -> Vec<Option<f32>> {
+            let judgements = reward.judgements(words.to_vec(), &answers);
+            assert!(
+                judgements.iter().map(|judgement| judgement.word).eq(words),
+                "{reward:?} keeps the words"
+            );
+            judgements.iter().map(|judgement| judgement.reward).collect()
+        };
+        let earned = [Some(1.0), Some(0.0), Some(0.0), None, Some(1.0), Some(1.0)];
+        assert_eq!(rewards(Reward::Tests), earned);
+        assert_eq!(rewards(Reward::Format), [Some(1.0), Some(1.0), Some(0.0), None, Some(1.0), Some(1.0)]);
+        let shuffled = rewards(Reward::Shuffled);
+        assert_eq!(rewards(Reward::Shuffled), shuffled, "a function of the batch");
+        assert_ne!(shuffled, earned);
+        let sorted = |rewards: &[Option<f32>]| {
+            rewards.iter().map(|reward| reward.map(|x| x as u8)).sorted().collect_vec()
+        };
+        assert_eq!(sorted(&shuffled), sorted(&earned));
     }
 }

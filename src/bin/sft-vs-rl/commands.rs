@@ -23,7 +23,7 @@ use sft_vs_rl::study::memory;
 use sft_vs_rl::study::store::{Prompts, RunStore};
 use sft_vs_rl::study::tier::Tier;
 use sft_vs_rl::study::{Options, Study, project_root};
-use sft_vs_rl::train::reward::Court;
+use sft_vs_rl::train::Court;
 use sft_vs_rl::{Error, Result};
 
 pub fn catalog_check(sandbox: &SandboxConfig) -> Result<bool> {

@@ -1,10 +1,9 @@
-//! Settings of PPO. The numbered details they belong to are listed in `ppo.rs`.
+//! Settings of PPO. The numbered details they belong to are listed in `mod.rs`.
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Result};
-use crate::train::loss::LearningRate;
-use crate::train::optim::AdamWConfig;
+use crate::train::optim::{AdamWConfig, LearningRate};
+use crate::{Error, Result};
 
 /// What a reward is compared with before it becomes an advantage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,14 +74,8 @@ impl PpoConfig {
     /// What the paper used is unknown beyond "PPO"; see `docs/ambiguities.md`.
     pub fn quick() -> Self {
         // beta2: docs/regime.md, RL wants a long second-moment memory. eps: 37 details 3.
-        let optimizer = AdamWConfig {
-            lr: 1.2e-4,
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-5,
-            weight_decay: 0.0,
-            clip_norm: 1.0,
-        };
+        let optimizer =
+            AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-5, weight_decay: 0.0, clip_norm: 1.0 };
         Self {
             // docs/regime.md: many prompts with few samples each beat the opposite.
             prompts_per_step: 64,
@@ -112,11 +105,11 @@ impl PpoConfig {
             // Two orders above what a healthy step shows here.
             target_kl: 0.05,
             // docs/regime.md: several times below SFT's.
-            learning_rate: LearningRate::constant(optimizer.lr, 10),
+            learning_rate: LearningRate::constant(1.2e-4, 10),
             // A linear probe on slow features may move faster than the features. One step of Adam
             // moves each of some 130 weights by the rate, so a value by about .02 at most.
             value_learning_rate: LearningRate::constant(2e-4, 0),
-            value_optimizer: AdamWConfig { lr: 2e-4, ..optimizer.clone() },
+            value_optimizer: optimizer.clone(),
             optimizer,
         }
     }
@@ -129,37 +122,29 @@ impl PpoConfig {
     /// # Errors
     /// `Error::Config` naming the first field that cannot work.
     pub fn check(&self) -> Result<()> {
-        let at_least_one = [
-            ("prompts_per_step", self.prompts_per_step),
-            ("samples_per_prompt", self.samples_per_prompt),
-            ("max_new_tokens", self.max_new_tokens),
-            ("epochs", self.epochs),
-            ("minibatches", self.minibatches),
+        let any = f64::INFINITY;
+        let samples = if self.baseline == Baseline::Group { 2.0 } else { 1.0 }; // a group is more than one
+        let limits = [
+            ("prompts_per_step", self.prompts_per_step as f64, 1.0, any),
+            ("samples_per_prompt", self.samples_per_prompt as f64, samples, any),
+            ("max_new_tokens", self.max_new_tokens as f64, 1.0, any),
+            ("epochs", self.epochs as f64, 1.0, any),
+            ("minibatches", self.minibatches as f64, 1.0, any),
+            ("gamma", self.gamma, 0.0, 1.0),
+            ("lambda", self.lambda, 0.0, 1.0),
+            ("kl_coefficient", self.kl_coefficient, 0.0, any),
+            ("smallest_deviation", self.smallest_deviation, 0.0, any),
+            ("clip", self.clip, 0.0, any),
+            ("value_clip", self.value_clip, 0.0, any),
+            ("value_trunk_coefficient", self.value_trunk_coefficient, 0.0, any),
+            ("target_kl", self.target_kl, 0.0, any),
         ];
-        for (field, value) in at_least_one {
-            if value == 0 {
-                return Err(Error::config(format!("ppo.{field}"), "must be 1 or more"));
-            }
-        }
-        if self.baseline == Baseline::Group && self.samples_per_prompt < 2 {
-            return Err(Error::config("ppo.samples_per_prompt", "a group baseline needs 2 or more"));
-        }
-        for (field, value) in [("gamma", self.gamma), ("lambda", self.lambda)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(Error::config(format!("ppo.{field}"), format!("must be in 0..=1, is {value}")));
-            }
-        }
-        let not_negative = [
-            ("kl_coefficient", self.kl_coefficient),
-            ("clip", self.clip),
-            ("value_clip", self.value_clip),
-            ("value_trunk_coefficient", self.value_trunk_coefficient),
-            ("target_kl", self.target_kl),
-            ("smallest_deviation", self.smallest_deviation),
-        ];
-        for (field, value) in not_negative {
-            if value.is_nan() || value < 0.0 {
-                return Err(Error::config(format!("ppo.{field}"), format!("must be 0 or more, is {value}")));
+        for (field, value, least, most) in limits {
+            if !(least..=most).contains(&value) {
+                let allowed =
+                    if most == any { format!("{least} or more") } else { format!("{least} to {most}") };
+                let message = format!("must be {allowed}, is {value}");
+                return Err(Error::config(format!("ppo.{field}"), message));
             }
         }
         Ok(())

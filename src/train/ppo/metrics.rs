@@ -1,13 +1,16 @@
-//! What one step of PPO measured. `docs/ppo.md` has the same list as a table.
+//! What one step of PPO measured. `docs/ppo.md` has the same list as a table. A metric is called what
+//! its field is called here.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Measurements of one step. "Tokens" without more are response tokens of the rollouts that were
 /// learned from; logarithms are natural.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct PpoStep {
+    /// Counted from 0; not a metric.
+    #[serde(skip)]
     pub step: usize,
 
     // ---- Rollouts and their scores
@@ -22,9 +25,10 @@ pub struct PpoStep {
     /// Share of prompts whose samples did not all get the same score: those that teach something
     /// whatever the critic knows.
     pub mixed_prompts: f64,
-    /// Share of *sampled* rollouts by what became of them: a case word, `no_end` (no end token) or
-    /// `infra` (the sandbox itself failed).
-    pub words: BTreeMap<String, f64>,
+    /// `share_<word>`: share of *sampled* rollouts by what became of them: a case word, `no_end` (no
+    /// end token) or `infra` (the sandbox itself failed).
+    #[serde(flatten)]
+    pub shares: BTreeMap<String, f64>,
     /// Mean response length in tokens, end token included.
     pub response_tokens: f64,
     /// Share of rollouts that reached the end token.
@@ -47,8 +51,9 @@ pub struct PpoStep {
     /// Largest `|ratio - 1|` in the first minibatch, before any update: how well sampling and
     /// training agree about the same weights. Rounding only, unless something is wrong.
     pub ratio_error: f64,
+    /// Clipped surrogate.
     pub policy_loss: f64,
-    /// Zero under `Baseline::Group`.
+    /// Clipped squared error, halved. Zero under `Baseline::Group`.
     pub value_loss: f64,
     /// Of the values the advantages were computed with: 1 is a perfect critic, 0 a constant one.
     /// Zero where the returns do not vary, and under `Baseline::Group`.
@@ -61,6 +66,7 @@ pub struct PpoStep {
     pub grad_norm: f64,
     /// The same of the value head.
     pub value_grad_norm: f64,
+    /// Of the policy.
     pub learning_rate: f64,
     /// Minibatches applied to the policy.
     pub updates: usize,
@@ -70,56 +76,18 @@ pub struct PpoStep {
     // ---- Cost
     /// Response tokens sampled.
     pub tokens_sampled: usize,
-    /// Tokens that went forward only, through the policy (for values) or the reference.
+    /// Tokens that went forward only, through the reference.
     pub tokens_scored: usize,
     /// Tokens that went forward and backward, prompts included, counted once an epoch.
     pub tokens_trained: usize,
     /// Programs sent to the verifier.
     pub verifier_calls: usize,
-    /// Wall-clock seconds by phase.
+    /// Wall-clock seconds of sampling,
     pub seconds_sample: f64,
+    /// of the verifier,
     pub seconds_verify: f64,
+    /// of the reference and the advantages,
     pub seconds_score: f64,
+    /// and of forward, backward and optimizer.
     pub seconds_update: f64,
-}
-
-impl PpoStep {
-    /// The numbers of a metrics row; the share of word `w` is called `share_w`.
-    pub fn values(&self) -> Vec<(String, f64)> {
-        let named = [
-            ("rollouts", self.rollouts as f64),
-            ("reward_mean", self.reward_mean),
-            ("reward_deviation", self.reward_deviation),
-            ("pass_rate", self.pass_rate),
-            ("mixed_prompts", self.mixed_prompts),
-            ("response_tokens", self.response_tokens),
-            ("finished", self.finished),
-            ("kl_to_reference", self.kl_to_reference),
-            ("kl_per_rollout", self.kl_per_rollout),
-            ("entropy", self.entropy),
-            ("approx_kl", self.approx_kl),
-            ("clip_fraction", self.clip_fraction),
-            ("ratio_error", self.ratio_error),
-            ("policy_loss", self.policy_loss),
-            ("value_loss", self.value_loss),
-            ("explained_variance", self.explained_variance),
-            ("value_mean", self.value_mean),
-            ("advantage_deviation", self.advantage_deviation),
-            ("grad_norm", self.grad_norm),
-            ("value_grad_norm", self.value_grad_norm),
-            ("learning_rate", self.learning_rate),
-            ("updates", self.updates as f64),
-            ("stopped_by_kl", self.stopped_by_kl),
-            ("tokens_sampled", self.tokens_sampled as f64),
-            ("tokens_scored", self.tokens_scored as f64),
-            ("tokens_trained", self.tokens_trained as f64),
-            ("verifier_calls", self.verifier_calls as f64),
-            ("seconds_sample", self.seconds_sample),
-            ("seconds_verify", self.seconds_verify),
-            ("seconds_score", self.seconds_score),
-            ("seconds_update", self.seconds_update),
-        ];
-        let words = self.words.iter().map(|(word, share)| (format!("share_{word}"), *share));
-        named.into_iter().map(|(name, value)| (name.to_string(), value)).chain(words).collect()
-    }
 }

@@ -2,8 +2,7 @@
 //!
 //! Paper: "RL ... PPO, rewarded by unit tests in a sandbox" (findings 2 and 3); every other detail
 //! is ours. An *episode* is one response: the state is the prompt and the tokens so far, the action
-//! the next token. The numbers in the code refer to this list; the short names of sources are
-//! explained in `objectives.rs`.
+//! the next token. The numbers in the code refer to this list.
 //!
 //!  1. Prompts come without replacement, in epochs, each shuffled anew (37 details 6 does the same
 //!     for minibatches). Which prompts step `n` gets is a function of (seed, n) alone.
@@ -34,33 +33,40 @@
 //! 14. Global gradient clipping (37 details 11) and AdamW's epsilon (37 details 3) are the
 //!     optimizer's.
 //!
+//! Sources. *PPO*: Schulman et al., arXiv 1707.06347. *GAE*: Schulman et al., arXiv 1506.02438. *37
+//! details n*: Huang et al., "The 37 Implementation Details of Proximal Policy Optimization", ICLR
+//! blog track 2022, core detail n; code in CleanRL's `ppo.py`. *lm-human-preferences*: Ziegler et
+//! al., arXiv 1909.08593, as in `vwxyzjn/lm-human-preference-details`,
+//! `train_policy_accelerate.py`. *KL approx*: Schulman, joschu.net/blog/kl-approx.html.
+//!
 //! A run's state is (policy, value head, both optimizers, next step): resume equals uninterrupted.
 
 mod config;
-mod loss;
 mod metrics;
 mod rollouts;
 #[cfg(test)]
 mod tests;
 
+use std::iter::repeat_n;
 use std::ops::Range;
 use std::time::Instant;
 
+use candle_core::Tensor;
 use rand::seq::SliceRandom;
 
-use crate::base::error::{Error, Result};
+use super::optim::{AdamW, Gradients};
+use super::packing::{self, Microbatch, Passage};
+use super::reward::Verifier;
+use super::statistics::{explained_variance, kl_k1, kl_k3, mean_and_deviation, whiten};
 use crate::base::seed::Seed;
 use crate::model::sample::{self, Sampling};
 use crate::model::{Decoder, ValueHead};
-use crate::train::loss::{explained_variance, gae, kl_k1, kl_k3, mean_and_deviation, whiten};
-use crate::train::optim::{AdamW, Gradients};
-use crate::train::packing::{self, Microbatch, Passage};
+use crate::{Error, Result};
 
 pub use config::{Baseline, PpoConfig};
-use loss::{Kept, Sums, loss};
 pub use metrics::PpoStep;
-pub use rollouts::{Judgement, Task, Verifier};
-use rollouts::{Rollout, choose_tasks, group_means, judge, mixed_groups};
+pub use rollouts::Task;
+use rollouts::{Rollout, choose_tasks, score};
 
 /// Everything that takes part in PPO and outlives a step.
 pub struct Learner<'a> {
@@ -73,7 +79,11 @@ pub struct Learner<'a> {
 }
 
 /// Runs the steps `steps`; `observe` sees each one's measurements right after its update.
-pub fn train(
+///
+/// # Errors
+/// `Error::Config` for settings that cannot work, `Error::Sandbox` for a step of which no rollout
+/// could be judged, `Error::NotFinite` for a gradient that is not finite.
+pub fn train_ppo(
     learner: &mut Learner,
     tasks: &[Task],
     verifier: &mut dyn Verifier,
@@ -89,11 +99,9 @@ pub fn train(
     let end_token = policy.config().eos_token_id.ok_or_else(|| {
         Error::config("eos_token_id", "PPO needs a model whose config.json names the end token")
     })?;
-    let sampling = Sampling {
-        temperature: 1.0, // (2)
-        max_new_tokens: config.max_new_tokens,
-        end_token,
-    };
+    let sampling = Sampling { temperature: 1.0, max_new_tokens: config.max_new_tokens, end_token }; // (2)
+    let policy_variables = policy_optimizer.variables();
+    let value_variables = value_optimizer.variables();
 
     for step in steps {
         let step_seed = seed.child_index(step as u64);
@@ -103,7 +111,7 @@ pub fn train(
         let started = Instant::now();
         let chosen = choose_tasks(tasks, config.prompts_per_step, step, seed)?;
         let rows: Vec<&Task> =
-            chosen.iter().flat_map(|task| std::iter::repeat_n(*task, config.samples_per_prompt)).collect();
+            chosen.iter().flat_map(|task| repeat_n(*task, config.samples_per_prompt)).collect();
         let prompts: Vec<Vec<u32>> = rows.iter().map(|task| task.prompt.clone()).collect();
         let sample_seed = step_seed.child("sample");
         let completions = match config.baseline {
@@ -115,7 +123,7 @@ pub fn train(
 
         // ---- Scores (3).
         let started = Instant::now();
-        let rollouts = judge(verifier, &rows, completions, config.samples_per_prompt, &mut m)?;
+        let rollouts = score(verifier, &rows, completions, config.samples_per_prompt, &mut m)?;
         m.seconds_verify = started.elapsed().as_secs_f64();
         if rollouts.is_empty() {
             let message = format!("could not judge a single rollout of PPO step {step}");
@@ -123,45 +131,47 @@ pub fn train(
         }
         let scores: Vec<f32> = rollouts.iter().map(|rollout| rollout.score).collect();
         (m.reward_mean, m.reward_deviation) = mean_and_deviation(&scores);
-        m.mixed_prompts = mixed_groups(&rollouts);
+        let groups: Vec<&[Rollout]> = rollouts.chunk_by(|a, b| a.group == b.group).collect();
+        let mixed = groups.iter().filter(|group| group.iter().any(|rollout| rollout.score != group[0].score));
+        m.mixed_prompts = mixed.count() as f64 / groups.len() as f64;
 
         // ---- Reference log-probabilities, without a graph, and values (5).
         let started = Instant::now();
         let passages: Vec<Passage> = rollouts.iter().map(Rollout::passage).collect();
-        let read_tokens: usize = passages.iter().map(Passage::read_tokens).sum();
         let mut reference_log_probs: Vec<f32> = Vec::new(); // rollout after rollout
-        for run in packing::split(&passages, config.tokens_per_microbatch) {
-            let packed = Microbatch::pack(&passages[run], &device)?;
+        for members in packing::split(&passages, config.tokens_per_microbatch) {
+            let packed = Microbatch::pack(&passages[members], &device)?;
             let hidden = reference.hidden(&packed.batch)?; // (tokens, hidden)
             let log_probs = reference.log_probs(&hidden, &packed.rows, &packed.targets)?; // (rows,)
             reference_log_probs.extend(log_probs.to_vec1::<f32>()?);
         }
-        m.tokens_scored = read_tokens;
+        m.tokens_scored = passages.iter().map(Passage::read_tokens).sum();
         let (old_values, lambda): (Vec<f32>, f32) = match config.baseline {
             Baseline::Critic => {
-                let values = rollouts.iter().flat_map(|rollout| rollout.old_values().iter().copied());
+                let values = rollouts.iter().flat_map(|rollout| rollout.completion.values.iter().copied());
                 (values.collect(), config.lambda as f32)
             }
             Baseline::Group => {
                 // A constant value along the episode: with lambda 1, GAE is the return less that value.
-                let means = group_means(&rollouts);
-                let of_tokens = |(rollout, mean): (&Rollout, &f32)| vec![*mean; rollout.tokens.len()];
-                (rollouts.iter().zip(&means).flat_map(of_tokens).collect(), 1.0)
+                let of_tokens = |group: &&[Rollout]| {
+                    let mean = group.iter().map(|rollout| rollout.score).sum::<f32>() / group.len() as f32;
+                    repeat_n(mean, group.iter().map(|rollout| rollout.tokens.len()).sum())
+                };
+                (groups.iter().flat_map(of_tokens).collect(), 1.0)
             }
         };
 
         // ---- Rewards of the tokens (3, 4, 6) and their advantages (7, 8).
         let old_log_probs: Vec<f32> =
-            rollouts.iter().flat_map(|rollout| rollout.old_log_probs().to_vec()).collect();
+            rollouts.iter().flat_map(|rollout| rollout.completion.log_probs.iter().copied()).collect();
         let (mut advantages, mut returns) = (Vec::new(), Vec::new());
-        let (mut kl_k1_sum, mut kl_k3_sum) = (0.0, 0.0);
         for rollout in &rollouts {
             let mut rewards = Vec::with_capacity(rollout.tokens.len());
             for token in rollout.tokens.clone() {
                 let (old, reference) = (old_log_probs[token], reference_log_probs[token]);
                 rewards.push(-(config.kl_coefficient as f32) * kl_k1(old, reference));
-                kl_k1_sum += f64::from(kl_k1(old, reference));
-                kl_k3_sum += f64::from(kl_k3(old, reference));
+                m.kl_per_rollout += f64::from(kl_k1(old, reference));
+                m.kl_to_reference += f64::from(kl_k3(old, reference));
             }
             if let Some(last) = rewards.last_mut() {
                 *last += rollout.score;
@@ -173,8 +183,8 @@ pub fn train(
         }
         (_, m.advantage_deviation) = mean_and_deviation(&advantages);
         whiten(&mut advantages, config.smallest_deviation);
-        m.kl_to_reference = kl_k3_sum / old_log_probs.len() as f64;
-        m.kl_per_rollout = kl_k1_sum / rollouts.len() as f64;
+        m.kl_per_rollout /= rollouts.len() as f64;
+        m.kl_to_reference /= old_log_probs.len() as f64;
         (m.value_mean, _) = mean_and_deviation(&old_values);
         if config.baseline == Baseline::Critic {
             m.explained_variance = explained_variance(&old_values, &returns).unwrap_or(0.0);
@@ -185,45 +195,52 @@ pub fn train(
         let started = Instant::now();
         m.learning_rate = config.learning_rate.at(step);
         let policy_learns = config.baseline == Baseline::Group || step >= config.value_warmup_steps; // (12)
-        let policy_variables = policy_optimizer.variables();
-        let value_variables = value_optimizer.variables();
-        let mut computed = Sums::default();
-        let mut value_updates = 0;
+        let (mut tokens_computed, mut value_updates) = (0, 0);
         'update: for epoch in 0..config.epochs {
             let mut order: Vec<usize> = (0..rollouts.len()).collect();
             order.shuffle(&mut step_seed.child_index(epoch as u64).stream("minibatches"));
             for minibatch in order.chunks(rollouts.len().div_ceil(config.minibatches)) {
                 let passages: Vec<Passage> = minibatch.iter().map(|i| rollouts[*i].passage()).collect();
-                let minibatch_tokens = passages.iter().map(|passage| passage.response.len()).sum();
-                let mut policy_gradients = Gradients::new();
-                let mut value_gradients = Gradients::new();
-                let mut sums = Sums::default();
-
-                for run in packing::split(&passages, config.tokens_per_microbatch) {
-                    let members = &minibatch[run.clone()];
-                    let gather = |numbers: &[f32]| -> Vec<f32> {
-                        members.iter().flat_map(|i| numbers[rollouts[*i].tokens.clone()].to_vec()).collect()
+                let minibatch_tokens: usize = passages.iter().map(|passage| passage.response.len()).sum();
+                let (mut policy_gradients, mut value_gradients) =
+                    (Gradients::default(), Gradients::default());
+                let mut approx_kl = 0.0;
+                for members in packing::split(&passages, config.tokens_per_microbatch) {
+                    let rollouts = minibatch[members.clone()].iter().map(|i| &rollouts[*i]);
+                    let kept = |numbers: &[f32]| -> Vec<f32> {
+                        rollouts
+                            .clone()
+                            .flat_map(|rollout| numbers[rollout.tokens.clone()].to_vec())
+                            .collect()
                     };
                     let kept = Kept {
-                        old_log_probs: gather(&old_log_probs),
-                        advantages: gather(&advantages),
-                        old_values: gather(&old_values),
-                        returns: gather(&returns),
+                        old_log_probs: kept(&old_log_probs),
+                        advantages: kept(&advantages),
+                        old_values: kept(&old_values),
+                        returns: kept(&returns),
                     };
-                    let packed = Microbatch::pack(&passages[run], &device)?;
+                    let packed = Microbatch::pack(&passages[members], &device)?;
                     let loss = loss(policy, value, &packed, &kept, minibatch_tokens, config)?; // (10, 11)
                     let store = loss.total.backward()?;
                     policy_gradients.add(&policy_variables, &store)?;
                     value_gradients.add(&value_variables, &store)?;
-                    sums.add(&loss.sums);
-                }
 
-                if computed.tokens == 0 {
-                    m.ratio_error = sums.ratio_error;
+                    m.policy_loss += loss.policy;
+                    m.value_loss += loss.value;
+                    m.entropy += loss.entropy;
+                    for (old, new) in kept.old_log_probs.iter().zip(&loss.new_log_probs) {
+                        let distance = f64::from((new - old).exp_m1().abs()); // |ratio - 1|
+                        approx_kl += f64::from(kl_k3(*old, *new));
+                        m.clip_fraction += f64::from(u8::from(distance > config.clip));
+                        if tokens_computed == 0 {
+                            m.ratio_error = m.ratio_error.max(distance);
+                        }
+                    }
                 }
                 m.tokens_trained += passages.iter().map(Passage::read_tokens).sum::<usize>();
-                computed.add(&sums);
-                if sums.approx_kl() > config.target_kl {
+                tokens_computed += minibatch_tokens;
+                m.approx_kl += approx_kl;
+                if approx_kl / minibatch_tokens as f64 > config.target_kl {
                     m.stopped_by_kl = 1.0; // (13)
                     break 'update;
                 }
@@ -240,10 +257,150 @@ pub fn train(
         }
         m.grad_norm /= m.updates.max(1) as f64;
         m.value_grad_norm /= value_updates.max(1) as f64;
-        computed.report(&mut m);
+        for sum in
+            [&mut m.policy_loss, &mut m.value_loss, &mut m.entropy, &mut m.approx_kl, &mut m.clip_fraction]
+        {
+            *sum /= tokens_computed as f64; // one rollout is there at least, and no response is empty
+        }
         m.seconds_update = started.elapsed().as_secs_f64();
 
         observe(&m)?;
     }
     Ok(())
+}
+
+/// Generalized advantage estimation over one finished episode (GAE, equation 16; 37 details 5).
+///
+/// `delta_t = r_t + gamma V_{t+1} - V_t`, `A_t = delta_t + gamma lambda A_{t+1}`, with `V = 0`
+/// after the last token. Returns the advantages and the returns `A_t + V_t` the critic is fit to.
+///
+/// # Shapes
+/// `rewards`, `values`: one number a token of the episode; both results as well.
+///
+/// ```
+/// use sft_vs_rl::train::gae;
+/// let (advantages, returns) = gae(&[0.0, 1.0], &[0.5, 0.25], 1.0, 0.5);
+/// assert_eq!(advantages, [0.125, 0.75]); // (0 + .25 - .5) + .5 * .75, 1 - .25
+/// assert_eq!(returns, [0.625, 1.0]);
+/// ```
+pub fn gae(rewards: &[f32], values: &[f32], gamma: f32, lambda: f32) -> (Vec<f32>, Vec<f32>) {
+    assert_eq!(rewards.len(), values.len(), "one value for each reward");
+    let mut advantages = vec![0.0; rewards.len()];
+    let (mut next_value, mut next_advantage) = (0.0, 0.0);
+    for t in (0..rewards.len()).rev() {
+        let delta = rewards[t] + gamma * next_value - values[t];
+        next_advantage = delta + gamma * lambda * next_advantage;
+        advantages[t] = next_advantage;
+        next_value = values[t];
+    }
+    let returns = advantages.iter().zip(values).map(|(advantage, value)| advantage + value).collect();
+    (advantages, returns)
+}
+
+/// PPO's clipped surrogate as a loss, one number a token, not yet averaged (PPO, equation 7; 37
+/// details 8): `max(-A r, -A clip(r, 1 - clip, 1 + clip))` with `r = exp(new - old)`.
+///
+/// # Shapes
+/// All arguments and the result: `(rows,)`. Only `new_log_probs` carries a gradient.
+///
+/// ```
+/// # fn main() -> sft_vs_rl::Result<()> {
+/// use sft_vs_rl::candle_core::{Device, Tensor};
+/// use sft_vs_rl::train::clipped_policy_loss;
+/// let column = |numbers: [f32; 2]| Tensor::new(&numbers, &Device::Cpu);
+/// // Twice as likely as when it was sampled: the clip acts where that was good, and only there.
+/// let (new, old) = (column([2f32.ln(), 2f32.ln()])?, column([0.0, 0.0])?);
+/// let losses = clipped_policy_loss(&new, &old, &column([1.0, -1.0])?, 0.5)?;
+/// assert_eq!(losses.to_vec1::<f32>()?, [-1.5, 2.0]);
+/// # Ok(())
+/// # }
+/// ```
+pub fn clipped_policy_loss(
+    new_log_probs: &Tensor,
+    old_log_probs: &Tensor,
+    advantages: &Tensor,
+    clip: f64,
+) -> Result<Tensor> {
+    let ratio = (new_log_probs - old_log_probs)?.exp()?;
+    let unclipped = (&ratio * advantages)?;
+    let clipped = (ratio.clamp(1.0 - clip, 1.0 + clip)? * advantages)?;
+    Ok(unclipped.minimum(&clipped)?.neg()?)
+}
+
+/// The critic's clipped squared error, one number a token (37 details 9; lm-human-preferences):
+/// `max((V - R)^2, (V_old + clip(V - V_old, -c, c) - R)^2) / 2`.
+///
+/// # Shapes
+/// All arguments and the result: `(rows,)`. Only `values` carries a gradient.
+pub fn clipped_value_loss(
+    values: &Tensor,
+    old_values: &Tensor,
+    returns: &Tensor,
+    clip: f64,
+) -> Result<Tensor> {
+    let unclipped = (values - returns)?.sqr()?;
+    let step = (values - old_values)?.clamp(-clip, clip)?;
+    let clipped = ((old_values + step)? - returns)?.sqr()?;
+    Ok((unclipped.maximum(&clipped)? * 0.5)?)
+}
+
+/// What was kept of each response token of a microbatch since it was sampled, in the order of the
+/// packed rows. Each `(rows,)`.
+struct Kept {
+    old_log_probs: Vec<f32>,
+    /// Whitened.
+    advantages: Vec<f32>,
+    old_values: Vec<f32>,
+    returns: Vec<f32>,
+}
+
+/// A microbatch's share of its minibatch's loss, and what it was made of.
+struct Loss {
+    /// What to call `backward` on.
+    total: Tensor,
+    /// Sums over tokens.
+    policy: f64,
+    value: f64,
+    entropy: f64,
+    new_log_probs: Vec<f32>, // (rows,)
+}
+
+/// Details 10 and 11. `minibatch_tokens` are the response tokens of the whole minibatch, so that the
+/// losses of its microbatches add up to the mean over its tokens.
+fn loss(
+    policy: &Decoder,
+    value: &ValueHead,
+    packed: &Microbatch,
+    kept: &Kept,
+    minibatch_tokens: usize,
+    config: &PpoConfig,
+) -> Result<Loss> {
+    let column = |numbers: &[f32]| Tensor::new(numbers, policy.device()); // (rows,)
+    // In one order: candle's own sum depends on the instruction set (its gradient does not).
+    let sum =
+        |column: &Tensor| -> Result<f64> { Ok(column.to_vec1::<f32>()?.into_iter().map(f64::from).sum()) };
+    let hidden = policy.hidden(&packed.batch)?; // (tokens, hidden)
+    let (new_log_probs, entropy) = policy.log_probs_and_entropy(&hidden, &packed.rows, &packed.targets)?; // (rows,) twice
+
+    let (old_log_probs, advantages) = (column(&kept.old_log_probs)?, column(&kept.advantages)?);
+    let policy_losses = clipped_policy_loss(&new_log_probs, &old_log_probs, &advantages, config.clip)?;
+    let mut loss = Loss {
+        total: policy_losses.sum_all()?,
+        policy: sum(&policy_losses)?,
+        value: 0.0,
+        entropy: sum(&entropy)?,
+        new_log_probs: new_log_probs.to_vec1()?,
+    };
+    if config.baseline == Baseline::Critic {
+        let reaches_trunk = config.value_trunk_coefficient > 0.0;
+        let read = if reaches_trunk { hidden } else { hidden.detach() };
+        let values = value.forward(&packed.select(&read)?)?; // (rows,)
+        let (old_values, returns) = (column(&kept.old_values)?, column(&kept.returns)?);
+        let value_losses = clipped_value_loss(&values, &old_values, &returns, config.value_clip)?;
+        loss.value = sum(&value_losses)?;
+        let weight = if reaches_trunk { config.value_trunk_coefficient } else { 1.0 };
+        loss.total = (loss.total + (value_losses.sum_all()? * weight)?)?;
+    }
+    loss.total = (loss.total / minibatch_tokens as f64)?;
+    Ok(loss)
 }

@@ -1,12 +1,12 @@
-//! Golden numbers from `tests/golden/make_ppo.py`, and analytic limits.
+//! The leaf mathematics alone: golden numbers from `tests/golden/make_ppo.py`, and analytic limits.
 
 use candle_core::{Device, Tensor, Var};
 use serde_json::Value;
 
-use super::*;
+use crate::train::{clipped_policy_loss, clipped_value_loss, explained_variance, gae, kl_k1, kl_k3, whiten};
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("../../../tests/golden/ppo.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../tests/golden/ppo.json")).unwrap()
 }
 
 fn number(value: &Value) -> f64 {
@@ -138,19 +138,4 @@ fn explained_variance_at_its_limits() {
     assert_eq!(explained_variance(&[0.5, 0.5], &[0.0, 1.0]), Some(0.0));
     assert_eq!(explained_variance(&[1.0, 0.0], &[0.0, 1.0]), Some(-3.0));
     assert_eq!(explained_variance(&[0.1, 0.9], &[1.0, 1.0]), None);
-}
-
-#[test]
-fn learning_rates_warm_up_and_decay() {
-    let rate = |decay| LearningRate { peak: 2.0, warmup_steps: 4, decay, total_steps: 12, floor: 0.5 };
-    for decay in [Decay::Constant, Decay::Linear, Decay::Cosine] {
-        let warm_up: Vec<f64> = (0..5).map(|step| rate(decay).at(step)).collect();
-        assert_eq!(warm_up, [0.5, 1.0, 1.5, 2.0, 2.0]);
-    }
-    assert_eq!(rate(Decay::Constant).at(1000), 2.0);
-    for decay in [Decay::Linear, Decay::Cosine] {
-        assert!((rate(decay).at(8) - 1.5).abs() < 1e-12, "half way");
-        assert_eq!([rate(decay).at(12), rate(decay).at(1000)], [1.0, 1.0]);
-    }
-    assert_eq!(LearningRate::constant(0.1, 0).at(0), 0.1);
 }

@@ -6,11 +6,15 @@ use super::*;
 use crate::model::{Config, Kernels};
 
 fn tiny() -> Decoder {
+    decoder(2)
+}
+
+fn decoder(layers: usize) -> Decoder {
     let config = Config {
         vocab_size: 12,
         hidden_size: 16,
         intermediate_size: 32,
-        num_hidden_layers: 2,
+        num_hidden_layers: layers,
         num_attention_heads: 2,
         num_key_value_heads: 1,
         max_position_embeddings: 32,
@@ -24,9 +28,9 @@ fn tiny() -> Decoder {
 }
 
 /// Pool `p` of `count` examples; the prompt tells which example it is.
-fn pool(name: &str, weight: f64, count: u32) -> Pool {
+fn pool(name: &str, weight: f64, count: u32) -> ExamplePool {
     let example = |i| Example { prompt: vec![1 + i % 11, 1 + i / 11], response: vec![1 + (i * 5) % 11, 0] };
-    Pool { name: name.into(), weight, examples: (0..count).map(example).collect() }
+    ExamplePool { name: name.into(), weight, examples: (0..count).map(example).collect() }
 }
 
 fn four() -> Mixture {
@@ -38,14 +42,26 @@ fn four() -> Mixture {
         example([1, 3], &[7, 7, 7, 8, 9, 0]),
         example([3, 1], &[2, 3, 0]),
     ];
-    Mixture::new(vec![Pool { name: "four".into(), weight: 1.0, examples }]).unwrap()
+    Mixture::new(vec![ExamplePool { name: "four".into(), weight: 1.0, examples }]).unwrap()
 }
 
-fn settings() -> SftConfig {
-    let mut config = SftConfig::quick();
-    config.batch_size = 4;
-    config.learning_rate = LearningRate::constant(1e-2, 5);
-    config
+fn settings() -> SupervisedConfig {
+    let learning_rate = LearningRate::constant(1e-2, 5);
+    SupervisedConfig { batch_size: 4, learning_rate, ..SupervisedConfig::quick_sft() }
+}
+
+/// SFT on `data`, as the study runs it.
+fn train(
+    model: &Decoder,
+    optimizer: &mut AdamW,
+    data: &Mixture,
+    config: &SupervisedConfig,
+    seed: Seed,
+    steps: Range<usize>,
+    observe: &mut dyn FnMut(&SupervisedStep) -> Result<()>,
+) -> Result<()> {
+    let batch = |_, seed| Ok(data.batch(config.batch_size, seed));
+    train_supervised(model, optimizer, &batch, config, seed, steps, observe)
 }
 
 #[test]
@@ -75,7 +91,7 @@ fn the_prompt_is_not_learned() {
         model.log_probs(&hidden, &[0], &[11]).unwrap().to_vec1::<f32>().unwrap()[0]
     };
     let examples = vec![Example { prompt: vec![10, 11], response: vec![4, 0] }];
-    let data = Mixture::new(vec![Pool { name: "one".into(), weight: 1.0, examples }]).unwrap();
+    let data = Mixture::new(vec![ExamplePool { name: "one".into(), weight: 1.0, examples }]).unwrap();
     let (model, config) = (tiny(), settings());
     let before = log_prob(&model);
     let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone()).unwrap();
@@ -122,14 +138,13 @@ fn pools_keep_their_shares_whatever_their_size() {
         pool("composites", 2.0, 4),
     ])
     .unwrap();
-    assert_eq!(mixture.len(), 104);
+    assert_eq!(mixture.pools.iter().map(|pool| pool.examples.len()).sum::<usize>(), 104);
     let atoms = &mixture.pools[0].examples;
     let mut from_atoms = 0;
     for step in 0..300 {
         let batch = mixture.batch(32, Seed::new(5).child_index(step));
         assert_eq!(batch.len(), 32);
-        let here =
-            batch.iter().filter(|example| atoms.iter().any(|atom| std::ptr::eq(atom, **example))).count();
+        let here = batch.iter().filter(|example| atoms.contains(example)).count();
         assert!((10..=11).contains(&here), "a third of 32 is 10 or 11, not {here}");
         from_atoms += here;
     }
@@ -139,9 +154,9 @@ fn pools_keep_their_shares_whatever_their_size() {
 #[test]
 fn a_batch_repeats_nothing_before_everything_came_and_is_a_function_of_its_seed() {
     let mixture = Mixture::new(vec![pool("four", 1.0, 4)]).unwrap();
-    let mut counts: HashMap<&[u32], usize> = HashMap::new();
+    let mut counts: HashMap<Vec<u32>, usize> = HashMap::new();
     for example in mixture.batch(10, Seed::new(6)) {
-        *counts.entry(&example.prompt).or_default() += 1;
+        *counts.entry(example.prompt).or_default() += 1;
     }
     assert!(counts.len() == 4 && counts.values().all(|count| (2..=3).contains(count)));
     assert_eq!(mixture.batch(10, Seed::new(6)), mixture.batch(10, Seed::new(6)));
@@ -150,10 +165,97 @@ fn a_batch_repeats_nothing_before_everything_came_and_is_a_function_of_its_seed(
 
 #[test]
 fn a_mixture_of_nothing_is_refused() {
-    assert!(matches!(Mixture::new(vec![]), Err(Error::Data(_))));
-    assert!(matches!(Mixture::new(vec![pool("off", 0.0, 5)]), Err(Error::Data(_))));
+    assert!(matches!(Mixture::new(vec![]), Err(Error::Empty { .. })));
+    assert!(matches!(Mixture::new(vec![pool("off", 0.0, 5)]), Err(Error::Empty { .. })));
     for weight in [-1.0, f64::NAN, f64::INFINITY] {
         let message = Mixture::new(vec![pool("bad", weight, 5)]).unwrap_err().to_string();
         assert!(message.contains("`bad`"), "{message}");
     }
+}
+
+/// Counting documents: `n, n + 1, n + 2, ...` modulo 12, of different lengths; and one too short.
+fn count(_: usize, seed: Seed) -> Result<Vec<Example>> {
+    use rand::Rng;
+    let mut random = seed.stream("count");
+    let mut documents: Vec<Vec<u32>> = vec![vec![3]];
+    for _ in 0..8 {
+        let (start, length) = (random.random_range(0..12), random.random_range(2..9));
+        documents.push((0..length).map(|i| (start + i) % 12).collect());
+    }
+    Ok(documents.iter().filter_map(|tokens| Example::document(tokens)).collect())
+}
+
+#[test]
+fn counting_is_learned_and_what_was_measured_adds_up() {
+    let model = decoder(1);
+    let mut config = SupervisedConfig::quick_pretraining(100);
+    config.learning_rate.peak = 1e-2;
+    config.learning_rate.warmup_steps = 5;
+    let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone()).unwrap();
+    let mut losses = Vec::new();
+    train_supervised(&model, &mut optimizer, &count, &config, Seed::new(2), 0..100, &mut |step| {
+        assert_eq!((step.step, step.examples), (losses.len(), 8));
+        assert_eq!(step.learning_rate, config.learning_rate.at(step.step));
+        assert!(step.grad_norm > 0.0 && step.tokens_trained >= 8);
+        losses.push(step.loss);
+        Ok(())
+    })
+    .unwrap();
+    // An untrained model knows nothing: about log 12 nats.
+    assert!((losses[0] - 12f64.ln()).abs() < 0.2, "{}", losses[0]);
+    assert!(losses[99] < 0.2, "{}", losses[99]);
+}
+
+#[test]
+fn microbatches_change_nothing_but_rounding() {
+    let after = |tokens_per_microbatch| {
+        let model = decoder(1);
+        let config = SupervisedConfig { tokens_per_microbatch, ..SupervisedConfig::quick_pretraining(10) };
+        let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone()).unwrap();
+        let mut measured = Vec::new();
+        train_supervised(&model, &mut optimizer, &count, &config, Seed::new(2), 0..3, &mut |step| {
+            measured.push((step.loss, step.grad_norm));
+            Ok(())
+        })
+        .unwrap();
+        measured
+    };
+    for ((loss, norm), (other_loss, other_norm)) in after(4096).into_iter().zip(after(7)) {
+        assert!((loss - other_loss).abs() < 1e-4 && (norm - other_norm).abs() < 1e-3 * norm);
+    }
+}
+
+#[test]
+fn a_step_without_documents_is_an_error() {
+    let model = decoder(1);
+    let config = SupervisedConfig::quick_pretraining(10);
+    let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone()).unwrap();
+    let short = |_: usize, _: Seed| Ok(Example::document(&[3]).into_iter().collect());
+    let result =
+        train_supervised(&model, &mut optimizer, &short, &config, Seed::new(2), 0..1, &mut |_| Ok(()));
+    assert!(matches!(result, Err(Error::Empty { .. })));
+}
+
+/// Names in `metrics.jsonl`; times and steps are not among what a figure compares.
+#[test]
+fn what_was_measured_is_logged_by_its_name() {
+    let step = SupervisedStep {
+        step: 3,
+        loss: 0.5,
+        examples: 2,
+        tokens_trained: 9,
+        tokens_predicted: 7,
+        grad_norm: 1.5,
+        learning_rate: 1e-3,
+        seconds: 0.25,
+    };
+    let values = crate::train::metric_values(3, &step).unwrap();
+    let names: Vec<&str> = values.keys().map(String::as_str).collect();
+    let all =
+        ["examples", "grad_norm", "learning_rate", "loss", "seconds", "tokens_predicted", "tokens_trained"];
+    assert_eq!(names, all);
+    assert_eq!((values["loss"], values["tokens_trained"]), (0.5, 9.0));
+
+    let lost = crate::train::metric_values(3, &SupervisedStep { loss: f64::NAN, ..step }).unwrap_err();
+    assert!(matches!(&lost, Error::NotFinite { what, step: 3, .. } if what == "loss"), "{lost}");
 }

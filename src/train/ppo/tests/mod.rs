@@ -1,12 +1,16 @@
 //! PPO without Python: closures judge the answers of a tiny model.
 
+mod golden;
+
 use candle_core::{Device, Var};
 
 use super::*;
 use crate::model::sample::Completion;
 use crate::model::{Config, Kernels};
 use crate::sandbox::verdict::CaseWord;
-use crate::train::loss::{Decay, LearningRate};
+use crate::train::metric_values;
+use crate::train::optim::{Decay, LearningRate};
+use crate::train::reward::Judgement;
 
 const END: u32 = 0;
 
@@ -105,7 +109,7 @@ impl Parts {
             measured.push(step.clone());
             Ok(())
         };
-        train(&mut learner, &tasks(), verifier, config, Seed::new(3), steps, &mut observe)?;
+        train_ppo(&mut learner, &tasks(), verifier, config, Seed::new(3), steps, &mut observe)?;
         Ok(measured)
     }
 
@@ -159,11 +163,15 @@ fn at_the_first_step_nothing_has_moved() {
     assert!(first.ratio_error < 1e-4, "sampling and training differ by {}", first.ratio_error);
     assert!((first.entropy - 6f64.ln()).abs() < 0.1);
     assert_eq!((first.rollouts, first.stopped_by_kl), (64, 0.0));
-    let words: f64 = first.words.values().sum();
-    assert!((words - 1.0).abs() < 1e-9 && first.words["infra"] == 0.0 && first.words["no_end"] > 0.0);
+    let words: f64 = first.shares.values().sum();
+    assert!(
+        (words - 1.0).abs() < 1e-9
+            && first.shares["share_infra"] == 0.0
+            && first.shares["share_no_end"] > 0.0
+    );
     assert_eq!(first.verifier_calls as f64, (64.0 * first.finished).round());
     assert_eq!(first.pass_rate, first.reward_mean);
-    assert!(first.values().iter().all(|(name, value)| value.is_finite() && !name.is_empty()));
+    assert!(metric_values(0, first).unwrap().values().all(|value| value.is_finite()));
 }
 
 #[test]
@@ -223,7 +231,7 @@ fn what_the_sandbox_could_not_judge_is_left_out() {
     let config = settings();
     let step = &Parts::new(&config).run(&mut unreliable, &config, 0..1).unwrap()[0];
     assert_eq!(step.rollouts, 64 - calls);
-    assert_eq!(step.words["infra"], calls as f64 / 64.0);
+    assert_eq!(step.shares["share_infra"], calls as f64 / 64.0);
 
     let mut down = |answers: &[(usize, &Completion)]| Ok(vec![Judgement::of_word(None); answers.len()]);
     let config = PpoConfig { max_new_tokens: 28, prompts_per_step: 1, samples_per_prompt: 2, ..settings() };
@@ -233,7 +241,7 @@ fn what_the_sandbox_could_not_judge_is_left_out() {
     assert_eq!(parts.weights(), before);
 
     let mut short = |_: &[(usize, &Completion)]| Ok(vec![]);
-    assert!(matches!(parts.run(&mut short, &config, 0..1), Err(Error::Data(_))));
+    assert!(matches!(parts.run(&mut short, &config, 0..1), Err(Error::Count { .. })));
 }
 
 #[test]
@@ -252,7 +260,7 @@ fn prompts_come_once_an_epoch_in_an_order_of_their_own() {
     assert!(epochs.iter().any(|epoch| epoch != &epochs[0]));
     // More than there are, in one step.
     assert_eq!(choose_tasks(&tasks, 12, 0, seed).unwrap().len(), 12);
-    assert!(matches!(choose_tasks(&[], 1, 0, seed), Err(Error::Data(_))));
+    assert!(matches!(choose_tasks(&[], 1, 0, seed), Err(Error::Empty { .. })));
 }
 
 #[test]
@@ -283,7 +291,11 @@ fn resume_equals_uninterrupted() {
     assert_eq!(second.weights(), whole.weights());
     for (resumed, whole) in resumed.iter().zip(&measured[3..]) {
         let timeless = |step: &PpoStep| -> Vec<(String, f64)> {
-            step.values().into_iter().filter(|(name, _)| !name.starts_with("seconds")).collect()
+            metric_values(step.step, step)
+                .unwrap()
+                .into_iter()
+                .filter(|(name, _)| !name.starts_with("seconds"))
+                .collect()
         };
         assert_eq!(timeless(resumed), timeless(whole));
     }
@@ -304,7 +316,7 @@ fn print_weights_hash() {
 fn one_thread_and_two_give_the_same_weights() {
     let hash = |threads: &str| {
         let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "ppo::tests::print_weights_hash", "--ignored", "--nocapture"])
+            .args(["--exact", "train::ppo::tests::print_weights_hash", "--ignored", "--nocapture"])
             .env("RAYON_NUM_THREADS", threads)
             .output()
             .unwrap();
