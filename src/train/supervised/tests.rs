@@ -27,9 +27,9 @@ fn decoder(layers: usize) -> Decoder {
     Decoder::new(&config, Seed::new(1), &Device::Cpu, Kernels::best(&Device::Cpu)).unwrap()
 }
 
-/// Pool `p` of `count` examples; the prompt tells which example it is.
+/// Pool `p` of `count` examples; the prompt tells which example it is, the response whose.
 fn pool(name: &str, weight: f64, count: u32) -> ExamplePool {
-    let example = |i| Example { prompt: vec![1 + i % 11, 1 + i / 11], response: vec![1 + (i * 5) % 11, 0] };
+    let example = |i| Example { prompt: vec![1 + i % 11, 1 + i / 11], response: vec![name.len() as u32, 0] };
     ExamplePool { name: name.into(), weight, examples: (0..count).map(example).collect() }
 }
 
