@@ -4,6 +4,9 @@
 //! Greedy and sampled pass rates tell different stories (RL sharpens the sampled one first), so
 //! both are always taken.
 
+use std::collections::BTreeMap;
+
+use itertools::Itertools;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +16,8 @@ use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;
 use crate::model::Decoder;
 use crate::model::sample::{self, Sampling};
-use crate::sandbox::verdict::Verdict;
-use crate::study::store::{OutcomeRow, Prompts};
+use crate::sandbox::verdict::{CaseWord, Verdict};
+use crate::study::store::{FINAL_STAGE, OutcomeRow, Prompts};
 use crate::train::{Court, Judge, Reward};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +64,30 @@ pub fn questions<'a>(
         }
     }
     questions
+}
+
+/// Shares of answers that passed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PassRates {
+    /// Of the likeliest answers.
+    pub greedy: f64,
+    /// Of the answers at temperature 1.
+    pub sampled: f64,
+}
+
+/// Pass rates of each set at the end of training, asked in training wordings; what could not be judged
+/// does not count.
+pub fn pass_rates(rows: &[OutcomeRow]) -> BTreeMap<Set, PassRates> {
+    let final_rows = rows.iter().filter(|row| row.stage == FINAL_STAGE && row.prompts == Prompts::Train);
+    let by_set = final_rows.into_group_map_by(|row| row.set);
+    let mean = |rates: Vec<f64>| rates.iter().sum::<f64>() / rates.len().max(1) as f64;
+    let of_set = |(set, rows): (Set, Vec<&OutcomeRow>)| {
+        let greedy = rows.iter().filter_map(|row| Some(f64::from(row.greedy? == CaseWord::Pass)));
+        let judged = rows.iter().filter(|row| row.samples > 0);
+        let sampled = judged.map(|row| f64::from(row.passed) / f64::from(row.samples));
+        (set, PassRates { greedy: mean(greedy.collect()), sampled: mean(sampled.collect()) })
+    };
+    by_set.into_iter().map(of_set).collect()
 }
 
 /// What an evaluation cost, for the record.

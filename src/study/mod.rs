@@ -2,10 +2,10 @@
 //!
 //! ```no_run
 //! # fn main() -> sft_vs_rl::Result<()> {
-//! use sft_vs_rl::study::{Options, Study};
-//! let study = Study::open(&Options::here("quick")?)?;
-//! let run = study.run(study.arms.arm("sft-rl")?, 0)?; // trains base and sft-start first
-//! println!("{} outcomes", run.outcomes()?.len());
+//! use sft_vs_rl::study::Study;
+//! let study = Study::open("quick")?; // the project around the current folder, the best device
+//! let runs = study.train("finding2", 0..3)?; // reads finished runs, trains missing ones
+//! println!("{}", runs.summary());
 //! # Ok(())
 //! # }
 //! ```
@@ -15,6 +15,7 @@ mod dataset;
 pub mod evaluate;
 pub mod memory;
 mod run;
+mod runs;
 pub mod store;
 pub mod tier;
 
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use candle_core::Device;
+use itertools::Itertools;
 
 use crate::base::device;
 use crate::base::error::{Error, Result};
@@ -36,6 +38,7 @@ use crate::study::tier::Tier;
 use crate::train::{Court, KnownVerdicts};
 
 pub use dataset::Dataset;
+pub use runs::{Comparison, Runs};
 
 /// How many training chains the questions about training chains are drawn from, for every arm: the
 /// first ones, which all arms with 64 chains or more have trained on.
@@ -89,29 +92,49 @@ pub struct Study {
 }
 
 impl Study {
-    /// Opens catalog, sandbox, data (built if missing) and run store.
-    pub fn open(options: &Options) -> Result<Study> {
-        let catalog = Catalog::load(&options.root.join("data/catalog"))?;
-        let sandbox = Sandbox::start(&options.sandbox)?;
-        let dataset = Dataset::open(&options.root, &options.tier, &catalog, &sandbox)?;
-        Ok(Study {
-            tier: options.tier.clone(),
-            root: options.root.clone(),
-            arms: Arms::load(&options.root)?,
-            catalog,
-            dataset,
-            sandbox,
-            store: RunStore::open(options.root.join("data/runs"))?,
-            known: KnownVerdicts::default(),
-            device: options.device.clone(),
-            kernels: options.kernels,
-        })
+    /// The study of a tier in the project around the current folder.
+    pub fn open(tier: &str) -> Result<Study> {
+        Study::with(Options::here(tier)?)
     }
 
-    /// The finished run of `arm` at `seed`: from the store, or trained now (its parents first).
+    /// Opens design, catalog, sandbox, data (built if missing) and run store.
+    pub fn with(options: Options) -> Result<Study> {
+        let Options { root, tier, device, kernels, sandbox } = options;
+        let arms = Arms::load(&root)?;
+        let catalog = Catalog::load(&root.join("data/catalog"))?;
+        let sandbox = Sandbox::start(&sandbox)?;
+        let dataset = Dataset::open(&root, &tier, &catalog, &sandbox)?;
+        let store = RunStore::open(root.join("data/runs"))?;
+        let known = KnownVerdicts::default();
+        Ok(Study { tier, root, arms, catalog, dataset, sandbox, store, known, device, kernels })
+    }
+
+    /// The finished runs of `what` (see [`Arms::select`]) at `seeds`: this machine's, else committed
+    /// records with the same settings and data, else trained now.
+    pub fn train(&self, what: &str, seeds: impl IntoIterator<Item = u64>) -> Result<Runs> {
+        let records = RunStore::read_only(self.root.join("data/records").join(&self.tier.name));
+        let arms = self.arms.select(what)?;
+        let mut runs = Vec::new();
+        for (seed, arm) in seeds.into_iter().cartesian_product(arms) {
+            let spec = self.spec(arm, seed)?;
+            let found = match self.store.find(&spec)? {
+                None => records.find(&spec)?,
+                own => own,
+            };
+            runs.push(found.map_or_else(|| self.run(arm, seed), Ok)?);
+        }
+        runs.sort_by_key(|run| (run.record.arm.clone(), run.record.seed));
+        Ok(Runs { root: self.root.clone(), tier: self.tier.name.clone(), runs })
+    }
+
+    /// The finished run of `arm` at `seed` on this machine: from the store, or trained now (its parents
+    /// first).
     pub fn run(&self, arm: &Arm, seed: u64) -> Result<FinishedRun> {
+        let spec = self.spec(arm, seed)?;
+        if let Some(run) = self.store.find(&spec)? {
+            return Ok(run);
+        }
         let parent = arm.parent.as_ref().map(|name| self.run(self.arms.arm(name)?, seed)).transpose()?;
-        let spec = self.spec(arm, seed, parent.as_ref())?;
         match self.store.begin_waiting(&spec, PATIENCE)? {
             Begin::Complete(run) => Ok(*run),
             Begin::Ready(handle) => run::train(self, arm, seed, parent.as_ref(), *handle),
@@ -119,7 +142,7 @@ impl Study {
     }
 
     /// Everything that decides the content of a run.
-    fn spec(&self, arm: &Arm, seed: u64, parent: Option<&FinishedRun>) -> Result<RunSpec> {
+    fn spec(&self, arm: &Arm, seed: u64) -> Result<RunSpec> {
         let tier = &self.tier;
         let training = match arm.recipe {
             Recipe::Pretrain => serde_json::json!({
@@ -136,13 +159,14 @@ impl Study {
             "stages": self.stages(arm),
             "kernels": kernels_name(self.kernels),
         });
+        let parent = arm.parent.as_ref().map(|name| self.spec(self.arms.arm(name)?, seed)).transpose()?;
         Ok(RunSpec {
             arm: arm.name.clone(),
             seed,
             tier: tier.name.clone(),
             config,
             data_hash: self.dataset.hash.clone(),
-            parent: parent.map(|run| run.record.hash.clone()),
+            parent: parent.map(|spec| spec.hash()),
         })
     }
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
 use super::Study;
@@ -15,10 +16,10 @@ use crate::base::error::{Error, Result};
 use crate::base::progress::Progress;
 use crate::base::seed::Seed;
 use crate::data::corpus::Corpus;
-use crate::data::problem::Problem;
+use crate::data::problem::{Problem, Set};
 use crate::model::{Decoder, Kernels, ValueHead};
 use crate::study::arms::{Arm, Length, Recipe};
-use crate::study::evaluate::evaluate;
+use crate::study::evaluate::{PassRates, evaluate, pass_rates};
 use crate::study::memory;
 use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
 use crate::train::{
@@ -360,17 +361,9 @@ fn row(stage: &str, step: usize, values: BTreeMap<String, f64>) -> MetricRow {
     MetricRow { stage: stage.to_owned(), step, values }
 }
 
-/// `atom_base .93, composite_b .12, ...`: greedy pass rates on training wordings, for the log.
+/// `atom_base 0.93/0.88, composite_b 0.12/0.10, ...`: for the log.
 fn summary(rows: &[OutcomeRow]) -> String {
-    let mut sets: BTreeMap<_, (f64, f64, f64)> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.prompts == crate::study::store::Prompts::Train) {
-        let entry = sets.entry(row.set).or_default();
-        entry.0 += 1.0;
-        entry.1 += f64::from(u8::from(row.greedy == Some(crate::sandbox::verdict::CaseWord::Pass)));
-        entry.2 += f64::from(row.passed) / f64::from(row.samples.max(1));
-    }
-    let parts = sets
-        .iter()
-        .map(|(set, (n, greedy, sampled))| format!("{} {:.2}/{:.2}", set.name(), greedy / n, sampled / n));
-    format!("pass rates, greedy/sampled: {}", parts.collect::<Vec<_>>().join(", "))
+    let rate =
+        |(set, rates): (Set, PassRates)| format!("{} {:.2}/{:.2}", set.name(), rates.greedy, rates.sampled);
+    format!("pass rates, greedy/sampled: {}", pass_rates(rows).into_iter().map(rate).join(", "))
 }

@@ -213,7 +213,7 @@ pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
     let model = Decoder::load(&args.checkpoint, &device, kernels)?;
     let codec = Codec::load(&args.checkpoint.join("tokenizer.json"))?;
     let tier = Tier::named(&args.tier)?;
-    let study = Study::open(&Options { root: project_root(), tier, device, kernels, sandbox })?;
+    let study = Study::with(Options { root: project_root(), tier, device, kernels, sandbox })?;
     let prompts = if args.held_out_prompts { Prompts::HeldOut } else { Prompts::Train };
     let questions: Vec<Question> =
         study.dataset.splits.get(set).iter().map(|problem| Question { problem, prompts }).collect();

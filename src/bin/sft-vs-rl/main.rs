@@ -121,7 +121,7 @@ impl StudyArgs {
         let tier = Tier::named(&self.tier.tier)?.with(&self.settings)?;
         let device = device::choose(&self.device)?;
         let kernels = if self.composed { Kernels::Composed } else { Kernels::best(&device) };
-        Study::open(&Options { root: project_root(), tier, device, kernels, sandbox })
+        Study::with(Options { root: project_root(), tier, device, kernels, sandbox })
     }
 }
 
@@ -144,8 +144,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
         Command::Catalog { what: CatalogCommand::Check } => commands::catalog_check(&sandbox_config),
         Command::Synth(args) => commands::synth(&args, &sandbox_config),
         Command::Audit { tier, mutants } => {
-            let options = Options { sandbox: sandbox_config, ..Options::here(&tier.tier)? };
-            let study = Study::open(&options)?;
+            let study = Study::with(Options { sandbox: sandbox_config, ..Options::here(&tier.tier)? })?;
             if mutants.mutants { commands::audit_mutants(&study, &mutants) } else { commands::audit(&study) }
         }
         Command::Run { what, study, seed, resume: _ } => {

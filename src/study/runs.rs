@@ -1,0 +1,169 @@
+//! Finished runs of one tier: what figures, tables and verdicts are made from. They know where they
+//! lie; the room `report` gives them their methods.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use itertools::Itertools;
+
+use crate::base::error::{Error, Result};
+use crate::data::problem::Set;
+use crate::study::evaluate::{PassRates, pass_rates};
+use crate::study::store::{FinishedRun, RunStore};
+
+/// Finished runs of one tier that belong together.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    /// The project's folder.
+    pub root: PathBuf,
+    /// The tier's name.
+    pub tier: String,
+    /// Sorted by arm and seed.
+    pub runs: Vec<FinishedRun>,
+}
+
+impl Runs {
+    /// The runs of this machine (`data/runs`) or, where there are none, the committed ones.
+    ///
+    /// # Errors
+    /// `Error::RunStore` where there are neither.
+    pub fn open(root: &Path, tier: &str) -> Result<Runs> {
+        let own = Runs::of_store(root, tier, &root.join("data/runs"))?;
+        if own.runs.is_empty() { Runs::committed(root, tier) } else { Ok(own) }
+    }
+
+    /// The records that the project ships for the tier (`data/records`): those of the present version
+    /// of the study or, where there are none, of an earlier one.
+    ///
+    /// # Errors
+    /// `Error::RunStore` where there are none.
+    pub fn committed(root: &Path, tier: &str) -> Result<Runs> {
+        for folder in ["data/records", "data/records/version1"] {
+            let found = Runs::of_store(root, tier, &root.join(folder).join(tier))?;
+            if !found.runs.is_empty() {
+                return Ok(found);
+            }
+        }
+        let message = format!("has no finished run of tier {tier}; `make study TIER={tier}` trains them");
+        Err(Error::RunStore { path: root.join("data/records").join(tier), message })
+    }
+
+    fn of_store(root: &Path, tier: &str, folder: &Path) -> Result<Runs> {
+        let runs = RunStore::read_only(folder).runs(tier)?;
+        Ok(Runs { root: root.to_path_buf(), tier: tier.to_owned(), runs })
+    }
+
+    /// The finished runs of `arm`, by seed.
+    pub fn of_arm(&self, arm: &str) -> Vec<&FinishedRun> {
+        self.runs.iter().filter(|run| run.record.arm == arm).collect()
+    }
+
+    /// Where the runs lie, from the project's folder on: `data/runs`, `data/records/quick`.
+    pub fn origins(&self) -> Vec<PathBuf> {
+        // <origin>/<arm>/<seed>-<hash>
+        let origin = |run: &FinishedRun| {
+            let store = run.folder().ancestors().nth(2).unwrap_or(run.folder());
+            store.strip_prefix(&self.root).unwrap_or(store).to_path_buf()
+        };
+        self.runs.iter().map(origin).unique().sorted().collect()
+    }
+
+    /// How many runs there are of which seeds, and where from.
+    pub fn summary(&self) -> String {
+        let seeds = self.runs.iter().map(|run| run.record.seed).sorted().dedup().join(", ");
+        let origins = self.origins().iter().map(|origin| origin.display().to_string()).join(" and ");
+        format!("{} finished runs of tier {}, seeds {seeds}, from {origins}", self.runs.len(), self.tier)
+    }
+
+    /// Each run beside `committed`'s of the same arm and seed, where there is one: is what this machine
+    /// made the same, to the last bit?
+    pub fn compare(&self, committed: &Runs) -> Result<Vec<Comparison>> {
+        let mut rows = Vec::new();
+        for run in &self.runs {
+            let same = |other: &&FinishedRun| other.record.seed == run.record.seed;
+            if let Some(record) = committed.of_arm(&run.record.arm).into_iter().find(same) {
+                rows.push(Comparison::new(run, record)?);
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// A run of this machine beside the committed record of the same tier, arm and seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    pub arm: String,
+    pub seed: u64,
+    /// Configuration, data and parent are the same; else the weights cannot be.
+    pub same_settings: bool,
+    pub same_weights: bool,
+    pub same_outcomes: bool,
+    /// At the end of training, here and in the record.
+    pub pass_rates: BTreeMap<Set, (PassRates, PassRates)>,
+}
+
+impl Comparison {
+    fn new(run: &FinishedRun, record: &FinishedRun) -> Result<Comparison> {
+        let (own, committed) = (run.outcomes()?, record.outcomes()?);
+        let (rates, recorded) = (pass_rates(&own), pass_rates(&committed));
+        let both = |(set, rates): (Set, PassRates)| Some((set, (rates, *recorded.get(&set)?)));
+        Ok(Comparison {
+            arm: run.record.arm.clone(),
+            seed: run.record.seed,
+            same_settings: run.record.hash == record.record.hash,
+            same_weights: run.record.facts.weights_hash == record.record.facts.weights_hash,
+            same_outcomes: own == committed,
+            pass_rates: rates.into_iter().filter_map(both).collect(),
+        })
+    }
+}
+
+/// One line: `sft-rl, seed 0: same weights, same outcomes`, or how different (sampled pass rates in
+/// percent).
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let word = |same: bool| if same { "same" } else { "other" };
+        write!(f, "{}, seed {}: ", self.arm, self.seed)?;
+        if !self.same_settings {
+            write!(f, "other settings or data, ")?;
+        }
+        write!(f, "{} weights, {} outcomes", word(self.same_weights), word(self.same_outcomes))?;
+        if self.same_outcomes {
+            return Ok(());
+        }
+        let rate = |(set, (own, committed)): (&Set, &(PassRates, PassRates))| {
+            let (own, committed) = (100.0 * own.sampled, 100.0 * committed.sampled);
+            format!("{} {own:.0} ({:+.0})", set.name(), own - committed)
+        };
+        write!(
+            f,
+            "; sampled pass rates, and more than recorded: {}",
+            self.pass_rates.iter().map(rate).join(", ")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn committed_runs_are_themselves_and_another_seed_is_not() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let runs = Runs::of_store(root, "quick", &root.join("data/records/version1/quick")).unwrap();
+        assert_eq!(runs.origins(), [Path::new("data/records/version1/quick")]);
+        assert!(
+            runs.summary().starts_with("33 finished runs of tier quick, seeds 0, 1, 2, from data/records")
+        );
+        let same = runs.compare(&runs).unwrap();
+        assert_eq!(same.len(), 33);
+        assert!(same.iter().all(|row| row.same_settings && row.same_weights && row.same_outcomes));
+        assert_eq!(same[0].to_string(), "base, seed 0: same weights, same outcomes");
+        let (first, second) = (runs.of_arm("sft-rl")[0], runs.of_arm("sft-rl")[1]);
+        let other = Comparison::new(first, second).unwrap();
+        assert!(!(other.same_settings || other.same_weights || other.same_outcomes));
+        assert!(other.to_string().contains("other weights, other outcomes; "), "{other}");
+        assert!(other.to_string().contains("composite_b "), "{other}");
+    }
+}
