@@ -29,8 +29,13 @@ impl Runs {
     /// # Errors
     /// `Error::RunStore` where there are neither.
     pub fn open(root: &Path, tier: &str) -> Result<Runs> {
-        let own = Runs::of_store(root, tier, &root.join("data/runs"))?;
+        let own = Runs::own(root, tier)?;
         if own.runs.is_empty() { Runs::committed(root, tier) } else { Ok(own) }
+    }
+
+    /// The runs of this machine; there may be none.
+    pub fn own(root: &Path, tier: &str) -> Result<Runs> {
+        Runs::of_store(root, tier, &root.join("data/runs"))
     }
 
     /// The records that the project ships for the tier (`data/records`): those of the present version

@@ -22,7 +22,7 @@ use sft_vs_rl::study::evaluate::{EvalConfig, Question, evaluate};
 use sft_vs_rl::study::memory;
 use sft_vs_rl::study::store::{Prompts, RunStore};
 use sft_vs_rl::study::tier::Tier;
-use sft_vs_rl::study::{Options, Study, project_root};
+use sft_vs_rl::study::{Options, Runs, Study, project_root};
 use sft_vs_rl::train::Court;
 use sft_vs_rl::{Error, Result};
 
@@ -144,7 +144,24 @@ pub fn study(study: &Study, seeds: &[u64]) -> Result<bool> {
     )?;
     figures(&study.root, tier)?;
     claims(&study.root, tier)?;
+    compare(&study.root, tier)?;
     Ok(true)
+}
+
+/// Prints this machine's runs beside the committed records. It does not hold where a run with the same
+/// settings and data has other weights or outcomes.
+pub fn compare(root: &Path, tier: &Tier) -> Result<bool> {
+    let (own, committed) = (Runs::own(root, &tier.name)?, Runs::committed(root, &tier.name));
+    let Ok(committed) = committed else {
+        println!("tier {}: there are no committed records to compare with", tier.name);
+        return Ok(true);
+    };
+    let rows = own.compare(&committed)?;
+    println!("{} of {} own runs have a committed record of their arm and seed", rows.len(), own.runs.len());
+    for row in &rows {
+        println!("{row}");
+    }
+    Ok(rows.iter().all(|row| !row.same_settings || (row.same_weights && row.same_outcomes)))
 }
 
 pub fn figures(root: &Path, tier: &Tier) -> Result<bool> {

@@ -78,6 +78,12 @@ enum Command {
         #[command(flatten)]
         tier: TierArg,
     },
+    /// Compare this machine's runs with the committed records: same weights and outcomes, or how
+    /// different; exit 1 if a run with the same settings is not the same.
+    Compare {
+        #[command(flatten)]
+        tier: TierArg,
+    },
     /// Copy finished runs without their models to `data/records/<tier>`.
     Export {
         #[command(flatten)]
@@ -171,6 +177,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
         }
         Command::Claims { tier } => commands::claims(&project_root(), &Tier::named(&tier.tier)?),
         Command::Figures { tier } => commands::figures(&project_root(), &Tier::named(&tier.tier)?),
+        Command::Compare { tier } => commands::compare(&project_root(), &Tier::named(&tier.tier)?),
         Command::Export { tier } => commands::export(&project_root(), &Tier::named(&tier.tier)?),
         Command::Doctor => commands::doctor(&sandbox_config),
     }
