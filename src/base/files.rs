@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +15,7 @@ use crate::base::error::{Error, Result};
 
 /// Ends the names of files and folders that are not finished: whoever finds one after a kill may
 /// remove it.
-pub const UNFINISHED: &str = ".tmp";
+const UNFINISHED: &str = ".tmp";
 
 /// Writes `bytes` under a name that ends with [`UNFINISHED`], syncs, renames; folders that are missing
 /// are made. On an error (a full disk, say) `path` is as it was before and nothing else is left.
@@ -41,6 +41,73 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     // Through `Value`, whose keys are sorted: the fields of a file do not move with those of a struct.
     write_atomically(path, format!("{:#}\n", serde_json::to_value(value)?).as_bytes())
+}
+
+/// [`write_atomically`] of a whole folder, which `fill` writes into an empty one: it replaces `path` once
+/// every file of it is on the disk.
+pub fn write_folder_atomically(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let folder = folder_of(path);
+    fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    // Removes itself on every way out but the last.
+    let temporary = tempfile::Builder::new()
+        .prefix(&name)
+        .suffix(UNFINISHED)
+        .permissions(fs::Permissions::from_mode(0o777)) // less the umask
+        .tempdir_in(folder)
+        .map_err(Error::io(folder))?;
+    fill(temporary.path())?;
+    for name in files_below(temporary.path())? {
+        let file = temporary.path().join(name);
+        sync(&file)?;
+        sync(folder_of(&file))?;
+    }
+    remove_if_there(path)?;
+    fs::rename(temporary.path(), path).map_err(Error::io(path))?;
+    let _ = temporary.keep(); // it is in its place
+    sync(folder)
+}
+
+/// What is directly in `folder`, sorted; nothing where it does not exist.
+pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let listed = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut paths: Vec<PathBuf> = listed.map_err(Error::io(folder))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Paths of all files below `folder`, relative to it, with `/` between parts, sorted.
+pub fn files_below(folder: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for path in entries(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            found.extend(files_below(&path)?.into_iter().map(|below| format!("{name}/{below}")));
+        } else {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+/// Removes a file or a whole folder; one that is not there is no error.
+pub fn remove_if_there(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::Io { path: path.to_path_buf(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes from `folder` what a process was killed in the middle of writing.
+pub fn remove_unfinished(folder: &Path) -> Result<()> {
+    let unfinished = |path: &PathBuf| path.to_string_lossy().ends_with(UNFINISHED);
+    entries(folder)?.iter().filter(|path| unfinished(path)).try_for_each(|path| remove_if_there(path))
 }
 
 /// Makes what was written to a file, or renamed and removed in a folder, durable.
@@ -147,6 +214,30 @@ mod tests {
         let path = folder.path().join("new/abc");
         write_atomically(&path, b"abc").unwrap();
         assert_eq!(hash_file(&path).unwrap(), (hash_bytes(b"abc"), 3));
+    }
+
+    #[test]
+    fn a_folder_appears_whole_or_not_at_all() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("state");
+        let save = |text: &'static str| {
+            move |folder: &Path| {
+                write_atomically(&folder.join("deep/a"), text.as_bytes())?;
+                write_atomically(&folder.join("b"), b"")
+            }
+        };
+        write_folder_atomically(&path, save("one")).unwrap();
+        write_folder_atomically(&path, save("two")).unwrap();
+        assert_eq!(files_below(&path).unwrap(), ["b", "deep/a"]);
+        let failed = write_folder_atomically(&path, |folder| {
+            save("three")(folder)?;
+            Err(Error::config("x", "the model went missing"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read_to_string(path.join("deep/a")).unwrap(), "two");
+        fs::create_dir(root.path().join("state.tmp")).unwrap();
+        remove_unfinished(root.path()).unwrap();
+        assert_eq!(entries(root.path()).unwrap(), [path]);
     }
 
     #[test]

@@ -164,7 +164,7 @@ mod tests {
             (&base.repeat(2), "another arm of this name"),
             (rl, "needs a parent"),
             (&rl.replace("tests", "praise"), "arms.toml:4: unknown variant `praise`"),
-            (&rl.replace("composites", "chains"), "arms.toml:4: unknown field `chains`"),
+            (&rl.replace("composites", "chains"), "arms.toml:4: unexpected keys in table: chains"),
         ] {
             let message = loaded(text).unwrap_err().to_string();
             assert!(message.contains(said), "{message}");

@@ -17,11 +17,26 @@ pub(super) const OUTCOMES: &str = "outcomes.jsonl";
 pub(super) const RECORD: &str = "record.json";
 pub(super) const MODEL: &str = "model";
 
+/// What a file was when it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileDigest {
+    /// In lower-case hexadecimal.
     pub sha256: String,
+    /// Length of the file.
     pub bytes: u64,
+}
+
+impl FileDigest {
+    pub(super) fn of(path: &Path) -> Result<FileDigest> {
+        let (sha256, bytes) = hash_file(path)?;
+        Ok(FileDigest { sha256, bytes })
+    }
+
+    /// Is the file still what it was? `otherwise` makes the error.
+    pub(super) fn check(&self, path: &Path, otherwise: fn(&Path) -> Error) -> Result<()> {
+        if FileDigest::of(path)? == *self { Ok(()) } else { Err(otherwise(path)) }
+    }
 }
 
 /// The content of `record.json`: who made what, at which cost, and a digest of each file.
@@ -82,15 +97,10 @@ impl FinishedRun {
                 return Err(Error::damaged(path, message));
             }
         };
-        let config = folder.join(CONFIG);
-        let bytes = read_verified(&config, record.files.get(CONFIG))?;
+        let (config, bytes) = read_verified(folder, CONFIG, &record)?;
         let (spec, hash) = match record.schema {
             1 => version1::spec(&config, &bytes)?,
-            _ => {
-                let spec: RunSpec = parse_json(&config, &bytes)?;
-                let hash = spec.hash();
-                (spec, hash)
-            }
+            _ => parse_json(&config, &bytes).map(|spec: RunSpec| (spec.clone(), spec.hash()))?,
         };
         let named = folder_name(spec.seed, &hash);
         if hash != record.hash || !folder.ends_with(&named) {
@@ -129,27 +139,23 @@ impl FinishedRun {
             if name.starts_with("model/") && self.model_dir().is_none() {
                 continue;
             }
-            let path = self.folder.join(name);
-            let (sha256, bytes) = hash_file(&path)?;
-            if (FileDigest { sha256, bytes }) != *digest {
-                return Err(damaged(&path));
-            }
+            digest.check(&self.folder.join(name), damaged)?;
         }
         Ok(())
     }
 
     fn read(&self, name: &str) -> Result<(PathBuf, Vec<u8>)> {
-        let path = self.folder.join(name);
-        let bytes = read_verified(&path, self.record.files.get(name))?;
-        Ok((path, bytes))
+        read_verified(&self.folder, name, &self.record)
     }
 }
 
-fn read_verified(path: &Path, digest: Option<&FileDigest>) -> Result<Vec<u8>> {
-    let bytes = fs::read(path).map_err(Error::io(path))?;
-    match digest {
-        Some(digest) if digest.sha256 == hash_bytes(&bytes) => Ok(bytes),
-        _ => Err(damaged(path)),
+/// Path and bytes of a file that the record lists.
+fn read_verified(folder: &Path, name: &str, record: &Record) -> Result<(PathBuf, Vec<u8>)> {
+    let path = folder.join(name);
+    let bytes = fs::read(&path).map_err(Error::io(&path))?;
+    match record.files.get(name) {
+        Some(digest) if digest.sha256 == hash_bytes(&bytes) => Ok((path, bytes)),
+        _ => Err(damaged(&path)),
     }
 }
 

@@ -8,45 +8,40 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk;
 use super::finished::{CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record, seal_of};
 use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
 use crate::base::error::{Error, Result};
-use crate::base::files::{UNFINISHED, folder_of, hash_file, read_json, sync, to_lines, write_json};
+use crate::base::files::{
+    entries, files_below, read_json, remove_if_there, remove_unfinished, to_lines, write_folder_atomically,
+    write_json,
+};
 
-pub(super) const CHECKPOINT: &str = "checkpoint";
+const CHECKPOINT: &str = "checkpoint";
 const LOCK: &str = "lock";
 const SEAL: &str = "seal.json";
 
-/// An operating-system lock on the run's folder. It ends with the process, however that ends; the
+/// Takes the operating-system lock on a run's folder. It ends with the process, however that ends; the
 /// file stays, since removing it would let two processes lock two files of the same name.
-#[derive(Debug)]
-pub(super) struct RunLock(#[expect(dead_code, reason = "held for its lock, which closing releases")] File);
-
-impl RunLock {
-    pub(super) fn acquire(folder: &Path) -> Result<RunLock> {
-        let path = folder.join(LOCK);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::io(&path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let pid = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-                let pid = if pid.is_empty() { "(starting)".to_owned() } else { pid };
-                return Err(Error::Locked { path: folder.to_path_buf(), pid });
-            }
-            Err(TryLockError::Error(source)) => return Err(Error::Io { path, source }),
+pub(super) fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let mut file = open(&path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let pid = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+            let pid = if pid.is_empty() { "(starting)".to_owned() } else { pid };
+            return Err(Error::Locked { path: folder.to_path_buf(), pid });
         }
-        file.set_len(0)
-            .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()))
-            .map_err(Error::io(&path))?;
-        Ok(RunLock(file))
+        Err(TryLockError::Error(source)) => return Err(Error::Io { path, source }),
     }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(Error::io(&path))?;
+    Ok(file)
+}
+
+/// For reading and writing, made if it is not there, as it is if it is.
+fn open(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true).open(path).map_err(Error::io(path))
 }
 
 /// What makes a checkpoint whole: a digest of each of its files, and where the logs stood.
@@ -70,23 +65,14 @@ struct Log {
 impl Log {
     /// Opens the log and cuts it back to what `seal` says, or to nothing.
     fn open(path: PathBuf, seal: Option<&FileDigest>) -> Result<Log> {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::io(&path))?;
         let length = seal.map_or(0, |seal| seal.bytes);
-        let present = file.metadata().map_err(Error::io(&path))?.len();
-        if present >= length {
+        let mut file = open(&path)?;
+        if file.metadata().map_err(Error::io(&path))?.len() > length {
             file.set_len(length).map_err(Error::io(&path))?;
-            file.seek(SeekFrom::End(0)).map_err(Error::io(&path))?;
         }
-        if let Some(seal) = seal
-            && (present < length || hash_file(&path)?.0 != seal.sha256)
-        {
-            return Err(broken_checkpoint(&path));
+        file.seek(SeekFrom::End(0)).map_err(Error::io(&path))?;
+        if let Some(seal) = seal {
+            seal.check(&path, broken_checkpoint)?;
         }
         Ok(Log { path, file, length })
     }
@@ -105,15 +91,15 @@ impl Log {
 
     fn synced_digest(&self) -> Result<FileDigest> {
         self.file.sync_all().map_err(Error::io(&self.path))?;
-        digest(&self.path)
+        FileDigest::of(&self.path)
     }
 }
 
-/// `checkpoint/step-<step>-<again>`.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// `checkpoint/<number>`, whole. Each gets the next number, so that the earlier one stays until it is.
+#[derive(Debug)]
 struct Checkpoint {
+    number: usize,
     step: usize,
-    again: usize,
     path: PathBuf,
 }
 
@@ -125,27 +111,30 @@ pub struct RunHandle {
     metrics: Log,
     outcomes: Log,
     checkpoint: Option<Checkpoint>,
-    _lock: RunLock,
+    /// Held for its lock, which closing releases.
+    _lock: File,
 }
 
 impl RunHandle {
-    /// Checks the last checkpoint and cuts the logs back to it.
-    pub(super) fn resume(folder: PathBuf, spec: RunSpec, lock: RunLock) -> Result<RunHandle> {
-        let checkpoint = newest_checkpoint(&folder.join(CHECKPOINT))?;
-        let seal = match &checkpoint {
-            Some(checkpoint) => Some(verified_seal(checkpoint)?),
-            None => None,
-        };
+    /// Removes what an earlier process left half done, checks the last checkpoint and cuts the logs back
+    /// to it.
+    pub(super) fn resume(folder: PathBuf, spec: RunSpec, lock: File) -> Result<RunHandle> {
+        remove_unfinished(&folder)?;
+        remove_unfinished(&folder.join(CHECKPOINT))?;
+        remove_if_there(&folder.join(MODEL))?;
+        write_json(&folder.join(CONFIG), &spec)?;
+        let (checkpoint, seal) = newest_checkpoint(&folder.join(CHECKPOINT))?.unzip();
         let metrics = Log::open(folder.join(METRICS), seal.as_ref().map(|seal| &seal.metrics))?;
         let outcomes = Log::open(folder.join(OUTCOMES), seal.as_ref().map(|seal| &seal.outcomes))?;
-        disk::remove_if_there(&folder.join(MODEL))?;
         Ok(RunHandle { folder, spec, metrics, outcomes, checkpoint, _lock: lock })
     }
 
+    /// Where the run lies.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
+    /// What it was begun with.
     pub fn spec(&self) -> &RunSpec {
         &self.spec
     }
@@ -155,6 +144,7 @@ impl RunHandle {
         self.checkpoint.as_ref().map(|checkpoint| (checkpoint.step, checkpoint.path.clone()))
     }
 
+    /// Adds what one training step measured.
     pub fn metric(&mut self, row: &MetricRow) -> Result<()> {
         self.metrics.append(std::slice::from_ref(row))
     }
@@ -168,23 +158,16 @@ impl RunHandle {
     /// Saves the state after `step` steps: `write` fills an empty folder, which replaces the
     /// earlier checkpoint only once it is whole and on the disk.
     pub fn checkpoint(&mut self, step: usize, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let parent = self.folder.join(CHECKPOINT);
-        // A second checkpoint at one step (after an evaluation, say) gets a name of its own, so
-        // that the first stays whole until the second is.
-        let again = match &self.checkpoint {
-            Some(earlier) if earlier.step == step => earlier.again + 1,
-            _ => 0,
-        };
-        let path = parent.join(format!("step-{step:08}-{again}"));
-        let metrics = self.metrics.synced_digest()?;
-        let outcomes = self.outcomes.synced_digest()?;
-        write_folder(&path, |folder| {
+        let number = self.checkpoint.as_ref().map_or(0, |earlier| earlier.number + 1);
+        let path = self.folder.join(CHECKPOINT).join(format!("{number:08}"));
+        let (metrics, outcomes) = (self.metrics.synced_digest()?, self.outcomes.synced_digest()?);
+        write_folder_atomically(&path, |folder| {
             write(folder)?;
-            let seal = CheckpointSeal { step, files: digests_below(folder)?, metrics, outcomes };
+            let seal = CheckpointSeal { step, files: digests_below(folder, "")?, metrics, outcomes };
             write_json(&folder.join(SEAL), &seal)
         })?;
-        match self.checkpoint.replace(Checkpoint { step, again, path }) {
-            Some(earlier) => disk::remove_if_there(&earlier.path),
+        match self.checkpoint.replace(Checkpoint { number, step, path }) {
+            Some(earlier) => remove_if_there(&earlier.path),
             None => Ok(()),
         }
     }
@@ -198,16 +181,11 @@ impl RunHandle {
         write_model: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<FinishedRun> {
         self.outcomes.append(outcomes)?;
-        write_folder(&self.folder.join(MODEL), write_model)?;
-        let mut files = BTreeMap::from([
-            (METRICS.to_owned(), self.metrics.synced_digest()?),
-            (OUTCOMES.to_owned(), self.outcomes.synced_digest()?),
-            (CONFIG.to_owned(), digest(&self.folder.join(CONFIG))?),
-        ]);
-        for (name, digest) in digests_below(&self.folder.join(MODEL))? {
-            files.insert(format!("{MODEL}/{name}"), digest);
-        }
-        let path = self.folder.join(RECORD);
+        write_folder_atomically(&self.folder.join(MODEL), write_model)?;
+        let mut files = digests_below(&self.folder.join(MODEL), "model/")?;
+        files.insert(METRICS.to_owned(), self.metrics.synced_digest()?);
+        files.insert(OUTCOMES.to_owned(), self.outcomes.synced_digest()?);
+        files.insert(CONFIG.to_owned(), FileDigest::of(&self.folder.join(CONFIG))?);
         let mut record = Record {
             schema: SCHEMA_VERSION,
             arm: self.spec.arm.clone(),
@@ -221,8 +199,8 @@ impl RunHandle {
             seal: String::new(),
         };
         record.seal = seal_of(serde_json::to_value(&record)?);
-        write_json(&path, &record)?;
-        disk::remove_if_there(&self.folder.join(CHECKPOINT))?;
+        write_json(&self.folder.join(RECORD), &record)?;
+        remove_if_there(&self.folder.join(CHECKPOINT))?;
         FinishedRun::open(&self.folder)?.ok_or_else(|| Error::RunStore {
             path: self.folder.clone(),
             message: "the record vanished right after it was written".to_owned(),
@@ -230,74 +208,24 @@ impl RunHandle {
     }
 }
 
-/// Fills a folder under a temporary name, syncs it, renames it over `path`.
-fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(UNFINISHED);
-    let temporary = PathBuf::from(name);
-    disk::remove_if_there(&temporary)?;
-    fs::create_dir_all(&temporary).map_err(Error::io(&temporary))?;
-    let filled = fill(&temporary).and_then(|()| disk::sync_tree(&temporary));
-    let renamed = filled.and_then(|()| {
-        disk::remove_if_there(path)?;
-        fs::rename(&temporary, path).map_err(Error::io(path))
-    });
-    if renamed.is_err() {
-        // Best effort: the error that matters is the one being reported.
-        let _ = fs::remove_dir_all(&temporary);
-    }
-    renamed.and_then(|()| sync(folder_of(path)))
-}
-
-fn newest_checkpoint(parent: &Path) -> Result<Option<Checkpoint>> {
-    if !parent.is_dir() {
-        return Ok(None);
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(parent).map_err(Error::io(parent))? {
-        let path = entry.map_err(Error::io(parent))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let numbers = name.strip_prefix("step-").and_then(|numbers| numbers.split_once('-'));
-        if let Some((step, again)) = numbers
-            && let (Ok(step), Ok(again)) = (step.parse(), again.parse())
-        {
-            found.push(Checkpoint { step, again, path });
-        }
-    }
-    found.sort();
-    let newest = found.pop();
+/// The last whole checkpoint, every file of it checked.
+fn newest_checkpoint(parent: &Path) -> Result<Option<(Checkpoint, CheckpointSeal)>> {
+    let mut found = entries(parent)?;
+    let Some(path) = found.pop() else { return Ok(None) };
     // A kill between "new one in place" and "old one removed" leaves both.
-    for older in found {
-        disk::remove_if_there(&older.path)?;
+    found.iter().try_for_each(|older| remove_if_there(older))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = name.parse().map_err(|_| broken_checkpoint(&path))?;
+    let seal: CheckpointSeal = read_json(&path.join(SEAL))?;
+    for (name, digest) in &seal.files {
+        digest.check(&path.join(name), broken_checkpoint)?;
     }
-    Ok(newest)
+    Ok(Some((Checkpoint { number, step: seal.step, path }, seal)))
 }
 
-fn verified_seal(checkpoint: &Checkpoint) -> Result<CheckpointSeal> {
-    let path = checkpoint.path.join(SEAL);
-    let seal: CheckpointSeal = read_json(&path)?;
-    if seal.step != checkpoint.step {
-        return Err(broken_checkpoint(&path));
-    }
-    for (name, expected) in &seal.files {
-        let path = checkpoint.path.join(name);
-        if digest(&path)? != *expected {
-            return Err(broken_checkpoint(&path));
-        }
-    }
-    Ok(seal)
-}
-
-fn digest(path: &Path) -> Result<FileDigest> {
-    let (sha256, bytes) = hash_file(path)?;
-    Ok(FileDigest { sha256, bytes })
-}
-
-fn digests_below(folder: &Path) -> Result<BTreeMap<String, FileDigest>> {
-    disk::files_below(folder)?
-        .into_iter()
-        .map(|name| digest(&folder.join(&name)).map(|digest| (name, digest)))
-        .collect()
+fn digests_below(folder: &Path, prefix: &str) -> Result<BTreeMap<String, FileDigest>> {
+    let digest = |name: String| Ok((format!("{prefix}{name}"), FileDigest::of(&folder.join(name))?));
+    files_below(folder)?.into_iter().map(digest).collect()
 }
 
 fn broken_checkpoint(path: &Path) -> Error {

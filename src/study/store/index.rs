@@ -1,16 +1,17 @@
 //! Opening a store, beginning a run, listing and exporting complete ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use itertools::Itertools;
+
 use super::RunSpec;
-use super::disk;
-use super::finished::{CONFIG, FinishedRun, RECORD};
-use super::handle::{RunHandle, RunLock};
+use super::finished::{FinishedRun, RECORD};
+use super::handle::{RunHandle, lock};
 use crate::base::error::{Error, Result};
-use crate::base::files::{UNFINISHED, read_json, write_atomically, write_json};
+use crate::base::files::{entries, write_atomically};
 
 /// A folder of runs: `data/runs`, or committed records under `data/records/<tier>`.
 #[derive(Debug, Clone)]
@@ -61,19 +62,16 @@ impl RunStore {
             let message = "this store is open for reading only".to_owned();
             return Err(Error::RunStore { path: self.root.clone(), message });
         }
-        if let Some(run) = self.find(spec)? {
-            return Ok(Begin::Complete(Box::new(run)));
-        }
+        spec.check()?;
         let folder = self.folder_of(spec);
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-        let lock = RunLock::acquire(&folder)?;
-        // The process that held the lock a moment ago may have completed the run.
-        if let Some(run) = self.find(spec)? {
-            return Ok(Begin::Complete(Box::new(run)));
+        // Whether it is complete is asked under the lock: the process that held it a moment ago may have
+        // completed it.
+        let lock = lock(&folder)?;
+        match FinishedRun::open(&folder)? {
+            Some(run) => Ok(Begin::Complete(Box::new(run))),
+            None => Ok(Begin::Ready(Box::new(RunHandle::resume(folder, spec.clone(), lock)?))),
         }
-        remove_unfinished(&folder)?;
-        write_config(&folder.join(CONFIG), spec)?;
-        Ok(Begin::Ready(Box::new(RunHandle::resume(folder, spec.clone(), lock)?)))
     }
 
     /// [`RunStore::begin`], waiting up to `patience` for another process to let go.
@@ -89,16 +87,39 @@ impl RunStore {
         }
     }
 
-    /// Complete runs of a tier that belong together, sorted by arm and seed: see [`gather`].
+    /// Complete runs of a tier that belong together, sorted by arm and seed, one for each. Where an arm
+    /// and seed was run under several configurations, the one completed last counts; but a run that
+    /// started from a model which has since been replaced is stale and does not count, so that two
+    /// regimes never meet in one figure. Nor do two versions of the study.
     pub fn runs(&self, tier: &str) -> Result<Vec<FinishedRun>> {
-        gather(std::slice::from_ref(self), tier)
+        let mut all = self.all_runs()?;
+        all.retain(|run| run.record.tier == tier);
+        let newest = all.iter().map(|run| run.record.schema).max();
+        all.retain(|run| Some(run.record.schema) == newest);
+        let parents: HashMap<String, Option<String>> =
+            all.iter().map(|run| (run.record.hash.clone(), run.record.parent.clone())).collect();
+        // How many of a run's ancestors are here. A parent's number is lower, so it is chosen first.
+        let generation = |run: &FinishedRun| {
+            std::iter::successors(Some(&run.record.hash), |hash| parents.get(*hash)?.as_ref()).count()
+        };
+        let key = |run: &FinishedRun| (generation(run), run.record.arm.clone(), run.record.seed);
+        let mut chosen: BTreeMap<(String, u64), FinishedRun> = BTreeMap::new();
+        for run in all.into_iter().sorted_by_cached_key(|run| (key(run), run.record.finished_at)) {
+            let stale = run.record.parent.as_ref().is_some_and(|parent| {
+                parents.contains_key(parent) && !chosen.values().any(|run| run.record.hash == *parent)
+            });
+            if !stale {
+                chosen.insert((run.record.arm.clone(), run.record.seed), run);
+            }
+        }
+        Ok(chosen.into_values().collect())
     }
 
     /// Every complete run in the store, whatever its tier and configuration.
     pub fn all_runs(&self) -> Result<Vec<FinishedRun>> {
         let mut runs = Vec::new();
-        for arm in folders_in(&self.root)? {
-            for folder in folders_in(&arm)? {
+        for arm in entries(&self.root)?.iter().filter(|arm| arm.is_dir()) {
+            for folder in entries(arm)? {
                 runs.extend(FinishedRun::open(&folder)?);
             }
         }
@@ -116,48 +137,9 @@ impl RunStore {
     }
 }
 
-/// Complete runs of a tier from several stores (one's own runs, committed records), sorted by arm
-/// and seed, one for each. Where an arm and seed was run under several configurations, the one
-/// completed last counts; but a run that started from a model which has since been replaced is
-/// stale and does not count, so that two regimes never meet in one figure.
-pub fn gather(stores: &[RunStore], tier: &str) -> Result<Vec<FinishedRun>> {
-    let mut all = Vec::new();
-    for store in stores {
-        all.extend(store.all_runs()?.into_iter().filter(|run| run.record.tier == tier));
-    }
-    // Nor do two versions of the study meet.
-    let newest = all.iter().map(|run| run.record.schema).max();
-    all.retain(|run| Some(run.record.schema) == newest);
-    let known: BTreeSet<&str> = all.iter().map(|run| run.record.hash.as_str()).collect();
-    let mut chosen: BTreeMap<(&str, u64), &FinishedRun> = BTreeMap::new();
-    // Each pass settles one more generation: the base, what starts from it, and so on.
-    for _ in 0..all.len() {
-        let hashes: BTreeSet<&str> = chosen.values().map(|run| run.record.hash.as_str()).collect();
-        let mut next: BTreeMap<(&str, u64), &FinishedRun> = BTreeMap::new();
-        for run in &all {
-            let parent = run.record.parent.as_deref();
-            if parent.is_some_and(|parent| known.contains(parent) && !hashes.contains(parent)) {
-                continue;
-            }
-            let newest = next.entry((&run.record.arm, run.record.seed)).or_insert(run);
-            if newest.record.finished_at < run.record.finished_at {
-                *newest = run;
-            }
-        }
-        let settled = next.len() == chosen.len()
-            && next.values().zip(chosen.values()).all(|(a, b)| a.record.hash == b.record.hash);
-        chosen = next;
-        if settled {
-            break;
-        }
-    }
-    Ok(chosen.into_values().cloned().collect())
-}
-
 fn export_run(run: &FinishedRun, to: &Path) -> Result<()> {
     run.verify()?;
     let target = to.join(&run.spec.arm).join(run.spec.folder_name());
-    fs::create_dir_all(&target).map_err(Error::io(&target))?;
     let kept = run.record.files.keys().filter(|name| !name.starts_with("model/")).map(String::as_str);
     // The record last: an export that is cut short does not read as complete.
     for name in kept.chain([RECORD]) {
@@ -166,49 +148,4 @@ fn export_run(run: &FinishedRun, to: &Path) -> Result<()> {
         write_atomically(&target.join(name), &bytes)?;
     }
     Ok(())
-}
-
-/// The config is written before training. One that is already there must say the same.
-fn write_config(path: &Path, spec: &RunSpec) -> Result<()> {
-    if path.exists() {
-        let found: RunSpec = read_json(path)?;
-        if found == *spec || found.hash() == spec.hash() {
-            return Ok(());
-        }
-        let message = "holds other settings than its folder's name; remove the folder".to_owned();
-        return Err(Error::RunStore { path: path.to_path_buf(), message });
-    }
-    write_json(path, spec)
-}
-
-/// Removes what an earlier process was killed in the middle of writing.
-fn remove_unfinished(folder: &Path) -> Result<()> {
-    for parent in [folder.to_path_buf(), folder.join(super::handle::CHECKPOINT)] {
-        if !parent.is_dir() {
-            continue;
-        }
-        for entry in fs::read_dir(&parent).map_err(Error::io(&parent))? {
-            let entry = entry.map_err(Error::io(&parent))?;
-            if entry.file_name().to_string_lossy().ends_with(UNFINISHED) {
-                disk::remove_if_there(&entry.path())?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Sorted sub-folders; none where `parent` does not exist.
-fn folders_in(parent: &Path) -> Result<Vec<PathBuf>> {
-    if !parent.exists() {
-        return Ok(Vec::new());
-    }
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(parent).map_err(Error::io(parent))? {
-        let path = entry.map_err(Error::io(parent))?.path();
-        if path.is_dir() {
-            folders.push(path);
-        }
-    }
-    folders.sort();
-    Ok(folders)
 }

@@ -25,7 +25,6 @@
 //!   a field that is added later, with a default, voids no record;
 //! - records of version 1 are read by types of their own (`version1.rs`), for as long as they are kept.
 
-mod disk;
 mod finished;
 mod handle;
 mod index;
@@ -45,7 +44,7 @@ use crate::sandbox::verdict::CaseWord;
 
 pub use finished::{FileDigest, FinishedRun, Record};
 pub use handle::RunHandle;
-pub use index::{Begin, RunStore, gather};
+pub use index::{Begin, RunStore};
 
 /// Part of every run's hash: raise it when the meaning of a stored field changes.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -90,18 +89,13 @@ impl RunSpec {
         folder_name(self.seed, &self.hash())
     }
 
+    /// Names that become folders.
     fn check(&self) -> Result<()> {
-        let fine = |name: &str| {
-            !name.is_empty()
-                && !name.starts_with('-')
-                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        };
+        let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         for (field, name) in [("arm", &self.arm), ("tier", &self.tier)] {
-            if !fine(name) {
-                return Err(Error::config(
-                    field,
-                    format!("`{name}` must be made of lower-case letters, digits and hyphens"),
-                ));
+            if name.is_empty() || name.starts_with('-') || !name.chars().all(fine) {
+                let message = format!("`{name}` must be made of lower-case letters, digits and hyphens");
+                return Err(Error::config(field, message));
             }
         }
         Ok(())
@@ -113,8 +107,22 @@ fn folder_name(seed: u64, hash: &str) -> String {
 }
 
 /// Which paraphrases of its problems an evaluation asked with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::EnumString,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Prompts {
     /// The prompts that training may use.
     Train,
@@ -123,11 +131,9 @@ pub enum Prompts {
 }
 
 impl Prompts {
+    /// As records and claims name it.
     pub fn name(self) -> &'static str {
-        match self {
-            Prompts::Train => "train",
-            Prompts::HeldOut => "held_out",
-        }
+        self.into()
     }
 }
 

@@ -293,7 +293,7 @@ fn a_failed_checkpoint_leaves_the_last_good_one() {
     handle.checkpoint(1, save("one")).unwrap();
     let failed = handle.checkpoint(2, |folder| {
         fs::write(folder.join("s"), "tw").map_err(Error::io(folder))?;
-        Err(Error::Data("the model went missing".to_owned()))
+        Err(Error::config("model", "went missing"))
     });
     assert!(failed.is_err());
     // A second checkpoint at the same step replaces the first.
