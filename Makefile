@@ -22,7 +22,7 @@ PYTHON := .venv/bin/python
 # `make bench TORCH_PYTHON=/path/to/python` takes an environment that has PyTorch already.
 TORCH_PYTHON ?= .cache/torch/bin/python
 TORCH := $(if $(filter file,$(origin TORCH_PYTHON)),.cache/torch/installed)
-SOURCES := $(shell find src -name '*.rs' -o -name '*.py') Cargo.toml Cargo.lock
+SOURCES := $(shell find src crates -name '*.rs' -o -name '*.py') Cargo.toml Cargo.lock
 
 # `0 1 2` as the command line wants it: `0,1,2`.
 empty :=

@@ -1,6 +1,7 @@
 //! The device, chosen at run time.
 
 use candle_core::Device;
+use kernels::InstructionSet;
 
 use crate::base::error::{Error, Result};
 
@@ -37,6 +38,15 @@ pub fn choose(name: &str) -> Result<Device> {
         ("metal", _) => Device::new_metal(0).map_err(|error| unavailable("metal", error)),
         _ => Err(unknown()),
     }
+}
+
+/// The vector instructions that the CPU kernels use. Every program asks before it computes, because a
+/// kernel cannot refuse.
+///
+/// # Errors
+/// Where `SFT_VS_RL_INSTRUCTIONS` names a set that does not exist or that this CPU does not have.
+pub fn instructions() -> Result<InstructionSet> {
+    InstructionSet::chosen().map_err(|message| Error::config("instructions", message))
 }
 
 /// `cpu`, `cuda`, `metal`: for records.

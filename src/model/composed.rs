@@ -114,8 +114,8 @@ impl Rotary {
         for &position in positions {
             for &frequency in &frequencies {
                 let angle = f64::from(position as f32 * frequency);
-                cos.push(angle.cos() as f32);
-                sin.push(angle.sin() as f32);
+                cos.push(libm::cos(angle) as f32);
+                sin.push(libm::sin(angle) as f32);
             }
         }
         let shape = (positions.len(), 1, half);
@@ -137,7 +137,7 @@ impl Rotary {
 pub(crate) fn frequencies(config: &Config) -> Vec<f32> {
     let head_dim = config.head_dim() as f64;
     (0..config.head_dim() / 2)
-        .map(|i| (1.0 / config.rope_theta.powf(2.0 * i as f64 / head_dim)) as f32)
+        .map(|i| (1.0 / libm::pow(config.rope_theta, 2.0 * i as f64 / head_dim)) as f32)
         .collect()
 }
 

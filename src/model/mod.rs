@@ -34,6 +34,7 @@ use std::path::Path;
 
 use candle_core::{D, DType, Device, Tensor, Var};
 use rand::Rng;
+use rand_distr::StandardNormal;
 use sha2::{Digest, Sha256};
 
 use crate::base::seed::Seed;
@@ -284,19 +285,12 @@ impl Decoder {
     }
 }
 
-/// `count` normal numbers from the stream `name`, by the Box-Muller transform in `f64`.
+/// `count` normal numbers from the stream `name`. Their bits do not depend on the CPU but for a chance
+/// in many millions: the ziggurat method multiplies numbers from tables, and takes a logarithm or an
+/// exponential in `f64` only to decide on a draw, or for one in four thousand.
 pub(crate) fn normal(seed: Seed, name: &str, count: usize, deviation: f64) -> Vec<f32> {
-    let mut stream = seed.stream(name);
-    let mut values = Vec::with_capacity(count + 1);
-    while values.len() < count {
-        // 1 - u lies in (0, 1]: its logarithm is finite.
-        let radius = (-2.0 * (1.0 - stream.random::<f64>()).ln()).sqrt() * deviation;
-        let angle = std::f64::consts::TAU * stream.random::<f64>();
-        values.push((radius * angle.cos()) as f32);
-        values.push((radius * angle.sin()) as f32);
-    }
-    values.truncate(count);
-    values
+    let numbers = seed.stream(name).sample_iter::<f64, _>(StandardNormal);
+    numbers.take(count).map(|number| (number * deviation) as f32).collect()
 }
 
 /// `log softmax` over the last dimension, in candle operations.

@@ -29,8 +29,7 @@ impl ValueHead {
     /// # Shapes
     /// `hidden (rows, hidden)`; returns `(rows,)`
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {
-        let values = hidden.matmul(&self.weight.t()?)?.squeeze(1)?; // (rows,)
-        Ok(values.broadcast_add(self.bias.as_tensor())?)
+        Ok(kernels::linear_unit(hidden, &self.weight, &self.bias)?)
     }
 
     /// Weight `(hidden,)` and bias.

@@ -99,6 +99,7 @@ impl Study {
 
     /// Opens design, catalog, sandbox, data (built if missing) and run store.
     pub fn with(options: Options) -> Result<Study> {
+        device::instructions()?;
         let Options { root, tier, device, kernels, sandbox } = options;
         let arms = Arms::load(&root)?;
         let catalog = Catalog::load(&root.join("data/catalog"))?;

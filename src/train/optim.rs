@@ -86,7 +86,7 @@ impl LearningRate {
         let share = match self.decay {
             Decay::Constant => return self.peak,
             Decay::Linear => 1.0 - progress,
-            Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
+            Decay::Cosine => 0.5 * (1.0 + libm::cos(std::f64::consts::PI * progress)),
         };
         self.peak * (self.floor + (1.0 - self.floor) * share)
     }

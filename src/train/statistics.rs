@@ -55,7 +55,7 @@ pub fn kl_k1(log_p: f32, log_q: f32) -> f32 {
 /// ```
 pub fn kl_k3(log_p: f32, log_q: f32) -> f32 {
     let log_ratio = log_q - log_p;
-    log_ratio.exp_m1() - log_ratio
+    libm::expm1f(log_ratio) - log_ratio
 }
 
 /// `1 - Var(returns - values) / Var(returns)`: 1 is a perfect critic, 0 one that knows only the

@@ -4,7 +4,7 @@
 use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Tensor, Var};
 use rayon::prelude::*;
 
-use super::simd::vectorized;
+use super::instructions::vectorized;
 use super::{cpu_slice, with_cpu};
 use candle_core::Result;
 
@@ -29,7 +29,6 @@ vectorized! {
                 *lane += f64::from(value) * f64::from(value);
             }
         }
-        let _ = FMA;
         lanes.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>()
     }
 }
@@ -134,7 +133,6 @@ vectorized! {
             let g = if square { g * g } else { g };
             *m = *m * beta + g * fresh;
         }
-        let _ = FMA;
     }
 }
 
@@ -144,7 +142,6 @@ vectorized! {
         for ((w, &m), &v) in weights.iter_mut().zip(first).zip(second) {
             *w = *w * keep - step_size * m / (v.sqrt() * inverse_scale + eps);
         }
-        let _ = FMA;
     }
 }
 

@@ -3,7 +3,8 @@
 //! Dao et al. 2022, keeps only the logarithm of each row's softmax sum for the backward pass).
 
 use super::gemm::{Matrix, Panels, Store, gemm};
-use super::simd::{exp, exp_shifted, max, sum, vectorized};
+use super::instructions::vectorized;
+use super::simd::{dot, exp, exp_shifted, max, sum};
 
 /// Query rows treated together.
 const BLOCK: usize = 32;
@@ -49,7 +50,7 @@ impl RotaryTable {
     pub fn new(frequencies: &[f32], positions: usize) -> RotaryTable {
         let angles = (0..positions)
             .flat_map(|position| frequencies.iter().map(move |&f| f64::from(position as f32 * f)));
-        let (sin, cos) = angles.map(|angle| (angle.sin() as f32, angle.cos() as f32)).unzip();
+        let (sin, cos) = angles.map(|angle| (libm::sin(angle) as f32, libm::cos(angle) as f32)).unzip();
         RotaryTable { cos, sin, half: frequencies.len() }
     }
 
@@ -202,7 +203,7 @@ vectorized! {
         for (i, row) in scores.chunks_exact_mut(columns).enumerate() {
             let (seen, hidden) = row.split_at_mut(start + i + 1);
             hidden.fill(0.0);
-            log_sums[i * stride] = softmax_in_place::<FMA>(seen, scale);
+            log_sums[i * stride] = softmax_in_place(seen, scale);
         }
     }
 }
@@ -210,31 +211,31 @@ vectorized! {
 vectorized! {
     /// Softmax of one row of scores, all of them seen.
     pub fn softmax_row(row: &mut [f32], scale: f32) {
-        softmax_in_place::<FMA>(row, scale);
+        softmax_in_place(row, scale);
     }
 }
 
 /// Returns the logarithm of the sum.
 #[inline(always)]
-fn softmax_in_place<const FMA: bool>(row: &mut [f32], scale: f32) -> f32 {
+fn softmax_in_place(row: &mut [f32], scale: f32) -> f32 {
     row.iter_mut().for_each(|score| *score *= scale);
     let max = max(row);
-    exp_shifted::<FMA>(row, max);
+    exp_shifted(row, max);
     let total = sum(row);
     let inverse = 1.0 / total;
     row.iter_mut().for_each(|weight| *weight *= inverse);
-    max + total.ln()
+    max + libm::logf(total)
 }
 
 vectorized! {
     /// One row: turns scores into `weights` again and `dscores` (so far the gradient of the weights)
     /// into the gradient of the unscaled scores: `weight * (dweight - out . dout) * scale`.
     fn softmax_backward(weights: &mut [f32], dscores: &mut [f32], seen: usize, scale: f32, log_sum: f32, out: &[f32], dout: &[f32]) {
-        let mean = super::simd::dot(out, dout);
+        let mean = dot(out, dout);
         weights[seen..].fill(0.0);
         dscores[seen..].fill(0.0);
         for (weight, dscore) in weights[..seen].iter_mut().zip(&mut dscores[..seen]) {
-            *weight = exp::<FMA>(*weight * scale - log_sum);
+            *weight = exp(*weight * scale - log_sum);
             *dscore = *weight * (*dscore - mean) * scale;
         }
     }

@@ -1,17 +1,19 @@
 //! Sixteen numbers at a time in vector registers, for the innermost loop of `gemm`: one AVX-512
 //! register, two AVX2 registers, or an array for CPUs without a version of their own.
 
-use super::gemm::PANEL;
-use super::simd::fma;
+/// Numbers that are treated together: columns of a panel, partial sums of a reduction.
+pub(crate) const LANES: usize = 16;
 
 /// Sixteen numbers in vector registers.
 pub(crate) trait Lanes: Copy {
+    /// Rows of a product that fill the latency of the multiply-add without running out of registers.
+    const ROWS: usize = 4;
     fn zero() -> Self;
     /// `self + x * b`, `x` in every lane.
     fn multiply_add(self, x: f32, b: Self) -> Self;
     fn add(self, other: Self) -> Self;
-    fn load(values: &[f32; PANEL]) -> Self;
-    fn store(self, values: &mut [f32; PANEL]);
+    fn load(values: &[f32; LANES]) -> Self;
+    fn store(self, values: &mut [f32; LANES]);
     /// Asks for the memory at `place`, which will be needed soon.
     #[inline(always)]
     fn prefetch(_place: &[f32]) {}
@@ -19,18 +21,17 @@ pub(crate) trait Lanes: Copy {
 
 /// For CPUs without a version of their own.
 #[derive(Clone, Copy)]
-pub(crate) struct Portable([f32; PANEL]);
+pub(crate) struct Portable([f32; LANES]);
 
 impl Lanes for Portable {
     #[inline(always)]
     fn zero() -> Self {
-        Portable([0.0; PANEL])
+        Portable([0.0; LANES])
     }
 
     #[inline(always)]
     fn multiply_add(self, x: f32, b: Self) -> Self {
-        const FMA: bool = cfg!(target_arch = "aarch64");
-        Portable(std::array::from_fn(|i| fma::<FMA>(x, b.0[i], self.0[i])))
+        Portable(std::array::from_fn(|i| x.mul_add(b.0[i], self.0[i])))
     }
 
     #[inline(always)]
@@ -39,12 +40,12 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn load(values: &[f32; PANEL]) -> Self {
+    fn load(values: &[f32; LANES]) -> Self {
         Portable(*values)
     }
 
     #[inline(always)]
-    fn store(self, values: &mut [f32; PANEL]) {
+    fn store(self, values: &mut [f32; LANES]) {
         *values = self.0;
     }
 }
@@ -53,14 +54,15 @@ impl Lanes for Portable {
 pub(crate) mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Lanes, PANEL};
+    use super::{LANES, Lanes};
 
     /// Two AVX2 registers. Only used in functions compiled for AVX2 and FMA.
     #[derive(Clone, Copy)]
     pub struct Avx2(__m256, __m256);
 
-    // SAFETY (of every block below): `gemm` makes these values only after it has seen that the CPU
-    // has the instructions; loads and stores are unaligned and stay within the array.
+    // SAFETY (of every block below): these values are made in functions that `vectorized!` compiles
+    // for their instructions and calls where the CPU has them; loads and stores are unaligned and stay
+    // within the array.
     impl Lanes for Avx2 {
         #[inline(always)]
         fn prefetch(place: &[f32]) {
@@ -90,13 +92,13 @@ pub(crate) mod x86 {
         }
 
         #[inline(always)]
-        fn load(values: &[f32; PANEL]) -> Self {
+        fn load(values: &[f32; LANES]) -> Self {
             // SAFETY: see above.
             unsafe { Avx2(_mm256_loadu_ps(values.as_ptr()), _mm256_loadu_ps(values.as_ptr().add(8))) }
         }
 
         #[inline(always)]
-        fn store(self, values: &mut [f32; PANEL]) {
+        fn store(self, values: &mut [f32; LANES]) {
             // SAFETY: see above.
             unsafe {
                 _mm256_storeu_ps(values.as_mut_ptr(), self.0);
@@ -110,6 +112,9 @@ pub(crate) mod x86 {
     pub struct Avx512(__m512);
 
     impl Lanes for Avx512 {
+        /// AVX-512 has 32 registers.
+        const ROWS: usize = 8;
+
         #[inline(always)]
         fn prefetch(place: &[f32]) {
             // SAFETY: see above; a prefetch reads nothing.
@@ -135,13 +140,13 @@ pub(crate) mod x86 {
         }
 
         #[inline(always)]
-        fn load(values: &[f32; PANEL]) -> Self {
+        fn load(values: &[f32; LANES]) -> Self {
             // SAFETY: see above.
             unsafe { Avx512(_mm512_loadu_ps(values.as_ptr())) }
         }
 
         #[inline(always)]
-        fn store(self, values: &mut [f32; PANEL]) {
+        fn store(self, values: &mut [f32; LANES]) {
             // SAFETY: see above.
             unsafe { _mm512_storeu_ps(values.as_mut_ptr(), self.0) }
         }

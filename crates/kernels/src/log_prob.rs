@@ -9,7 +9,8 @@ use rayon::prelude::*;
 
 use super::gemm::{Matrix, Panels, Store, linear};
 use super::groups::{TILE, groups, outer, reduce, split_rows};
-use super::simd::{add_assign, dot, exp, exp_shifted, max, sum, vectorized};
+use super::instructions::vectorized;
+use super::simd::{add_assign, dot, exp, exp_shifted, max, sum};
 use super::{cpu_slice, missing_forward, with_cpu};
 
 /// `(hidden states (tokens, hidden), projection (vocab, hidden)) -> (2, rows)`: the log-probability
@@ -54,9 +55,9 @@ vectorized! {
         let max = max(logits);
         let weights = &mut scratch[..logits.len()];
         weights.copy_from_slice(logits);
-        exp_shifted::<FMA>(weights, max);
+        exp_shifted(weights, max);
         let total = sum(weights);
-        let log_sum = max + total.ln();
+        let log_sum = max + libm::logf(total);
         (log_sum, log_sum - dot(weights, logits) / total)
     }
 }
@@ -66,7 +67,7 @@ vectorized! {
     /// `gradient`: `gradient * (onehot - p)`.
     fn logits_gradient(logits: &mut [f32], log_sum: f32, target: usize, gradient: f32) {
         for logit in logits.iter_mut() {
-            *logit = -gradient * exp::<FMA>(*logit - log_sum);
+            *logit = -gradient * exp(*logit - log_sum);
         }
         logits[target] += gradient;
     }

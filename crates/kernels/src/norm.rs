@@ -1,6 +1,7 @@
 //! RMSNorm: `y = x / sqrt(mean(x^2) + eps) * w`, row by row.
 
-use super::simd::{dot, vectorized};
+use super::instructions::vectorized;
+use super::simd::dot;
 
 vectorized! {
     /// Normalizes rows of `weight.len()` from `x` into `y`.
@@ -12,7 +13,6 @@ vectorized! {
                 *y = x * inverse * w;
             }
         }
-        let _ = FMA;
     }
 }
 
@@ -45,7 +45,6 @@ vectorized! {
                 *dx += inverse * (dy * w - x * inverse * mean);
             }
         }
-        let _ = FMA;
     }
 }
 

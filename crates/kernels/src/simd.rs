@@ -1,72 +1,26 @@
-//! Plain loops that the compiler turns into vector code: each function is compiled for the
-//! baseline and again for AVX2 and AVX-512, and the best one the CPU has is chosen at run time.
+//! Plain loops that the compiler turns into vector code, and the mathematics within them.
 //!
-//! Sums keep sixteen partial sums, in one fixed order, so a result depends on the CPU's
-//! instruction set but never on threads.
+//! Sums keep sixteen partial sums, in one fixed order, whatever the threads and the instructions.
 
-/// Compiles `body` for each instruction set. Inside it, `FMA` says whether `mul_add` is one
-/// instruction (elsewhere it would be a slow library call).
-macro_rules! vectorized {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
-        $(#[$meta])*
-        #[allow(clippy::too_many_arguments)]
-        $vis fn $name($($arg: $type),*) $(-> $ret)? {
-            #[inline(always)]
-            #[allow(clippy::too_many_arguments, clippy::extra_unused_type_parameters)]
-            fn body<const FMA: bool>($($arg: $type),*) $(-> $ret)? $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx512f,avx2,fma")]
-                #[allow(clippy::too_many_arguments)]
-                fn avx512($($arg: $type),*) $(-> $ret)? { body::<true>($($arg),*) }
-                #[target_feature(enable = "avx2,fma")]
-                #[allow(clippy::too_many_arguments)]
-                fn avx2($($arg: $type),*) $(-> $ret)? { body::<true>($($arg),*) }
-
-                if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-                    if std::arch::is_x86_feature_detected!("avx512f") {
-                        // SAFETY: the CPU was just seen to have these features.
-                        return unsafe { avx512($($arg),*) };
-                    }
-                    // SAFETY: the CPU was just seen to have these features.
-                    return unsafe { avx2($($arg),*) };
-                }
-            }
-            body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
-        }
-    };
-}
-pub(crate) use vectorized;
-
-/// Partial sums of a reduction.
-const LANES: usize = 16;
-
-#[inline(always)]
-pub fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
-}
+use super::instructions::vectorized;
+use super::lanes::LANES;
 
 /// `e^x` to 2 ulp for `x` in `[-87, 88]`, clamped to that range (so `e^-inf` is `1.6e-38`).
 /// Cephes' polynomial after reducing `x` by multiples of `ln 2`.
 #[inline(always)]
-pub fn exp<const FMA: bool>(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
     const MAGIC: f32 = 12_582_912.0;
     // `max`/`min` by comparison: they become one instruction and need no care for NaN.
     let x = if x > -87.0 { x } else { -87.0 };
     let x = if x < 88.0 { x } else { 88.0 };
-    let shifted = fma::<FMA>(x, std::f32::consts::LOG2_E, MAGIC);
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, MAGIC);
     let n = shifted - MAGIC;
-    let r = fma::<FMA>(n, -0.693_359_4, x);
-    let r = fma::<FMA>(n, 2.121_944_4e-4, r);
-    let mut p = 1.987_569_1e-4;
-    p = fma::<FMA>(p, r, 1.398_2e-3);
-    p = fma::<FMA>(p, r, 8.333_452e-3);
-    p = fma::<FMA>(p, r, 4.166_579_6e-2);
-    p = fma::<FMA>(p, r, 1.666_666_5e-1);
-    p = fma::<FMA>(p, r, 0.5);
-    let p = fma::<FMA>(p, r * r, r + 1.0);
+    let r = n.mul_add(-0.693_359_4, x);
+    let r = n.mul_add(2.121_944_4e-4, r);
+    let coefficients = [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+    let p = coefficients.into_iter().fold(1.987_569_1e-4f32, |p, coefficient| p.mul_add(r, coefficient));
+    let p = p.mul_add(r * r, r + 1.0);
     let exponent = shifted.to_bits().wrapping_sub(MAGIC.to_bits()).wrapping_add(127);
     p * f32::from_bits(exponent.wrapping_shl(23))
 }
@@ -123,9 +77,9 @@ pub fn max(a: &[f32]) -> f32 {
 
 /// `row[i] = e^(row[i] - shift)`.
 #[inline(always)]
-pub fn exp_shifted<const FMA: bool>(row: &mut [f32], shift: f32) {
+pub fn exp_shifted(row: &mut [f32], shift: f32) {
     for value in row {
-        *value = exp::<FMA>(*value - shift);
+        *value = exp(*value - shift);
     }
 }
 
@@ -135,7 +89,6 @@ vectorized! {
         for (x, &y) in x.iter_mut().zip(y) {
             *x += y;
         }
-        let _ = FMA;
     }
 }
 
@@ -143,7 +96,7 @@ vectorized! {
     /// `row[i] = e^((row[i] - largest) * scale)`; returns their sum.
     pub fn exponentials(row: &mut [f32], largest: f32, scale: f32) -> f32 {
         row.iter_mut().for_each(|value| *value = (*value - largest) * scale);
-        exp_shifted::<FMA>(row, 0.0);
+        exp_shifted(row, 0.0);
         sum(row)
     }
 }
@@ -154,7 +107,7 @@ mod tests {
 
     vectorized! {
         fn exp_all(values: &mut [f32]) {
-            exp_shifted::<FMA>(values, 0.0);
+            exp_shifted(values, 0.0);
         }
     }
 

@@ -1,6 +1,7 @@
 //! SwiGLU (Shazeer 2020): `silu(gate) * up`, where `silu(x) = x * sigmoid(x)`.
 
-use super::simd::{exp, vectorized};
+use super::instructions::vectorized;
+use super::simd::exp;
 
 vectorized! {
     /// Each row of `gate_up` holds `inner` gates, then `inner` ups; `y` gets rows of `inner`.
@@ -8,7 +9,7 @@ vectorized! {
         for (row, y) in gate_up.chunks_exact(2 * inner).zip(y.chunks_exact_mut(inner)) {
             let (gate, up) = row.split_at(inner);
             for ((y, &g), &u) in y.iter_mut().zip(gate).zip(up) {
-                *y = g * u / (1.0 + exp::<FMA>(-g));
+                *y = g * u / (1.0 + exp(-g));
             }
         }
     }
@@ -26,11 +27,11 @@ vectorized! {
             let (dys, dy) = dy.as_chunks::<LANES>();
             let (ys, y) = y.as_chunks_mut::<LANES>();
             for (((gate, up), dy), y) in gates.iter_mut().zip(ups).zip(dys).zip(ys) {
-                backward::<FMA, LANES>(gate, up, dy, y);
+                backward(gate, up, dy, y);
             }
             for (((g, u), &dy), y) in gate.iter_mut().zip(up).zip(dy).zip(y) {
                 let (mut gate, mut up, mut activated) = ([*g], [*u], [0.0]);
-                backward::<FMA, 1>(&mut gate, &mut up, &[dy], &mut activated);
+                backward(&mut gate, &mut up, &[dy], &mut activated);
                 ([*g], [*u], [*y]) = (gate, up, activated);
             }
         }
@@ -42,15 +43,10 @@ vectorized! {
 const LANES: usize = 16;
 
 #[inline(always)]
-fn backward<const FMA: bool, const N: usize>(
-    gate: &mut [f32; N],
-    up: &mut [f32; N],
-    dy: &[f32; N],
-    y: &mut [f32; N],
-) {
+fn backward<const N: usize>(gate: &mut [f32; N], up: &mut [f32; N], dy: &[f32; N], y: &mut [f32; N]) {
     let (gates, ups, dy) = (*gate, *up, *dy);
     for i in 0..N {
-        let sigmoid = 1.0 / (1.0 + exp::<FMA>(-gates[i]));
+        let sigmoid = 1.0 / (1.0 + exp(-gates[i]));
         let silu = gates[i] * sigmoid;
         y[i] = silu * ups[i];
         // silu' = sigmoid * (1 + gate * (1 - sigmoid))

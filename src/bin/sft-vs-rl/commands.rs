@@ -263,6 +263,7 @@ pub fn doctor(sandbox: &SandboxConfig) -> Result<bool> {
     let root = project_root();
     println!("project    {}", root.display());
     println!("device     {}", device::describe(&device::choose("auto")?));
+    println!("kernels    {} (every instruction set gives the same bits)", device::instructions()?);
     println!("{}", Sandbox::start(sandbox)?.isolation());
     let catalog = Catalog::load(&root.join("data/catalog"))?;
     println!("catalog    {} atoms", catalog.atoms().len());

@@ -145,18 +145,18 @@ fn draw(logits: &mut [f32], temperature: f32, uniform: f32) -> (u32, f32) {
     let best = logits.iter().position(|&logit| logit == largest).unwrap_or(0);
     if temperature == 0.0 {
         let total = exponentials(logits, largest, 1.0);
-        return (best as u32, -total.ln());
+        return (best as u32, -libm::logf(total));
     }
     if temperature == 1.0 {
         let total = exponentials(logits, largest, 1.0);
         let token = inverse_cumulative(logits, uniform * total).unwrap_or(best);
-        return (token as u32, (logits[token] / total).ln());
+        return (token as u32, libm::logf(logits[token] / total));
     }
     let mut scaled = logits.to_vec();
     let total = exponentials(&mut scaled, largest, 1.0 / temperature);
     let token = inverse_cumulative(&scaled, uniform * total).unwrap_or(best);
     let total = exponentials(logits, largest, 1.0);
-    (token as u32, (logits[token] / total).ln())
+    (token as u32, libm::logf(logits[token] / total))
 }
 
 /// The first index at which the running sum of `weights` exceeds `threshold`. `None` where rounding

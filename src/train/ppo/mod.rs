@@ -229,7 +229,7 @@ pub fn train_ppo(
                     m.value_loss += loss.value;
                     m.entropy += loss.entropy;
                     for (old, new) in kept.old_log_probs.iter().zip(&loss.new_log_probs) {
-                        let distance = f64::from((new - old).exp_m1().abs()); // |ratio - 1|
+                        let distance = f64::from(libm::expm1f(new - old).abs()); // |ratio - 1|
                         approx_kl += f64::from(kl_k3(*old, *new));
                         m.clip_fraction += f64::from(u8::from(distance > config.clip));
                         if tokens_computed == 0 {
@@ -321,7 +321,7 @@ pub fn clipped_policy_loss(
     advantages: &Tensor,
     clip: f64,
 ) -> Result<Tensor> {
-    let ratio = (new_log_probs - old_log_probs)?.exp()?;
+    let ratio = kernels::exp(&(new_log_probs - old_log_probs)?)?;
     let unclipped = (&ratio * advantages)?;
     let clipped = (ratio.clamp(1.0 - clip, 1.0 + clip)? * advantages)?;
     Ok(unclipped.minimum(&clipped)?.neg()?)

@@ -8,12 +8,8 @@
 
 use std::ops::Range;
 
-#[cfg(target_arch = "x86_64")]
-use super::lanes::x86;
-use super::lanes::{Lanes, Portable};
-
-/// Columns of a panel: one AVX-512 register, two AVX2 registers.
-pub const PANEL: usize = 16;
+use super::instructions::vectorized;
+use super::lanes::{LANES as PANEL, Lanes};
 
 /// A matrix inside a slice: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
 #[derive(Clone, Copy)]
@@ -131,125 +127,61 @@ pub enum Store {
     Add,
 }
 
-/// `c (m, n) = a (m, k.len()) @ b[k] (k.len(), n)`: `k` picks rows of `b`, and `n` may be fewer
-/// columns than `b` has. `c` has rows `ldc` apart.
-#[allow(clippy::too_many_arguments)]
-pub fn gemm(
-    m: usize,
-    n: usize,
-    k: Range<usize>,
-    a: Matrix,
-    b: PanelView,
-    c: &mut [f32],
-    ldc: usize,
-    store: Store,
-) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx512f,avx2,fma")]
-        #[allow(clippy::too_many_arguments)]
-        fn avx512(
-            m: usize,
-            n: usize,
-            k: Range<usize>,
-            a: Matrix,
-            b: PanelView,
-            c: &mut [f32],
-            ldc: usize,
-            store: Store,
-        ) {
-            // As many rows as fill the latency of the multiply-add; AVX-512 has 32 registers.
-            product::<x86::Avx512, 8>(m, n, k, a, b, c, ldc, store);
+vectorized! {
+    /// `c (m, n) = a (m, k.len()) @ b[k] (k.len(), n)`: `k` picks rows of `b`, and `n` may be fewer
+    /// columns than `b` has. `c` has rows `ldc` apart.
+    pub fn gemm(m: usize, n: usize, k: Range<usize>, a: Matrix, b: PanelView, c: &mut [f32], ldc: usize, store: Store) {
+        if m == 0 || n == 0 {
+            return;
         }
-        #[target_feature(enable = "avx2,fma")]
-        #[allow(clippy::too_many_arguments)]
-        fn avx2(
-            m: usize,
-            n: usize,
-            k: Range<usize>,
-            a: Matrix,
-            b: PanelView,
-            c: &mut [f32],
-            ldc: usize,
-            store: Store,
-        ) {
-            product::<x86::Avx2, 4>(m, n, k, a, b, c, ldc, store);
+        assert!(n <= b.columns && k.start <= k.end && k.end <= b.inner);
+        assert!(c.len() >= (m - 1) * ldc + n);
+        if !k.is_empty() {
+            assert!(a.data.len() > (m - 1) * a.row_stride + (k.len() - 1) * a.col_stride);
         }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            if std::arch::is_x86_feature_detected!("avx512f") {
-                // SAFETY: the CPU was just seen to have these features.
-                return unsafe { avx512(m, n, k, a, b, c, ldc, store) };
+        let mut start = 0;
+        while start < n {
+            let panels = &b.data[start / PANEL * b.inner * PANEL..];
+            // Few rows are few chains of multiply-adds, each waiting for its own last result: more panels
+            // at a time make more chains.
+            let together = match m {
+                1 if start + 4 * PANEL <= n => 4,
+                1..=3 if start + 2 * PANEL <= n => 2,
+                _ => 1,
+            };
+            let width = (n - start).min(together * PANEL);
+            let mut row = 0;
+            while row < m {
+                // Empty when there is no inner index at all.
+                let data = a.data.get(row * a.row_stride..).unwrap_or(&[]);
+                let a = Matrix { data, ..a };
+                let c = &mut c[row * ldc + start..];
+                let b = PanelView { data: panels, ..b };
+                let k = k.clone();
+                // SAFETY: the assertions above cover the last row and inner index of `a`, and each case
+                // has at most `m - row` rows.
+                row += unsafe {
+                    match (m - row, together) {
+                        (1, 4) => micro::<L, 1, 4>(a, b, k, c, ldc, width, store),
+                        (1, 2) => micro::<L, 1, 2>(a, b, k, c, ldc, width, store),
+                        (1, _) => micro::<L, 1, 1>(a, b, k, c, ldc, width, store),
+                        (2, 2) => micro::<L, 2, 2>(a, b, k, c, ldc, width, store),
+                        (2, _) => micro::<L, 2, 1>(a, b, k, c, ldc, width, store),
+                        (3, 2) => micro::<L, 3, 2>(a, b, k, c, ldc, width, store),
+                        (3, _) => micro::<L, 3, 1>(a, b, k, c, ldc, width, store),
+                        (8.., _) if L::ROWS == 8 => micro::<L, 8, 1>(a, b, k, c, ldc, width, store),
+                        _ => micro::<L, 4, 1>(a, b, k, c, ldc, width, store),
+                    }
+                };
             }
-            // SAFETY: the CPU was just seen to have these features.
-            return unsafe { avx2(m, n, k, a, b, c, ldc, store) };
+            start += together * PANEL;
         }
     }
-    product::<Portable, 4>(m, n, k, a, b, c, ldc, store);
 }
 
 /// All of `b`, into rows that follow one another: `c (m, columns) = a (m, inner) @ b (inner, columns)`.
 pub fn linear(m: usize, a: Matrix, b: &Panels, c: &mut [f32], store: Store) {
     gemm(m, b.columns, 0..b.inner, a, b.view(), c, b.columns, store);
-}
-
-/// `gemm` with `ROWS` rows at a time in registers of type `L`.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn product<L: Lanes, const ROWS: usize>(
-    m: usize,
-    n: usize,
-    k: Range<usize>,
-    a: Matrix,
-    b: PanelView,
-    c: &mut [f32],
-    ldc: usize,
-    store: Store,
-) {
-    if m == 0 || n == 0 {
-        return;
-    }
-    assert!(n <= b.columns && k.start <= k.end && k.end <= b.inner);
-    assert!(c.len() >= (m - 1) * ldc + n);
-    if !k.is_empty() {
-        assert!(a.data.len() > (m - 1) * a.row_stride + (k.len() - 1) * a.col_stride);
-    }
-    let mut start = 0;
-    while start < n {
-        let panels = &b.data[start / PANEL * b.inner * PANEL..];
-        // Few rows are few chains of multiply-adds, each waiting for its own last result: more panels
-        // at a time make more chains.
-        let together = match m {
-            1 if start + 4 * PANEL <= n => 4,
-            1..=3 if start + 2 * PANEL <= n => 2,
-            _ => 1,
-        };
-        let width = (n - start).min(together * PANEL);
-        let mut row = 0;
-        while row < m {
-            // Empty when there is no inner index at all.
-            let data = a.data.get(row * a.row_stride..).unwrap_or(&[]);
-            let a = Matrix { data, ..a };
-            let c = &mut c[row * ldc + start..];
-            let b = PanelView { data: panels, ..b };
-            let k = k.clone();
-            // SAFETY: the assertions above cover the last row and inner index of `a`, and each case
-            // has at most `m - row` rows.
-            row += unsafe {
-                match (m - row, together) {
-                    (1, 4) => micro::<L, 1, 4>(a, b, k, c, ldc, width, store),
-                    (1, 2) => micro::<L, 1, 2>(a, b, k, c, ldc, width, store),
-                    (1, _) => micro::<L, 1, 1>(a, b, k, c, ldc, width, store),
-                    (2, 2) => micro::<L, 2, 2>(a, b, k, c, ldc, width, store),
-                    (2, _) => micro::<L, 2, 1>(a, b, k, c, ldc, width, store),
-                    (3, 2) => micro::<L, 3, 2>(a, b, k, c, ldc, width, store),
-                    (3, _) => micro::<L, 3, 1>(a, b, k, c, ldc, width, store),
-                    (left, _) if left < ROWS => micro::<L, 4, 1>(a, b, k, c, ldc, width, store),
-                    _ => micro::<L, ROWS, 1>(a, b, k, c, ldc, width, store),
-                }
-            };
-        }
-        start += together * PANEL;
-    }
 }
 
 /// `M` rows times the first `P` panels of `b`, all sums in registers. Returns `M`.
@@ -316,52 +248,30 @@ fn put<L: Lanes>(sum: L, c: &mut [f32], store: Store) {
     }
 }
 
-/// `c (columns,) = weights (inner,) @ b`, for one row alone, as attention mixes values: `b` may have
-/// more rows than there are weights.
-///
-/// Unlike [`gemm`], each element is the sum of four interleaved chains, so that a multiply-add does
-/// not wait for the last one. The order depends on `weights.len()` only.
-pub fn mix(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx512f,avx2,fma")]
-        fn avx512(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
-            mix_with::<x86::Avx512>(weights, b, c, store);
-        }
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
-            mix_with::<x86::Avx2>(weights, b, c, store);
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            if std::arch::is_x86_feature_detected!("avx512f") {
-                // SAFETY: the CPU was just seen to have these features.
-                return unsafe { avx512(weights, b, c, store) };
+vectorized! {
+    /// `c (columns,) = weights (inner,) @ b`, for one row alone, as attention mixes values: `b` may have
+    /// more rows than there are weights.
+    ///
+    /// Unlike [`gemm`], each element is the sum of four interleaved chains, so that a multiply-add does
+    /// not wait for the last one. The order depends on `weights.len()` only.
+    pub fn mix(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
+        const CHAINS: usize = 4;
+        assert!(weights.len() <= b.inner && c.len() <= b.columns);
+        for (panel, c) in b.data.chunks_exact((b.inner * PANEL).max(1)).zip(c.chunks_mut(PANEL)) {
+            let rows = &panel.as_chunks::<PANEL>().0[..weights.len()];
+            let mut sums = [L::zero(); CHAINS];
+            let (quads, rest) = (rows.chunks_exact(CHAINS), weights.len() / CHAINS * CHAINS);
+            for (rows, weights) in quads.zip(weights.chunks_exact(CHAINS)) {
+                for ((sum, row), &weight) in sums.iter_mut().zip(rows).zip(weights) {
+                    *sum = sum.multiply_add(weight, L::load(row));
+                }
             }
-            // SAFETY: the CPU was just seen to have these features.
-            return unsafe { avx2(weights, b, c, store) };
-        }
-    }
-    mix_with::<Portable>(weights, b, c, store);
-}
-
-#[inline(always)]
-fn mix_with<L: Lanes>(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
-    const CHAINS: usize = 4;
-    assert!(weights.len() <= b.inner && c.len() <= b.columns);
-    for (panel, c) in b.data.chunks_exact((b.inner * PANEL).max(1)).zip(c.chunks_mut(PANEL)) {
-        let rows = &panel.as_chunks::<PANEL>().0[..weights.len()];
-        let mut sums = [L::zero(); CHAINS];
-        let (quads, rest) = (rows.chunks_exact(CHAINS), weights.len() / CHAINS * CHAINS);
-        for (rows, weights) in quads.zip(weights.chunks_exact(CHAINS)) {
-            for ((sum, row), &weight) in sums.iter_mut().zip(rows).zip(weights) {
+            for ((sum, row), &weight) in sums.iter_mut().zip(&rows[rest..]).zip(&weights[rest..]) {
                 *sum = sum.multiply_add(weight, L::load(row));
             }
+            let [first, second, third, fourth] = sums;
+            put(first.add(second).add(third.add(fourth)), c, store);
         }
-        for ((sum, row), &weight) in sums.iter_mut().zip(&rows[rest..]).zip(&weights[rest..]) {
-            *sum = sum.multiply_add(weight, L::load(row));
-        }
-        let [first, second, third, fourth] = sums;
-        put(first.add(second).add(third.add(fourth)), c, store);
     }
 }
 
