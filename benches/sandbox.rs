@@ -28,8 +28,7 @@ use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::data::catalog::Catalog;
 use sft_vs_rl::data::probe::domain_probes;
 use sft_vs_rl::report::figure::{self, Contestant, Speed, SpeedPicture};
-use sft_vs_rl::sandbox::verdict::CaseWord;
-use sft_vs_rl::sandbox::{CaseOutput, Job, Limits, Sandbox, SandboxConfig};
+use sft_vs_rl::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox, SandboxConfig};
 use sft_vs_rl::{Error, Result};
 
 const CASES: usize = 10;

@@ -37,9 +37,9 @@ pub enum Error {
 
     /// The kernel or the platform does not offer the isolation that was asked for.
     #[error(
-        "sandbox isolation is too weak: {missing}. To accept the weaker level, pass `{flag}` (programs written by a model will then run with less protection)"
+        "sandbox isolation is too weak: {missing}. To accept the weaker level, pass `--isolation {level}` (programs written by a model will then run with less protection)"
     )]
-    Isolation { missing: String, flag: &'static str },
+    Isolation { missing: String, level: &'static str },
 
     #[error("python3: {0}")]
     Python(String),

@@ -1,125 +1,63 @@
 //! Attacks that are tried each time a sandbox starts: what is promised is also seen to hold.
 
-use serde::{Deserialize, Serialize};
+use super::isolation::Canary;
+use super::isolation::IsolationLevel::{self, Full, Process, Seccomp};
+use super::verdict::CaseWord::{self, Exited, Forbidden, Malformed, Memory, Pass, Timeout};
+use super::verdict::{Job, Limits, Verdict};
 
-use super::isolation::IsolationLevel;
-use super::{Job, Limits};
-use crate::sandbox::verdict::{CaseWord, Verdict};
-
-/// One attack and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Canary {
-    pub name: String,
-    /// The word that the attack got, or the reason why the sandbox failed.
-    pub word: String,
-    pub held: bool,
-}
-
-struct Attack {
-    name: &'static str,
-    /// Weakest level at which this must hold.
-    level: IsolationLevel,
-    word: CaseWord,
-    program: &'static str,
-}
-
-/// Each returns 2, the right answer, if the attack succeeds unnoticed.
-const ATTACKS: [Attack; 10] = [
-    Attack {
-        name: "an honest program passes",
-        level: IsolationLevel::Process,
-        word: CaseWord::Pass,
-        program: "def f(x): return x + 1",
-    },
-    Attack {
-        name: "an object that equals everything",
-        level: IsolationLevel::Process,
-        word: CaseWord::Malformed,
-        program: "class A(int):\n    __eq__ = lambda a, b: True\ndef f(x): return A(2)",
-    },
-    Attack {
-        name: "leaving before the answer",
-        level: IsolationLevel::Process,
-        word: CaseWord::Exited,
-        program: "import os\ndef f(x): os._exit(0)",
-    },
-    Attack {
-        name: "a loop that ignores signals",
-        level: IsolationLevel::Process,
-        word: CaseWord::Timeout,
-        program: "import signal\nfor n in (1, 2, 14, 15, 24, 25, 26, 27): signal.signal(n, signal.SIG_IGN)\ndef f(x):\n    while True:\n        pass",
-    },
-    Attack {
-        name: "more memory than allowed",
-        level: IsolationLevel::Seccomp,
-        word: CaseWord::Memory,
-        program: "def f(x): return len(bytearray(1 << 32)) * 0 + 2",
-    },
-    Attack {
-        name: "a second process",
-        level: IsolationLevel::Seccomp,
-        word: CaseWord::Forbidden,
-        program: "import os\ndef f(x):\n    if os.fork() == 0: os._exit(0)\n    return 2",
-    },
-    Attack {
-        name: "a socket",
-        level: IsolationLevel::Seccomp,
-        word: CaseWord::Forbidden,
-        program: "import _socket\ndef f(x): _socket.socket(); return 2",
-    },
-    Attack {
-        name: "a signal to the parent",
-        level: IsolationLevel::Seccomp,
-        word: CaseWord::Forbidden,
-        program: "import os\ndef f(x): os.kill(os.getppid(), 0); return 2",
-    },
-    Attack {
-        name: "reading a file",
-        level: IsolationLevel::Full,
-        word: CaseWord::Forbidden,
-        program: "def f(x): open('/etc/passwd').read(); return 2",
-    },
-    Attack {
-        name: "writing a file",
-        level: IsolationLevel::Seccomp,
-        word: CaseWord::Forbidden,
-        program: "import os\ndef f(x): os.open('/tmp/canary', os.O_RDWR | os.O_CREAT); return 2",
-    },
+/// Name, weakest level at which it must hold, the word it must get, and the program. Each returns 2, the
+/// right answer, if the attack succeeds unnoticed.
+#[rustfmt::skip]
+const ATTACKS: [(&str, IsolationLevel, CaseWord, &str); 10] = [
+    ("an honest program passes", Process, Pass, "def f(x): return x + 1"),
+    ("an object that equals everything", Process, Malformed, "
+class A(int): __eq__ = lambda a, b: True
+def f(x): return A(2)"),
+    ("leaving before the answer", Process, Exited, "
+import os
+def f(x): os._exit(0)"),
+    ("a loop that ignores signals", Process, Timeout, "
+import signal
+for n in (1, 2, 14, 15, 24, 25, 26, 27): signal.signal(n, signal.SIG_IGN)
+def f(x):
+    while True: pass"),
+    ("more memory than allowed", Seccomp, Memory, "def f(x): return len(bytearray(1 << 32)) * 0 + 2"),
+    ("a second process", Seccomp, Forbidden, "
+import os
+def f(x):
+    if os.fork() == 0: os._exit(0)
+    return 2"),
+    ("a socket", Seccomp, Forbidden, "
+import _socket
+def f(x): _socket.socket(); return 2"),
+    ("a signal to the parent", Seccomp, Forbidden, "
+import os
+def f(x): os.kill(os.getppid(), 0); return 2"),
+    ("reading a file", Full, Forbidden, "def f(x): open('/etc/passwd').read(); return 2"),
+    ("writing a file", Seccomp, Forbidden, "
+import os
+def f(x): os.open('/tmp/canary', os.O_RDWR | os.O_CREAT); return 2"),
 ];
 
-/// The attacks that this level must hold.
-fn attacks(level: IsolationLevel) -> impl Iterator<Item = &'static Attack> {
-    ATTACKS.iter().filter(move |attack| attack.level <= level)
-}
-
-/// The attacks as jobs with short limits.
-pub(crate) fn jobs(level: IsolationLevel) -> Vec<Job> {
-    attacks(level)
-        .map(|attack| Job {
-            program: attack.program.to_owned(),
-            entry: "f".to_owned(),
-            inputs: vec![vec![serde_json::Value::from(1)]],
-            expected: vec![serde_json::Value::from(2)],
-            limits: Limits {
-                cpu_s: if attack.word == CaseWord::Timeout { 0.05 } else { 1.0 },
-                ..Limits::default()
-            },
-            stop_at_first_failure: false,
-        })
-        .collect()
-}
-
-/// Reads the verdicts on [`jobs`]: which promises hold on this machine?
-pub(crate) fn results(verdicts: &[Verdict], level: IsolationLevel) -> Vec<Canary> {
-    attacks(level)
-        .zip(verdicts)
-        .map(|(attack, verdict)| Canary {
-            name: attack.name.to_owned(),
-            word: match verdict {
-                Verdict::Cases(_) => verdict.word().map_or("", CaseWord::name).to_owned(),
-                Verdict::Infra(why) => why.clone(),
-            },
-            held: verdict.word() == Some(attack.word),
-        })
-        .collect()
+/// Tries the attacks that this level must hold: which promises hold on this machine?
+pub(super) fn try_attacks(level: IsolationLevel, judge: impl Fn(&[Job]) -> Vec<Verdict>) -> Vec<Canary> {
+    let attacks: Vec<_> = ATTACKS.into_iter().filter(|attack| attack.1 <= level).collect();
+    let job = |&(_, _, word, program): &(_, _, CaseWord, &str)| Job {
+        program: program.to_owned(),
+        entry: "f".to_owned(),
+        inputs: vec![vec![1.into()]],
+        expected: vec![2.into()],
+        limits: Limits { cpu_s: if word == Timeout { 0.05 } else { 1.0 }, ..Limits::default() },
+        stop_at_first_failure: false,
+    };
+    let verdicts = judge(&attacks.iter().map(job).collect::<Vec<_>>());
+    let canary = |((name, _, word, _), verdict): ((&str, _, CaseWord, _), Verdict)| Canary {
+        name: name.to_owned(),
+        held: verdict.word() == Some(word),
+        word: match (verdict.word(), verdict) {
+            (_, Verdict::Infra(why)) => why,
+            (word, _) => word.map_or("", CaseWord::name).to_owned(),
+        },
+    };
+    attacks.into_iter().zip(verdicts).map(canary).collect()
 }

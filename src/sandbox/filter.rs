@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use itertools::Itertools;
 use libc::c_long;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition, SeccompFilter,
@@ -23,13 +24,6 @@ const ARCHITECTURE_AT: u32 = 4;
 
 /// Stands in the compiled filter for the child's own process id; the child puts its own there.
 const OWN_PID: u32 = 0x7fff_5afe;
-
-/// A compiled filter as bytes (`struct sock_filter[]`), and where in it the child's pid belongs.
-#[derive(Debug, Clone)]
-pub(crate) struct Filter {
-    pub bytes: Vec<u8>,
-    pub pid_slots: Vec<usize>,
-}
 
 /// Allowed with any arguments: memory, time, reading, the process's own signals and identity.
 #[rustfmt::skip]
@@ -75,68 +69,56 @@ const FCNTLS: [i32; 6] =
 /// A stopped process uses no CPU and answers nothing; no program may stop itself.
 const STOPS: [i32; 4] = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
-/// Compiles the allowlist. Without Landlock (`landlock_decides` false) files open read-only.
-pub(crate) fn compile(landlock_decides: bool) -> Result<Filter, String> {
-    let program = build(landlock_decides, Calls::WithConditions)
+/// Compiles the allowlist. Without Landlock (`landlock_decides` false) files open read-only. Returns the
+/// kernel's `struct sock_filter[]` as bytes, and where in them the child's own process id belongs.
+pub(super) fn compile(landlock_decides: bool) -> Result<(Vec<u8>, Vec<usize>), String> {
+    let program = conditional(landlock_decides, &[])
         .map_err(|error| format!("seccomp filter: {error}"))
         .and_then(|program| with_search(program, &unconditional()))?;
-    let pid_slots = program
-        .iter()
-        .enumerate()
-        .filter(|(_, instruction)| instruction.k == OWN_PID)
-        .map(|(i, _)| i * size_of::<sock_filter>() + 4)
-        .collect();
+    let own = program.iter().positions(|instruction| instruction.k == OWN_PID);
+    let pid_slots = own.map(|i| i * size_of::<sock_filter>() + 4).collect();
     let bytes = program
         .iter()
         .flat_map(|op| [&op.code.to_ne_bytes()[..], &[op.jt, op.jf], &op.k.to_ne_bytes()].concat())
         .collect();
-    Ok(Filter { bytes, pid_slots })
+    Ok((bytes, pid_slots))
 }
 
 /// Calls that are allowed whatever their arguments, ascending.
 fn unconditional() -> Vec<u32> {
-    let mut calls: Vec<u32> = ALLOWED.iter().chain(ALLOWED_HERE).map(|call| *call as u32).collect();
-    calls.sort_unstable();
-    calls
+    ALLOWED.iter().chain(ALLOWED_HERE).map(|call| *call as u32).sorted_unstable().collect()
 }
 
 /// Puts a binary search in front of a program of seccompiler's: calls on the list are allowed there,
 /// all others fall through to the program, which decides. A new filter is tried by the kernel on
 /// every call there is, and seccompiler asks for one call after another; that cost 0.5 ms a child.
-fn with_search(program: BpfProgram, calls: &[u32]) -> Result<BpfProgram, String> {
+fn with_search(mut program: BpfProgram, calls: &[u32]) -> Result<BpfProgram, String> {
     // seccompiler begins: load the architecture; if it is another, kill; load the call's number.
-    const START: [(u16, u32); 4] = [
-        (LOAD, ARCHITECTURE_AT),
-        (JUMP_IF_EQUAL, 0),
-        (RETURN, libc::SECCOMP_RET_KILL_PROCESS),
-        (LOAD, NUMBER_AT),
+    let own_architecture = program.get(1).map_or(0, |op| op.k);
+    let start = [
+        sock_filter { code: LOAD, jt: 0, jf: 0, k: ARCHITECTURE_AT },
+        sock_filter { code: JUMP_IF_EQUAL, jt: 1, jf: 0, k: own_architecture },
+        sock_filter { code: RETURN, jt: 0, jf: 0, k: libc::SECCOMP_RET_KILL_PROCESS },
+        sock_filter { code: LOAD, jt: 0, jf: 0, k: NUMBER_AT },
     ];
-    let is_start = program.len() > START.len()
-        && program
-            .iter()
-            .zip(START)
-            .all(|(op, (code, k))| op.code == code && (op.k == k || code == JUMP_IF_EQUAL))
-        && (program[1].jt, program[1].jf) == (1, 0);
-    if !is_start {
+    if !program.starts_with(&start) {
         return Err("seccomp filter: it does not begin as expected".to_owned());
     }
     // Where the answer changes between "not on the list" and "on the list".
     let mut borders: Vec<u32> = Vec::new();
     for &call in calls {
-        match borders.last() {
-            Some(&end) if end == call => *borders.last_mut().ok_or("no border")? = call + 1,
+        match borders.last_mut() {
+            Some(end) if *end == call => *end += 1,
             _ => borders.extend([call, call + 1]),
         }
     }
-    let search = search(&borders, false)?;
-    let (start, rest) = program.split_at(START.len());
+    let mut search = search(&borders, false)?;
     let size = search.len();
-    let search = search.into_iter().enumerate().map(|(at, op)| match op.code {
-        // The fall through: over what is left of the search.
-        JUMP => sock_filter { k: (size - at - 1) as u32, ..op },
-        _ => op,
-    });
-    Ok(start.iter().cloned().chain(search).chain(rest.iter().cloned()).collect())
+    for (at, op) in search.iter_mut().enumerate().filter(|(_, op)| op.code == JUMP) {
+        op.k = (size - at - 1) as u32; // the fall through: over what is left of the search
+    }
+    program.splice(start.len()..start.len(), search);
+    Ok(program)
 }
 
 /// The search below some borders; `listed` says what holds for numbers below the first of them.
@@ -154,25 +136,16 @@ fn search(borders: &[u32], listed: bool) -> Result<BpfProgram, String> {
     Ok([vec![op(JUMP_IF_AT_LEAST, jump, borders[middle])], below, above].concat())
 }
 
-/// Which calls a program decides about.
-#[derive(Clone, Copy, PartialEq)]
-enum Calls {
-    /// All: what the filter means. Kept to test the quick one against.
-    #[cfg(test)]
-    All,
-    /// Those that depend on their arguments.
-    WithConditions,
-}
-
-fn build(landlock_decides: bool, decided: Calls) -> Result<BpfProgram, seccompiler::BackendError> {
+/// seccompiler's program for the calls that depend on their arguments, and for `calls`, which do not.
+fn conditional(landlock_decides: bool, calls: &[u32]) -> Result<BpfProgram, seccompiler::BackendError> {
     let word = |index, op, value| SeccompCondition::new(index, Len::Dword, op, value);
     let own = |index| word(index, Op::Eq, u64::from(OWN_PID));
-    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> = BTreeMap::new();
-    if decided != Calls::WithConditions {
-        for call in ALLOWED.iter().chain(ALLOWED_HERE) {
-            rules.insert(*call, vec![]);
-        }
-    }
+    let one_of = |index, values: &[u64]| -> Result<Vec<SeccompRule>, _> {
+        values.iter().map(|value| SeccompRule::new(vec![word(index, Op::Eq, *value)?])).collect()
+    };
+    // A call without rules is allowed whatever its arguments.
+    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
+        calls.iter().map(|call| (c_long::from(*call), vec![])).collect();
 
     let read_only = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) as u64;
     let opens: &[(c_long, u8)] = &[
@@ -181,23 +154,11 @@ fn build(landlock_decides: bool, decided: Calls) -> Result<BpfProgram, seccompil
         (libc::SYS_open, 1),
     ];
     for (call, flags) in opens {
-        let rule = match landlock_decides {
-            true => vec![],
-            false => vec![SeccompRule::new(vec![word(*flags, Op::MaskedEq(read_only), 0)?])?],
-        };
-        rules.insert(*call, rule);
+        let rule = SeccompRule::new(vec![word(*flags, Op::MaskedEq(read_only), 0)?])?;
+        rules.insert(*call, if landlock_decides { vec![] } else { vec![rule] });
     }
-
-    let mut ioctls = Vec::new();
-    for request in IOCTLS {
-        ioctls.push(SeccompRule::new(vec![word(1, Op::Eq, request)?])?);
-    }
-    rules.insert(libc::SYS_ioctl, ioctls);
-    let mut fcntls = Vec::new();
-    for command in FCNTLS {
-        fcntls.push(SeccompRule::new(vec![word(1, Op::Eq, command as u64)?])?);
-    }
-    rules.insert(libc::SYS_fcntl, fcntls);
+    rules.insert(libc::SYS_ioctl, one_of(1, &IOCTLS)?);
+    rules.insert(libc::SYS_fcntl, one_of(1, &FCNTLS.map(|command| command as u64))?);
 
     // Signals: to itself only (`abort` needs that), and none that stops.
     for (call, pid, signal) in [(libc::SYS_kill, 0, 1), (libc::SYS_tkill, 0, 1), (libc::SYS_tgkill, 0, 2)] {
@@ -209,8 +170,7 @@ fn build(landlock_decides: bool, decided: Calls) -> Result<BpfProgram, seccompil
     }
 
     // Limits: its own only. Hard limits cannot be raised without a capability, and it has none.
-    let own_limits = vec![SeccompRule::new(vec![word(0, Op::Eq, 0)?])?, SeccompRule::new(vec![own(0)?])?];
-    rules.insert(libc::SYS_prlimit64, own_limits);
+    rules.insert(libc::SYS_prlimit64, one_of(0, &[0, u64::from(OWN_PID)])?);
 
     let arch = std::env::consts::ARCH.try_into()?;
     SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, arch)?.try_into()
@@ -250,8 +210,8 @@ mod tests {
         let values =
             [0, 1, 2, 3, 9, 19, 20, 0x5401, 0x5412, 0x5413, 0o1101, 1031, own, own + 1, 1 << 32, u64::MAX];
         for landlock_decides in [true, false] {
-            let whole = build(landlock_decides, Calls::All).unwrap();
-            let few = build(landlock_decides, Calls::WithConditions).unwrap();
+            let whole = conditional(landlock_decides, &unconditional()).unwrap();
+            let few = conditional(landlock_decides, &[]).unwrap();
             let quick = with_search(few, &unconditional()).unwrap();
             let own_architecture = whole[1].k;
             let (mut allowed, mut refused) = (0, 0);
@@ -279,16 +239,16 @@ mod tests {
     #[test]
     fn every_call_on_the_list_is_allowed_and_its_neighbors_are_not() {
         let calls = unconditional();
-        let few = build(true, Calls::WithConditions).unwrap();
+        let few = conditional(true, &[]).unwrap();
         let own_architecture = few[1].k;
         let quick = with_search(few, &[3, 4, 7]).unwrap();
         let allowed: Vec<u32> = (0..2000)
             .filter(|number| answer(&quick, own_architecture, *number, [0; 6]) == libc::SECCOMP_RET_ALLOW)
             .collect();
         assert!([3, 4, 7].iter().all(|call| allowed.contains(call)), "{allowed:?}");
-        let compiled = compile(true).unwrap();
-        assert_eq!(compiled.bytes.len() % size_of::<sock_filter>(), 0);
-        assert_eq!(compiled.pid_slots.len(), 4, "kill, tkill, tgkill, prlimit64");
+        let (bytes, pid_slots) = compile(true).unwrap();
+        assert_eq!(bytes.len() % size_of::<sock_filter>(), 0);
+        assert_eq!(pid_slots.len(), 4, "kill, tkill, tgkill, prlimit64");
         assert!(calls.windows(2).all(|pair| pair[0] < pair[1]), "a call is listed twice");
     }
 }

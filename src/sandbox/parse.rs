@@ -1,6 +1,25 @@
-//! One strict, depth-limited reader for the two texts of [`PyValue`]: JSON and answers.
+//! One strict, depth-limited reader for the two texts of [`PyValue`]:
+//!
+//! * **JSON** as Python writes it (job lines, inputs, expected values): big integers stay exact,
+//!   `1` and `1.0` stay apart, `NaN`, `Infinity` and lone surrogates (`"\ud800"`) are values, and
+//!   a duplicate key is an error. `serde_json` would lose each of these.
+//! * **answers** as the child writes them: `repr` of exact types only, with big integers in hex
+//!   and strings as ASCII Python literals.
+//!
+//! ```
+//! use sft_vs_rl::sandbox::PyValue;
+//! let json = |text: &str| PyValue::from_json(text.as_bytes()).unwrap();
+//! let answer = |text: &str| PyValue::from_answer(text.as_bytes()).unwrap();
+//! assert!(json("[1, true, 1e0]").same(&answer("[1,True,1.0]")));
+//! assert!(!json("1").same(&answer("True")));
+//! assert!(!json("1").same(&answer("1.0")));
+//! assert!(!json("[1, 2]").same(&answer("(1,2)")));
+//! ```
 
-use super::value::PyValue;
+use itertools::Itertools;
+use serde::de::IgnoredAny;
+
+use super::value::{PyValue, decimal_to_hex};
 
 /// Lists nested deeper than this are refused, in job lines and in answers alike. The child stops
 /// at 100 by itself; the rest is room for the job line's own brackets.
@@ -9,29 +28,59 @@ const DEPTH_LIMIT: usize = 110;
 /// Digits of the longest decimal integer: conversion takes time quadratic in them.
 const DIGITS_LIMIT: usize = 20_000;
 
+/// Words that are values, in JSON and in answers.
+const WORDS: [(&str, &str, PyValue); 6] = [
+    ("null", "None", PyValue::None),
+    ("true", "True", PyValue::Bool(true)),
+    ("false", "False", PyValue::Bool(false)),
+    ("NaN", "nan", PyValue::Float(f64::NAN)),
+    ("Infinity", "inf", PyValue::Float(f64::INFINITY)),
+    ("-Infinity", "-inf", PyValue::Float(f64::NEG_INFINITY)),
+];
+
+impl PyValue {
+    /// Reads one JSON value. The error says where the text stops being one.
+    pub fn from_json(text: &[u8]) -> Result<PyValue, String> {
+        Parser { text, at: 0, dialect: Dialect::Json }.whole()
+    }
+
+    /// Reads one answer of the child. The error says where the text stops being one.
+    pub fn from_answer(text: &[u8]) -> Result<PyValue, String> {
+        Parser { text, at: 0, dialect: Dialect::Answer }.whole()
+    }
+}
+
+/// Library callers have their values as `serde_json` holds them.
+impl PyValue {
+    /// The value that this JSON is; an error where it is nested too deep.
+    pub(super) fn from_serde(json: &serde_json::Value) -> Result<PyValue, String> {
+        PyValue::from_json(json.to_string().as_bytes())
+    }
+
+    /// The value as JSON. `None` where JSON cannot express it: NaN, infinities, lone surrogates, and what
+    /// it would turn into something else, tuples and integers beyond 64 bits.
+    pub fn to_serde(&self) -> Option<serde_json::Value> {
+        let json = serde_json::from_slice(&self.to_json()).ok()?;
+        PyValue::from_serde(&json).is_ok_and(|back| back.same(self)).then_some(json)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Dialect {
     Json,
     Answer,
 }
+use Dialect::{Answer, Json};
 
-pub(crate) struct Parser<'a> {
+struct Parser<'a> {
     text: &'a [u8],
     at: usize,
     dialect: Dialect,
 }
 
-impl<'a> Parser<'a> {
-    pub(crate) fn json(text: &'a [u8]) -> Self {
-        Parser { text, at: 0, dialect: Dialect::Json }
-    }
-
-    pub(crate) fn answer(text: &'a [u8]) -> Self {
-        Parser { text, at: 0, dialect: Dialect::Answer }
-    }
-
+impl Parser<'_> {
     /// The one value that the whole text must be.
-    pub(crate) fn whole(mut self) -> Result<PyValue, String> {
+    fn whole(mut self) -> Result<PyValue, String> {
         let value = self.value(DEPTH_LIMIT)?;
         self.skip_space();
         if self.at == self.text.len() { Ok(value) } else { Err(self.unexpected("the end")) }
@@ -42,110 +91,87 @@ impl<'a> Parser<'a> {
         if depth == 0 {
             return Err(format!("nested deeper than {DEPTH_LIMIT} levels"));
         }
-        let words: &[(&str, PyValue)] = match self.dialect {
-            Dialect::Json => &JSON_WORDS,
-            Dialect::Answer => &ANSWER_WORDS,
-        };
-        match self.peek() {
-            Some(b'[') => Ok(PyValue::List(self.items(b']', depth)?)),
-            Some(b'(') if self.dialect == Dialect::Answer => Ok(PyValue::Tuple(self.items(b')', depth)?)),
-            Some(b'{') => self.dict(depth),
-            Some(b'"') => Ok(PyValue::Str(self.string(b'"')?)),
-            Some(b'\'') if self.dialect == Dialect::Answer => Ok(PyValue::Str(self.string(b'\'')?)),
-            _ => {
-                for (word, value) in words {
-                    if self.text[self.at..].starts_with(word.as_bytes()) {
-                        self.at += word.len();
-                        return Ok(value.clone());
-                    }
-                }
-                self.number()
-            }
+        match (self.peek(), self.dialect) {
+            (Some(b'['), _) => Ok(PyValue::List(self.items(b']', |parser| parser.value(depth - 1))?)),
+            (Some(b'('), Answer) => Ok(PyValue::Tuple(self.items(b')', |parser| parser.value(depth - 1))?)),
+            (Some(b'{'), _) => self.dict(depth),
+            (Some(b'"'), _) | (Some(b'\''), Answer) => Ok(PyValue::Str(self.string()?)),
+            _ => self.word_or_number(),
         }
     }
 
-    fn items(&mut self, close: u8, depth: usize) -> Result<Vec<PyValue>, String> {
+    /// What stands between two brackets, separated by commas.
+    fn items<T>(
+        &mut self,
+        close: u8,
+        mut item: impl FnMut(&mut Self) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
         self.at += 1; // the opening bracket
         let mut items = Vec::new();
         self.skip_space();
-        if self.take(close) {
-            return Ok(items);
-        }
-        loop {
-            items.push(self.value(depth - 1)?);
-            self.skip_space();
-            if self.take(close) {
-                return Ok(items);
+        while !self.take(close) {
+            if !items.is_empty() {
+                self.expect(b',')?;
             }
-            self.expect(b',')?;
+            items.push(item(self)?);
+            self.skip_space();
         }
+        Ok(items)
     }
 
     fn dict(&mut self, depth: usize) -> Result<PyValue, String> {
-        self.at += 1; // the opening brace
-        let mut items: Vec<(Vec<u8>, PyValue)> = Vec::new();
-        self.skip_space();
-        while !self.take(b'}') {
-            if !items.is_empty() {
-                self.expect(b',')?;
-                self.skip_space();
-            }
-            let key = match self.peek() {
-                Some(b'"') => self.string(b'"')?,
-                Some(b'\'') if self.dialect == Dialect::Answer => self.string(b'\'')?,
-                _ => return Err(self.unexpected("a key in quotes")),
+        let items = self.items(b'}', |parser| {
+            parser.skip_space();
+            let key = match (parser.peek(), parser.dialect) {
+                (Some(b'"'), _) | (Some(b'\''), Answer) => parser.string()?,
+                _ => return Err(parser.unexpected("a key in quotes")),
             };
-            self.skip_space();
-            self.expect(b':')?;
-            items.push((key, self.value(depth - 1)?));
-            self.skip_space();
+            parser.skip_space();
+            parser.expect(b':')?;
+            Ok((key, parser.value(depth - 1)?))
+        })?;
+        match items.iter().map(|(key, _)| key).duplicates().next() {
+            Some(key) => Err(format!("duplicate key `{}`", String::from_utf8_lossy(key))),
+            None => Ok(PyValue::Dict(items)),
         }
-        let mut keys: Vec<&Vec<u8>> = items.iter().map(|(key, _)| key).collect();
-        keys.sort_unstable();
-        if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(format!("duplicate key `{}`", String::from_utf8_lossy(pair[0])));
-        }
-        Ok(PyValue::Dict(items))
     }
 
-    fn number(&mut self) -> Result<PyValue, String> {
-        let start = self.at;
-        while let Some(b'0'..=b'9' | b'a'..=b'f' | b'x' | b'E' | b'+' | b'-' | b'.') = self.peek() {
-            self.at += 1;
+    fn word_or_number(&mut self) -> Result<PyValue, String> {
+        let rest = &self.text[self.at..];
+        for (json, answer, value) in WORDS {
+            let word = if self.dialect == Json { json } else { answer };
+            if rest.starts_with(word.as_bytes()) {
+                self.at += word.len();
+                return Ok(value);
+            }
         }
-        let text = std::str::from_utf8(&self.text[start..self.at]).unwrap_or_default();
-        let number = match self.dialect {
-            Dialect::Json => json_number(text),
-            Dialect::Answer => answer_number(text),
-        };
-        number.unwrap_or_else(|| {
-            self.at = start;
-            Err(self.unexpected("a value"))
-        })
+        let part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'x' | b'E' | b'+' | b'-' | b'.');
+        let text = std::str::from_utf8(&rest[..rest.iter().take_while(part).count()]).unwrap_or_default();
+        let number = if self.dialect == Json { json_number(text)? } else { answer_number(text) };
+        let number = number.ok_or_else(|| self.unexpected("a value"))?;
+        self.at += text.len();
+        Ok(number)
     }
 
-    /// A string in `quote`s: JSON's escapes, or those that Python's `ascii()` writes.
-    fn string(&mut self, quote: u8) -> Result<Vec<u8>, String> {
-        self.at += 1; // the opening quote
+    /// A string in the quotes that it starts with: JSON's escapes, or those that Python's `ascii()` writes.
+    fn string(&mut self) -> Result<Vec<u8>, String> {
+        let quote = self.next("a string")?;
         let mut out = Vec::new();
         loop {
-            let byte = self.next("the end of a string")?;
-            match byte {
-                _ if byte == quote => return Ok(out),
+            match self.next("the end of a string")? {
+                byte if byte == quote => return Ok(out),
                 b'\\' => {
-                    let unit = self.escape()?;
+                    let mut point = self.escape()?;
                     // JSON writes one character above U+FFFF as two surrogates.
-                    let low = match (self.dialect, unit) {
-                        (Dialect::Json, 0xd800..=0xdbff) => self.low_surrogate(),
-                        _ => None,
-                    };
-                    match low {
-                        Some(low) => push_code_point(0x10000 + ((unit - 0xd800) << 10) + low, &mut out),
-                        None => push_code_point(unit, &mut out),
+                    if self.dialect == Json && (0xd800..=0xdbff).contains(&point) {
+                        point = self
+                            .low_surrogate()
+                            .map_or(point, |low| 0x10000 + ((point - 0xd800) << 10) + low);
                     }
+                    push_code_point(point, &mut out);
                 }
                 0..=0x1f => return Err("a control character inside a string".into()),
-                _ => out.push(byte),
+                byte => out.push(byte),
             }
         }
     }
@@ -153,19 +179,20 @@ impl<'a> Parser<'a> {
     fn escape(&mut self) -> Result<u32, String> {
         let byte = self.next("an escape")?;
         Ok(match (byte, self.dialect) {
-            (b'\\' | b'"', _) | (b'/', Dialect::Json) | (b'\'', Dialect::Answer) => byte.into(),
+            (b'\\' | b'"', _) | (b'/', Json) | (b'\'', Answer) => byte.into(),
             (b'n', _) => 10,
             (b'r', _) => 13,
             (b't', _) => 9,
-            (b'b', Dialect::Json) => 8,
-            (b'f', Dialect::Json) => 12,
+            (b'b', Json) => 8,
+            (b'f', Json) => 12,
             (b'u', _) => self.hex(4)?,
-            (b'x', Dialect::Answer) => self.hex(2)?,
-            (b'U', Dialect::Answer) => self.hex(8)?,
+            (b'x', Answer) => self.hex(2)?,
+            (b'U', Answer) => self.hex(8)?,
             _ => return Err(self.unexpected("an escape")),
         })
     }
 
+    /// The second half of a pair, if one follows.
     fn low_surrogate(&mut self) -> Option<u32> {
         let start = self.at;
         if self.text[start..].starts_with(b"\\u") {
@@ -179,24 +206,18 @@ impl<'a> Parser<'a> {
     }
 
     fn hex(&mut self, digits: usize) -> Result<u32, String> {
-        let end = self.at + digits;
-        let value = self
-            .text
-            .get(self.at..end)
-            .filter(|text| text.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|text| std::str::from_utf8(text).ok())
-            .and_then(|text| u32::from_str_radix(text, 16).ok())
-            .filter(|value| *value <= 0x0010_ffff)
-            .ok_or_else(|| self.unexpected("hexadecimal digits"))?;
-        self.at = end;
-        Ok(value)
+        let mut point = 0;
+        for _ in 0..digits {
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
+            point = (point << 4) | digit.ok_or_else(|| self.unexpected("hexadecimal digits"))?;
+            self.at += 1;
+        }
+        if point <= 0x0010_ffff { Ok(point) } else { Err(self.unexpected("a character")) }
     }
 
     fn skip_space(&mut self) {
-        if self.dialect == Dialect::Json {
-            while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-                self.at += 1;
-            }
+        while self.dialect == Json && matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
         }
     }
 
@@ -204,8 +225,8 @@ impl<'a> Parser<'a> {
         self.text.get(self.at).copied()
     }
 
-    fn next(&mut self, what: &str) -> Result<u8, String> {
-        let byte = self.peek().ok_or_else(|| self.unexpected(what))?;
+    fn next(&mut self, wanted: &str) -> Result<u8, String> {
+        let byte = self.peek().ok_or_else(|| self.unexpected(wanted))?;
         self.at += 1;
         Ok(byte)
     }
@@ -221,133 +242,44 @@ impl<'a> Parser<'a> {
     }
 
     fn unexpected(&self, wanted: &str) -> String {
-        match self.peek() {
-            Some(byte) => {
-                format!("column {}: expected {wanted}, found `{}`", self.at + 1, byte.escape_ascii())
-            }
-            None => format!("column {}: expected {wanted}, found the end", self.at + 1),
-        }
+        let found = self.peek().map_or("the end".to_owned(), |byte| format!("`{}`", byte.escape_ascii()));
+        format!("column {}: expected {wanted}, found {found}", self.at + 1)
     }
 }
 
-const JSON_WORDS: [(&str, PyValue); 6] = [
-    ("null", PyValue::None),
-    ("true", PyValue::Bool(true)),
-    ("false", PyValue::Bool(false)),
-    ("NaN", PyValue::Float(f64::NAN)),
-    ("Infinity", PyValue::Float(f64::INFINITY)),
-    ("-Infinity", PyValue::Float(f64::NEG_INFINITY)),
-];
-
-const ANSWER_WORDS: [(&str, PyValue); 6] = [
-    ("None", PyValue::None),
-    ("True", PyValue::Bool(true)),
-    ("False", PyValue::Bool(false)),
-    ("nan", PyValue::Float(f64::NAN)),
-    ("inf", PyValue::Float(f64::INFINITY)),
-    ("-inf", PyValue::Float(f64::NEG_INFINITY)),
-];
-
 /// A JSON number, by JSON's grammar; `None` if it is no number at all.
-fn json_number(text: &str) -> Option<Result<PyValue, String>> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let whole = &digits[..digits.bytes().take_while(u8::is_ascii_digit).count()];
-    if whole.is_empty() || (whole.len() > 1 && whole.starts_with('0')) {
-        return None;
+fn json_number(text: &str) -> Result<Option<PyValue>, String> {
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return Ok(None);
     }
-    if whole.len() == digits.len() {
-        return Some(decimal_int(text));
+    let digits = text.trim_start_matches('-');
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(text.parse().ok().map(PyValue::Float));
     }
-    let (fraction, exponent) = match digits[whole.len()..].split_once(['e', 'E']) {
-        Some((fraction, exponent)) => (fraction, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
-        None => (&digits[whole.len()..], None),
-    };
-    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let fraction_fits = fraction.is_empty() || fraction.strip_prefix('.').is_some_and(all_digits);
-    if !fraction_fits || !exponent.is_none_or(all_digits) {
-        return None;
+    match text.parse() {
+        Ok(small) => Ok(Some(PyValue::Int(small))),
+        Err(_) if digits.len() > DIGITS_LIMIT => {
+            Err(format!("an integer of more than {DIGITS_LIMIT} digits"))
+        }
+        Err(_) => Ok(Some(PyValue::int_from_hex(text.starts_with('-'), decimal_to_hex(digits)))),
     }
-    text.parse().ok().map(PyValue::Float).map(Ok)
 }
 
 /// A number as the child writes it: decimal, `0x` hexadecimal, or a float's `repr`.
-fn answer_number(text: &str) -> Option<Result<PyValue, String>> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text),
-    };
+fn answer_number(text: &str) -> Option<PyValue> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
     if let Some(hex) = digits.strip_prefix("0x") {
-        let canonical = hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let canonical = hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         return (canonical && !hex.is_empty() && !hex.starts_with('0'))
-            .then(|| Ok(int_from_hex(negative, hex.to_owned())));
+            .then(|| PyValue::int_from_hex(negative, hex.to_owned()));
     }
     if !digits.starts_with(|c: char| c.is_ascii_digit()) || digits.contains('x') {
         return None;
     }
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().map(PyValue::Int).map(Ok);
+        return text.parse().ok().map(PyValue::Int);
     }
-    text.parse().ok().map(PyValue::Float).map(Ok)
-}
-
-fn decimal_int(text: &str) -> Result<PyValue, String> {
-    if let Ok(small) = text.parse() {
-        return Ok(PyValue::Int(small));
-    }
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.len() > DIGITS_LIMIT {
-        return Err(format!("an integer of more than {DIGITS_LIMIT} digits"));
-    }
-    Ok(int_from_hex(text.starts_with('-'), decimal_to_hex(digits)))
-}
-
-/// `i64` where it fits, so that equal integers are equal values.
-fn int_from_hex(negative: bool, hex: String) -> PyValue {
-    match i128::from_str_radix(&hex, 16).map(|i| if negative { -i } else { i }).map(i64::try_from) {
-        Ok(Ok(small)) => PyValue::Int(small),
-        _ => PyValue::BigInt { negative, hex },
-    }
-}
-
-/// Decimal digits to lower-case hexadecimal, nine decimal digits at a time.
-fn decimal_to_hex(digits: &str) -> String {
-    let mut limbs: Vec<u32> = Vec::new(); // little-endian, base 2^32
-    let first = digits.len() % 9;
-    let chunks =
-        [&digits[..first]].into_iter().chain((first..digits.len()).step_by(9).map(|at| &digits[at..at + 9]));
-    for chunk in chunks.filter(|chunk| !chunk.is_empty()) {
-        let mut carry = chunk.bytes().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-        for limb in &mut limbs {
-            carry += u64::from(*limb) * 1_000_000_000;
-            *limb = carry as u32;
-            carry >>= 32;
-        }
-        if carry > 0 {
-            limbs.push(carry as u32);
-        }
-    }
-    let hex: String = limbs.iter().rev().map(|limb| format!("{limb:08x}")).collect();
-    let significant = hex.trim_start_matches('0');
-    if significant.is_empty() { "0".to_owned() } else { significant.to_owned() }
-}
-
-/// The way back, for inputs on their way to the child.
-pub(crate) fn hex_to_decimal(hex: &str) -> String {
-    let mut limbs: Vec<u32> = Vec::new(); // little-endian, base 10^9
-    for digit in hex.chars().filter_map(|digit| digit.to_digit(16)) {
-        let mut carry = u64::from(digit);
-        for limb in &mut limbs {
-            carry += u64::from(*limb) * 16;
-            *limb = (carry % 1_000_000_000) as u32;
-            carry /= 1_000_000_000;
-        }
-        if carry > 0 {
-            limbs.push(carry as u32);
-        }
-    }
-    let decimal: String = limbs.iter().rev().map(|limb| format!("{limb:09}")).collect();
-    let significant = decimal.trim_start_matches('0');
-    if significant.is_empty() { "0".to_owned() } else { significant.to_owned() }
+    text.parse().ok().map(PyValue::Float)
 }
 
 /// UTF-8, also of surrogates (as Python's `surrogatepass`), which `char` cannot hold.

@@ -1,12 +1,11 @@
-"""What a child does with its program: load it, call it, write down what it returns.
-
-The text of this file goes before that of `zygote.py`; together they are the zygote's program. All
-of this runs in the child, next to the program itself, which can change any of it. That is why
-nothing here decides anything: a program that rewrites `encode` only forges its own answers.
-
-A child writes lines, each at most once and in this order: "R" (restricted, by `zygote.py`), "L"
-(loaded) or "L!word", one "i=value" or "i!word" a case, "." (done).
-"""
+# What a child does with its program: load it, call it, write down what it returns.
+#
+# The text of this file goes before that of `zygote.py`; together they are the zygote's program. All
+# of this runs in the child, next to the program itself, which can change any of it. That is why
+# nothing here decides anything: a program that rewrites `encode` only forges its own answers.
+#
+# A child writes lines, each at most once and in this order: "R" (restricted, by `zygote.py`), "L"
+# (loaded) or "L!word", one "i=value" or "i!word" a case, "." (done).
 
 import sys
 
@@ -37,24 +36,17 @@ class TooLong(Exception):
     pass
 
 
+# A value as text, built only from exact types: a subclass or a stranger is `Unsupported`.
+#
+# `room` is a list of one number: how much text may still be written.
 def encode(value, room, depth=DEPTH_LIMIT):
-    """A value as text, built only from exact types: a subclass or a stranger is `Unsupported`.
-
-    `room` is a list of one number: how much text may still be written.
-    """
     kind = type(value)
-    if kind is int:
-        if -SMALL < value < SMALL:
-            return repr(value)
-        text = hex(value)
-        charge(room, len(text))
-        return text
-    if kind is str:
-        text = ascii(value)
-        charge(room, len(text))
-        return text
-    if kind is bool or value is None or kind is float:
+    if value is None or kind is bool or kind is float or kind is int and -SMALL < value < SMALL:
         return repr(value)
+    if kind is int or kind is str:
+        text = hex(value) if kind is int else ascii(value)
+        charge(room, len(text))
+        return text
     if depth == 0 or kind not in CONTAINERS:
         raise Unsupported
     charge(room, 2 + 2 * len(value))
@@ -76,8 +68,8 @@ def charge(room, amount):
         raise TooLong
 
 
+# Drops what the error's frames hold. Not by assignment, which its class can redefine.
 def let_go(error):
-    """Drops what the error's frames hold. Not by assignment, which its class can redefine."""
     BaseException.with_traceback(error, None)
 
 
@@ -101,8 +93,8 @@ def load_program(source, entry):
     return module.__dict__[entry]
 
 
+# The program, the entry and the inputs. Integers of any length: Python's limit is for text.
 def read_job(payload):
-    """The program, the entry and the inputs. Integers of any length: Python's limit is for text."""
     digits = getattr(sys, "get_int_max_str_digits", int)()
     if digits:
         sys.set_int_max_str_digits(0)

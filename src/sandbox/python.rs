@@ -3,6 +3,7 @@
 //! `python3` is often a shim (pyenv's costs 130 ms a call), so it is asked once for
 //! `sys.executable`, and every zygote starts from that.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -52,21 +53,19 @@ print(json.dumps({
 "#;
 
 /// Asks `command` (default: `python3` on the `PATH`) what it is. The answer is remembered.
-pub fn find(command: Option<&Path>) -> Result<Python> {
-    static KNOWN: Mutex<Vec<(PathBuf, Python)>> = Mutex::new(Vec::new());
+pub(super) fn find(command: Option<&Path>) -> Result<Python> {
+    static KNOWN: Mutex<BTreeMap<PathBuf, Python>> = Mutex::new(BTreeMap::new());
     let command = command.unwrap_or(Path::new("python3"));
     // A panic while the lock was held cannot have left a half-written entry.
     let mut known = KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some((_, python)) = known.iter().find(|(asked, _)| asked == command) {
-        return Ok(python.clone());
+    if !known.contains_key(command) {
+        known.insert(command.to_owned(), ask(command)?);
     }
-    let python = ask(command)?;
-    known.push((command.to_path_buf(), python.clone()));
-    Ok(python)
+    Ok(known[command].clone())
 }
 
 fn ask(command: &Path) -> Result<Python> {
-    let name = command.display();
+    let failed = |why: String| Error::Python(format!("`{}` {why}", command.display()));
     // As an `OsStr` it is looked up on the PATH; duct takes a `Path` to mean a file right here.
     let output = duct::cmd(command.as_os_str(), ["-s", "-S", "-B", "-c", QUESTION])
         .dir("/")
@@ -76,14 +75,11 @@ fn ask(command: &Path) -> Result<Python> {
         .unchecked()
         .run()
         .map_err(|error| {
-            Error::Python(format!(
-                "`{name}` does not start ({error}); install Python 3.8 or later, or put it on the PATH"
-            ))
+            failed(format!("does not start ({error}); install Python 3.8 or later, or put it on the PATH"))
         })?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::Python(format!("`{name}`: {}", said.trim())));
+        return Err(failed(format!("says: {}", String::from_utf8_lossy(&output.stderr).trim())));
     }
     serde_json::from_slice(&output.stdout)
-        .map_err(|error| Error::Python(format!("`{name}` gave no usable answer about itself: {error}")))
+        .map_err(|error| failed(format!("gave no usable answer about itself: {error}")))
 }

@@ -1,16 +1,80 @@
-//! What the sandbox says of a program: a word a case.
+//! What the sandbox is asked, and what it answers: a word a case.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
+
+/// What one program may use, over all its cases together.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Seconds of processor time.
+    pub cpu_s: f64,
+    /// Seconds by the clock, less those for which the machine had no processor to give.
+    pub wall_s: f64,
+    /// MiB on top of what a bare interpreter takes.
+    pub memory_mb: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { cpu_s: 1.0, wall_s: 5.0, memory_mb: 256 }
+    }
+}
+
+/// One program to judge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Python source.
+    pub program: String,
+    /// The function that the cases call.
+    pub entry: String,
+    /// One argument list a case.
+    pub inputs: Vec<Vec<serde_json::Value>>,
+    /// One value a case.
+    pub expected: Vec<serde_json::Value>,
+    /// What all cases together may use.
+    pub limits: Limits,
+    /// Cases after the first that is not `pass` become `not_run`.
+    pub stop_at_first_failure: bool,
+}
+
+/// What a trusted program returned in one case.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CaseOutput {
+    /// A value that JSON can hold.
+    Value(serde_json::Value),
+    /// No such value, and why.
+    Failed(CaseWord),
+}
 
 /// What happened in one case. The words are part of the command line's contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CaseWord {
+    /// The answer equals the expected value, type for type.
     Pass,
+    /// Another value.
     WrongAnswer,
     /// The program raised (a syntax error or a missing entry point is an exception in every case).
     Exception,
+    /// More processor time or time by the clock than allowed.
     Timeout,
+    /// More memory than allowed.
     Memory,
     /// A system call or a resource that the sandbox denies.
     Forbidden,
@@ -18,6 +82,7 @@ pub enum CaseWord {
     Exited,
     /// The process died of a signal that the sandbox did not send.
     Crashed,
+    /// More text than all answers together may have (1 MiB).
     OutputLimit,
     /// The answer is not a value of a supported type, or the protocol was broken.
     Malformed,
@@ -26,34 +91,12 @@ pub enum CaseWord {
 }
 
 impl CaseWord {
-    pub const ALL: [CaseWord; 11] = [
-        CaseWord::Pass,
-        CaseWord::WrongAnswer,
-        CaseWord::Exception,
-        CaseWord::Timeout,
-        CaseWord::Memory,
-        CaseWord::Forbidden,
-        CaseWord::Exited,
-        CaseWord::Crashed,
-        CaseWord::OutputLimit,
-        CaseWord::Malformed,
-        CaseWord::NotRun,
-    ];
+    /// Every word, in the order of tables.
+    pub const ALL: &[CaseWord] = CaseWord::VARIANTS;
 
+    /// `wrong_answer`, as the command line writes it.
     pub fn name(self) -> &'static str {
-        match self {
-            CaseWord::Pass => "pass",
-            CaseWord::WrongAnswer => "wrong_answer",
-            CaseWord::Exception => "exception",
-            CaseWord::Timeout => "timeout",
-            CaseWord::Memory => "memory",
-            CaseWord::Forbidden => "forbidden",
-            CaseWord::Exited => "exited",
-            CaseWord::Crashed => "crashed",
-            CaseWord::OutputLimit => "output_limit",
-            CaseWord::Malformed => "malformed",
-            CaseWord::NotRun => "not_run",
-        }
+        self.into()
     }
 }
 
@@ -69,25 +112,14 @@ pub enum Verdict {
 impl Verdict {
     /// `None` where the sandbox failed. A verdict over no cases does not pass.
     pub fn passed(&self) -> Option<bool> {
-        match self {
-            Verdict::Cases(words) => {
-                Some(!words.is_empty() && words.iter().all(|word| *word == CaseWord::Pass))
-            }
-            Verdict::Infra(_) => None,
-        }
+        self.word().map(|word| word == CaseWord::Pass)
     }
 
-    /// The first word that is not `pass`, or `pass`: one word for the whole program.
+    /// The first word that is not `pass`, or `pass`: one word for the whole program. `not_run` where there
+    /// are no cases, `None` where the sandbox failed.
     pub fn word(&self) -> Option<CaseWord> {
-        match self {
-            Verdict::Cases(words) => Some(
-                words.iter().copied().find(|word| *word != CaseWord::Pass).unwrap_or(if words.is_empty() {
-                    CaseWord::NotRun
-                } else {
-                    CaseWord::Pass
-                }),
-            ),
-            Verdict::Infra(_) => None,
-        }
+        let Verdict::Cases(words) = self else { return None };
+        let failed = words.iter().find(|word| **word != CaseWord::Pass);
+        Some(failed.or(words.last()).copied().unwrap_or(CaseWord::NotRun))
     }
 }

@@ -7,12 +7,11 @@
 //! child -> zygote lines: "R" restricted, "L" loaded (or "L!word"), "i=value" or "i!word", "."
 //! ```
 
-use super::Limits;
-use super::value::{PyValue, write_json_string};
-use crate::sandbox::verdict::CaseWord;
+use super::value::PyValue;
+use super::verdict::{CaseWord, Limits};
 
-pub(crate) const JOB_HEADER_BYTES: usize = 36;
-pub(crate) const REPLY_HEADER_BYTES: usize = 24;
+/// Bytes before the data of a frame.
+pub(super) const FRAME_HEADER_BYTES: usize = 24;
 
 /// Room for the answers of one program, all cases together: 1 MiB, as `program.py` counts it.
 const OUTPUT_BYTES: usize = 1 << 20;
@@ -23,207 +22,158 @@ const LINE_BYTES: usize = 64;
 /// The signal by which a child ends whose harness failed: its answer pipe is gone, for example.
 const CHANNEL_LOST: i32 = if cfg!(target_os = "linux") { 63 } else { libc::SIGUSR2 };
 
+/// What the program answered in one case, before anyone looks at what was expected.
+pub(super) type CaseAnswer = Result<PyValue, CaseWord>;
+
 /// One program and its inputs, ready to be sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
+pub(super) struct Request {
     /// Header and payload.
     pub bytes: Vec<u8>,
-    pub n_cases: usize,
-    pub limits: Limits,
+    n_cases: usize,
+    limits: Limits,
 }
 
 impl Request {
-    pub(crate) fn new(program: &[u8], entry: &[u8], inputs: &[Vec<PyValue>], limits: Limits) -> Request {
-        let mut bytes = vec![0; JOB_HEADER_BYTES];
-        bytes.push(b'[');
-        write_json_string(program, &mut bytes);
-        bytes.push(b',');
-        write_json_string(entry, &mut bytes);
-        bytes.push(b',');
-        PyValue::List(inputs.iter().map(|arguments| PyValue::List(arguments.clone())).collect())
-            .write_json(&mut bytes);
-        bytes.push(b']');
-        let payload_bytes = (bytes.len() - JOB_HEADER_BYTES) as u32;
-        let cap = (OUTPUT_BYTES + (inputs.len() + 1) * LINE_BYTES) as u32;
-        let header: Vec<u8> = [
+    /// `payload` is JSON: `[program, entry, [[argument, ..], ..]]`.
+    pub fn new(payload: &[u8], n_cases: usize, limits: Limits) -> Request {
+        let cap = OUTPUT_BYTES + (n_cases + 1) * LINE_BYTES;
+        let bytes = [
             b"JOB1".as_slice(),
-            &payload_bytes.to_le_bytes(),
-            &cap.to_le_bytes(),
+            &(payload.len() as u32).to_le_bytes(),
+            &(cap as u32).to_le_bytes(),
             &limits.cpu_s.to_le_bytes(),
             &limits.wall_s.to_le_bytes(),
             &(limits.memory_mb << 20).to_le_bytes(),
+            payload,
         ]
         .concat();
-        bytes[..JOB_HEADER_BYTES].copy_from_slice(&header);
-        Request { bytes, n_cases: inputs.len(), limits }
+        Request { bytes, n_cases, limits }
     }
 }
 
-/// One frame of a zygote.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Reply {
-    pub kind: u8,
-    pub status: i32,
-    pub cpu_us: u32,
-    pub wall_us: u32,
-    pub data_bytes: usize,
-}
-
-impl Reply {
-    pub(crate) fn parse(header: &[u8; REPLY_HEADER_BYTES]) -> Option<Reply> {
-        let word = |at: usize| [header[at], header[at + 1], header[at + 2], header[at + 3]];
-        (word(0) == *b"OUT1").then(|| Reply {
-            kind: header[4],
-            status: i32::from_le_bytes(word(8)),
-            cpu_us: u32::from_le_bytes(word(12)),
-            wall_us: u32::from_le_bytes(word(16)),
-            data_bytes: u32::from_le_bytes(word(20)) as usize,
-        })
-    }
-}
-
-/// Why a program's process is no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// It said that it was done, and was killed then.
-    Done,
+/// What a frame says; from `Done` on, why a program's process is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::FromRepr)]
+#[repr(u8)]
+pub(super) enum FrameKind {
+    /// The zygote is ready, and has seen that its powers are gone.
+    Hello = b'H',
+    /// Part of the child's output.
+    Output = b'D',
+    /// Nothing new: the zygote is alive.
+    Beat = b'B',
+    /// The child said that it was done, and was killed then.
+    Done = b'A',
     /// By itself: it left, or died of a signal that the sandbox did not send.
-    ByItself,
-    TimedOut,
-    TooMuchOutput,
+    ByItself = b'X',
+    TimedOut = b'T',
+    TooMuchOutput = b'O',
     /// It closed its answer pipe and lived on.
-    ClosedChannel,
+    ClosedChannel = b'C',
     /// Someone outside stopped it: not the program's doing.
-    Stopped,
+    Stopped = b'S',
 }
 
-impl End {
-    pub(crate) fn from_kind(kind: u8) -> Option<End> {
-        Some(match kind {
-            b'A' => End::Done,
-            b'X' => End::ByItself,
-            b'T' => End::TimedOut,
-            b'O' => End::TooMuchOutput,
-            b'C' => End::ClosedChannel,
-            b'S' => End::Stopped,
-            _ => return None,
-        })
-    }
-}
-
-/// What became of one program: what it said, and how it ended.
-#[derive(Debug, Clone)]
-pub(crate) struct Outcome {
-    pub end: End,
+/// One frame of a zygote. The last one about a program is also how that program ended.
+pub(super) struct Frame {
+    pub kind: FrameKind,
     /// As `wait4` gives it.
     pub status: i32,
     pub cpu_us: u32,
     pub wall_us: u32,
-    pub output: Vec<u8>,
+    /// Of the last frame: all output of the program.
+    pub data: Vec<u8>,
 }
 
-/// What the program answered in one case, before anyone looks at what was expected.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Answer {
-    Value(PyValue),
-    Word(CaseWord),
-}
+impl Frame {
+    /// The frame with zeros as its data, for those follow its header.
+    pub fn parse(header: &[u8; FRAME_HEADER_BYTES]) -> Option<Frame> {
+        let number =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let kind = FrameKind::from_repr(header[4]).filter(|_| header.starts_with(b"OUT1"))?;
+        let data = vec![0; number(20) as usize];
+        Some(Frame { kind, status: number(8) as i32, cpu_us: number(12), wall_us: number(16), data })
+    }
 
-impl Outcome {
-    /// The signal it died of, where the zygote did not send it.
-    pub(crate) fn signal(&self) -> Option<i32> {
-        (self.end == End::ByItself && libc::WIFSIGNALED(self.status)).then(|| libc::WTERMSIG(self.status))
+    /// The signal that the program died of, where the zygote did not send it.
+    pub fn signal(&self) -> Option<i32> {
+        (self.kind == FrameKind::ByItself && libc::WIFSIGNALED(self.status))
+            .then(|| libc::WTERMSIG(self.status))
     }
 
     /// Did the child get as far as the program? If not, the sandbox failed and not the program.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.output.starts_with(b"R\n")
+    pub fn is_ready(&self) -> bool {
+        self.data.starts_with(b"R\n")
     }
 
     /// One answer a case. Whatever breaks the protocol is `malformed`, and ends the reading.
-    pub(crate) fn answers(&self, request: &Request) -> Vec<Answer> {
+    pub fn answers(&self, request: &Request) -> Vec<CaseAnswer> {
         let n_cases = request.n_cases;
-        let mut answers = Vec::with_capacity(n_cases);
-        // The text after the last newline is a line that was never finished.
-        let whole = self.output.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let mut lines =
-            self.output[..whole].split_inclusive(|byte| *byte == b'\n').map(|line| &line[..line.len() - 1]);
+        // The text after the last newline is a line that was never finished; the first line is "R".
+        let end = self.data.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        let mut lines = self.data[..end].split(|byte| *byte == b'\n').skip(1);
         let mut ended = self.word_of_end(&request.limits);
-        let ready = lines.next();
-        debug_assert!(ready.is_none_or(|line| line == b"R"), "callers check `is_ready`");
         match lines.next() {
             Some(b"L") => {}
             Some(line) => {
-                let word = line.strip_prefix(b"L!").and_then(word).unwrap_or(CaseWord::Malformed);
-                return vec![Answer::Word(word); n_cases];
+                let word = line.strip_prefix(b"L!").and_then(own_word).unwrap_or(CaseWord::Malformed);
+                return vec![Err(word); n_cases];
             }
-            None => return vec![Answer::Word(ended); n_cases],
+            None => return vec![Err(ended); n_cases],
         }
-        while answers.len() < n_cases {
-            let Some(line) = lines.next() else { break };
-            if line == b"." && !answers.is_empty() && answers.last() == Some(&Answer::Word(CaseWord::Exited))
-            {
+        let mut answers: Vec<CaseAnswer> = Vec::with_capacity(n_cases);
+        for line in lines.by_ref().take(n_cases) {
+            if line == b"." && answers.last() == Some(&Err(CaseWord::Exited)) {
                 ended = CaseWord::NotRun;
                 break;
             }
-            match answer(line, answers.len()) {
-                Some(answer) => answers.push(answer),
-                None => {
-                    ended = CaseWord::Malformed;
-                    break;
-                }
-            }
+            let Some(answer) = answer(line, answers.len()) else {
+                ended = CaseWord::Malformed;
+                break;
+            };
+            answers.push(answer);
         }
         if answers.len() < n_cases {
-            answers.push(Answer::Word(ended));
+            answers.push(Err(ended));
         } else if n_cases > 0 && (lines.next() != Some(b".") || lines.next().is_some()) {
             // Every case has its answer, and yet there is more, or no end: none of it is sure.
-            answers.pop();
-            answers.push(Answer::Word(if self.end == End::Done { CaseWord::Malformed } else { ended }));
+            answers[n_cases - 1] =
+                Err(if self.kind == FrameKind::Done { CaseWord::Malformed } else { ended });
         }
-        answers.resize(n_cases, Answer::Word(CaseWord::NotRun));
+        answers.resize(n_cases, Err(CaseWord::NotRun));
         answers
     }
 
     /// The word for the case during which the process ended.
     fn word_of_end(&self, limits: &Limits) -> CaseWord {
-        match self.end {
-            End::TimedOut => CaseWord::Timeout,
-            End::TooMuchOutput => CaseWord::OutputLimit,
-            // Done without all answers, or with the channel gone: the protocol was broken.
-            End::Done | End::ClosedChannel | End::Stopped => CaseWord::Malformed,
-            End::ByItself => match self.signal() {
-                Some(libc::SIGSYS | libc::SIGXFSZ) => CaseWord::Forbidden,
-                Some(libc::SIGXCPU) => CaseWord::Timeout,
-                Some(CHANNEL_LOST) => CaseWord::Malformed,
-                Some(libc::SIGKILL) if f64::from(self.cpu_us) >= limits.cpu_s * 1e6 => CaseWord::Timeout,
-                Some(_) => CaseWord::Crashed,
-                None => CaseWord::Exited,
+        match (self.kind, self.signal()) {
+            (FrameKind::TimedOut, _) => CaseWord::Timeout,
+            (FrameKind::TooMuchOutput, _) => CaseWord::OutputLimit,
+            (FrameKind::ByItself, None) => CaseWord::Exited,
+            (FrameKind::ByItself, Some(signal)) => match signal {
+                libc::SIGSYS | libc::SIGXFSZ => CaseWord::Forbidden,
+                libc::SIGXCPU => CaseWord::Timeout,
+                CHANNEL_LOST => CaseWord::Malformed,
+                libc::SIGKILL if f64::from(self.cpu_us) >= limits.cpu_s * 1e6 => CaseWord::Timeout,
+                _ => CaseWord::Crashed,
             },
+            // Done without all answers, or with the channel gone: the protocol was broken.
+            _ => CaseWord::Malformed,
         }
     }
 }
 
 /// `3=value` or `3!word`, where 3 must be the case's number.
-fn answer(line: &[u8], case: usize) -> Option<Answer> {
-    let rest = line.strip_prefix(case.to_string().as_bytes())?;
-    match rest.split_first()? {
-        (b'=', text) => PyValue::from_answer(text).ok().map(Answer::Value),
-        (b'!', name) => word(name).map(Answer::Word),
+fn answer(line: &[u8], case: usize) -> Option<CaseAnswer> {
+    match line.strip_prefix(case.to_string().as_bytes())?.split_first()? {
+        (b'=', text) => PyValue::from_answer(text).ok().map(Ok),
+        (b'!', name) => own_word(name).map(Err),
         _ => None,
     }
 }
 
 /// The words that a child may use of itself.
-fn word(name: &[u8]) -> Option<CaseWord> {
-    [
-        CaseWord::Exception,
-        CaseWord::Exited,
-        CaseWord::Forbidden,
-        CaseWord::Malformed,
-        CaseWord::Memory,
-        CaseWord::OutputLimit,
-    ]
-    .into_iter()
-    .find(|word| word.name().as_bytes() == name)
+fn own_word(name: &[u8]) -> Option<CaseWord> {
+    use CaseWord::{Exception, Exited, Forbidden, Malformed, Memory, OutputLimit};
+    let words = [Exception, Exited, Forbidden, Malformed, Memory, OutputLimit];
+    words.into_iter().find(|word| word.name().as_bytes() == name)
 }

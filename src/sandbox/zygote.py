@@ -1,13 +1,12 @@
-"""The zygote: one long-lived Python that forks a locked child for each program.
-
-It is started by `zygote.rs` with one argument: its locks, as JSON. It reads job headers on
-fd 0 and writes framed replies on fd 1. It never sees a program, an input or an expected value:
-the child reads the program and its inputs itself, from the same pipe, and what the child answers
-passes through one buffer that is wiped after each job. So nothing of one job can be found in the
-memory that the next child inherits, and no expected value ever reaches this process at all.
-
-Nothing here judges. The reply says how the child ended; `wire.rs` says what that means.
-"""
+# The zygote: one long-lived Python that forks a locked child for each program.
+#
+# It is started by `zygote.rs` with one argument: its locks, as JSON. It reads job headers on
+# fd 0 and writes framed replies on fd 1. It never sees a program, an input or an expected value:
+# the child reads the program and its inputs itself, from the same pipe, and what the child answers
+# passes through one buffer that is wiped after each job. So nothing of one job can be found in the
+# memory that the next child inherits, and no expected value ever reaches this process at all.
+#
+# Nothing here judges. The reply says how the child ended; `wire.rs` says what that means.
 
 import _sitebuiltins
 import builtins
@@ -25,15 +24,7 @@ import time
 import types
 
 # Modules that programs often import: paid once here instead of once a program.
-import bisect
-import collections
-import functools
-import heapq
-import itertools
-import math
-import operator
-import re
-import string
+import bisect, collections, functools, heapq, itertools, math, operator, re, string
 
 JOB = struct.Struct("<4sIIddQ")  # magic, payload bytes, output cap, cpu s, wall s, memory bytes
 REPLY = struct.Struct("<4sc3xiIII")  # magic, kind, wait status, cpu us, wall us, data bytes
@@ -46,11 +37,6 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 CHANNEL_LOST = 63 if IS_LINUX else signal.SIGUSR2
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-SYSCALLS = {  # seccomp, landlock_restrict_self, capset
-    "x86_64": (317, 446, 126),
-    "aarch64": (277, 446, 91),
-    "riscv64": (277, 446, 91),
-}
 
 
 class SockFprog(ctypes.Structure):
@@ -66,8 +52,8 @@ def syscall(number, *arguments):
     return LIBC.syscall(ctypes.c_long(number), *arguments)
 
 
+# Reads `count` bytes, or ends the process at the end of the stream: the kit is gone.
 def read_exactly(fd, count):
-    """Reads `count` bytes, or ends the process at the end of the stream: the kit is gone."""
     parts = []
     while count:
         part = os.read(fd, count)
@@ -83,12 +69,11 @@ def read_exactly(fd, count):
 
 class Zygote:
     def __init__(self, config):
-        self.parent = os.getppid()
         self.pid = os.getpid()
         self.landlock_fd = config["landlock_fd"]
         self.filter_bytes = bytes.fromhex(config["filter"])
         self.pid_slots = config["pid_slots"]
-        self.seccomp, self.restrict_self, self.capset = SYSCALLS.get(config["machine"], (0, 0, 0))
+        self.seccomp, self.restrict_self, self.capset = config["syscalls"]
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         self.zeros = memoryview(bytes(BUFFER_BYTES))
         self.ignored = inherited_ignored_signals()
@@ -96,8 +81,8 @@ class Zygote:
         if IS_LINUX:
             check(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PDEATHSIG)")
             check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(NO_NEW_PRIVS)")
-            if self.capset:
-                self.drop_capabilities()
+            # Root keeps its uid (its Python may lie under /root) but none of its powers.
+            check(syscall(self.capset, struct.pack("<Ii", 0x20080522, 0), bytes(24)), "capset")
         self.base_bytes = self.address_space()
         if self.filter_bytes:
             self.filter = ctypes.create_string_buffer(self.filter_bytes, len(self.filter_bytes))
@@ -109,11 +94,6 @@ class Zygote:
         for low, high in zip(keep, keep[1:] + [65536]):
             os.closerange(low + 1, high)
 
-    def drop_capabilities(self):
-        """Root keeps its uid (its Python may lie under /root) but none of its powers."""
-        header = struct.pack("<Ii", 0x20080522, 0)
-        check(syscall(self.capset, header, bytes(24)), "capset")
-
     def address_space(self):
         try:
             with open("/proc/self/statm") as file:
@@ -121,22 +101,21 @@ class Zygote:
         except OSError:
             return 0
 
-    def report(self):
-        """What holds for this process, as the kernel tells it."""
-        facts = {"python": sys.version.split()[0], "pid": self.pid}
+    # Are its powers really gone, as the kernel tells it?
+    def check_powerless(self):
         try:
             with open("/proc/self/status") as file:
                 status = dict(line.split(":\t", 1) for line in file if ":\t" in line)
-            facts["capabilities"] = status["CapEff"].strip()
-            facts["no_new_privs"] = status["NoNewPrivs"].strip() == "1"
-        except (OSError, KeyError):
-            pass
-        return json.dumps(facts).encode()
+        except OSError:
+            return
+        if int(status.get("CapEff", "0"), 16) or status.get("NoNewPrivs", "1").strip() != "1":
+            sys.exit("the zygote could not give up its capabilities")
 
     # ------------------------------------------------------------------------ one job
 
     def serve(self):
-        reply(b"H", 0, 0, 0.0, memoryview(self.report()))
+        self.check_powerless()
+        reply(b"H", 0, 0, 0.0, b"")
         warm_up()
         gc.collect()
         gc.freeze()
@@ -156,12 +135,11 @@ class Zygote:
             os.close(child_end)
             self.supervise(pid, answers, cap, cpu_s, wall_s, born)
 
+    # Relays what the child writes until it is done, dead or over a limit; then reaps it.
+    #
+    # Limits count from the child's first line, which says that it is restricted: making it ready
+    # is the sandbox's work and not the program's.
     def supervise(self, pid, answers, cap, cpu_s, wall_s, born):
-        """Relays what the child writes until it is done, dead or over a limit; then reaps it.
-
-        Limits count from the child's first line, which says that it is restricted: making it ready
-        is the sandbox's work and not the program's.
-        """
         buffer, filled, total, kind = self.buffer, 0, 0, None
         poller = select.poll()
         poller.register(answers, select.POLLIN)
@@ -189,7 +167,7 @@ class Zygote:
             if kind is None and time.monotonic() >= clocks.next_look:
                 kind = clocks.look()
         if kind != b"X":
-            kill(pid)
+            os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
         _, status, usage = os.wait4(pid, 0)
         os.close(answers)  # before the verdict, so that nothing is left when it is known
         cpu = usage.ru_utime + usage.ru_stime
@@ -229,28 +207,20 @@ class Zygote:
 
     def limit(self, cpu_s, memory):
         hard_s = int(cpu_s) + 2  # the zygote reads the exact clock; this is for when it cannot
-        set_limit = resource.setrlimit
-        set_limit(resource.RLIMIT_CPU, (hard_s, hard_s))
-        set_limit(resource.RLIMIT_CORE, (0, 0))
-        set_limit(resource.RLIMIT_FSIZE, (0, 0))
-        if IS_LINUX:
-            size = self.base_bytes + memory
-            set_limit(resource.RLIMIT_AS, (size, size))
-        set_limit(resource.RLIMIT_NOFILE, (32, 32))
+        limits = [("CPU", hard_s), ("CORE", 0), ("FSIZE", 0), ("AS", self.base_bytes + memory), ("NOFILE", 32)]
+        for name, limit in limits:
+            if IS_LINUX or name != "AS":
+                resource.setrlimit(getattr(resource, "RLIMIT_" + name), (limit, limit))
 
 
+# Signals that whoever started the kit ignores (`nohup`, a shell's `&`), and what they do otherwise.
+#
+# The zygote leaves them so; a program must not depend on how the kit was started.
 def inherited_ignored_signals():
-    """Signals that whoever started the kit ignores (`nohup`, a shell's `&`), and what they do otherwise.
-
-    The zygote leaves them so; a program must not depend on how the kit was started.
-    """
     python_ignores = (signal.SIGPIPE, signal.SIGXFSZ)
+    ignored = [number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN]
     defaults = {signal.SIGINT: signal.default_int_handler}
-    return [
-        (number, defaults.get(number, signal.SIG_DFL))
-        for number in signal.valid_signals()
-        if number not in python_ignores and signal.getsignal(number) == signal.SIG_IGN
-    ]
+    return [(number, defaults.get(number, signal.SIG_DFL)) for number in ignored if number not in python_ignores]
 
 
 def reply(kind, status, cpu_us, wall_s, data):
@@ -258,16 +228,15 @@ def reply(kind, status, cpu_us, wall_s, data):
     os.writev(1, [header, data])
 
 
+# The limits of a child, counted from now.
 class Clocks:
-    """The limits of a child, counted from now."""
-
     def __init__(self, pid, cpu_s, wall_s):
         self.pid, self.started = pid, time.monotonic()
         self.wall_s, self.cpu_s = wall_s, cpu_s + cpu_used(pid)
         self.next_look = self.started + min(cpu_s, wall_s, BEAT_S)
 
+    # Is the child over a limit? Returns the reason to kill it, or says when to look next.
     def look(self):
-        """Is the child over a limit? Returns the reason to kill it, or says when to look next."""
         used = cpu_used(self.pid)
         elapsed = time.monotonic() - self.started
         waited = run_queue_wait(self.pid) if elapsed >= self.wall_s else 0.0
@@ -281,8 +250,8 @@ class Clocks:
         return None
 
 
+# CPU seconds of a process, from its own clock (clock_getcpuclockid).
 def cpu_used(pid):
-    """CPU seconds of a process, from its own clock (clock_getcpuclockid)."""
     if not IS_LINUX:
         return 0.0
     try:
@@ -291,8 +260,8 @@ def cpu_used(pid):
         return 0.0
 
 
+# Seconds for which the child wanted a processor and the machine had none to give.
 def run_queue_wait(pid):
-    """Seconds for which the child wanted a processor and the machine had none to give."""
     try:
         with open(f"/proc/{pid}/schedstat") as file:
             return int(file.read().split()[1]) / 1e9
@@ -300,13 +269,13 @@ def run_queue_wait(pid):
         return 0.0
 
 
+# A child cannot stop itself (seccomp), so a stopped child was stopped from outside.
 def is_stopped(pid):
-    """A child cannot stop itself (seccomp), so a stopped child was stopped from outside."""
     return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
 
 
+# After the pipe closed: does the child end now, or did it only close its pipe?
 def ends_by_itself(pid):
-    """After the pipe closed: does the child end now, or did it only close its pipe?"""
     for _ in range(100):
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return True
@@ -314,15 +283,8 @@ def ends_by_itself(pid):
     return False
 
 
-def kill(pid):
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-
-
+# Does once what every child would otherwise do first: the compiler alone sets up 2 ms of types.
 def warm_up():
-    """Does once what every child would otherwise do first: the compiler alone sets up 2 ms of types."""
     names = {}
     exec(compile("def f(x):\n    return [y for y in sorted(x) if y]\n", "<warm>", "exec"), names)
     encode(names["f"](json.loads("[1, 2]")), [ANSWER_BYTES])

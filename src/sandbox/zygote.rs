@@ -1,15 +1,15 @@
 //! One zygote as a process: started through duct, spoken to over two pipes, never waited for
 //! without a deadline.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::isolation::Locks;
-use super::python::Python;
-use super::wire::{End, Outcome, REPLY_HEADER_BYTES, Reply, Request};
+use serde_json::json;
+
+use super::locks::Locks;
+use super::wire::{FRAME_HEADER_BYTES, Frame, FrameKind, Request};
 
 /// One program in two files: what the child does, and what the zygote does.
 const SOURCE: &str = concat!(include_str!("program.py"), "\n", include_str!("zygote.py"));
@@ -21,153 +21,134 @@ const ENVIRONMENT: [(&str, &str); 4] =
 /// A Python that starts cold on a busy machine may well be silent for so long.
 const START: Duration = Duration::from_secs(20);
 
+/// The calls that Python has no function for: seccomp, landlock_restrict_self, capset.
+#[cfg(target_os = "linux")]
+const SYSCALLS: [libc::c_long; 3] = [libc::SYS_seccomp, libc::SYS_landlock_restrict_self, libc::SYS_capset];
+#[cfg(not(target_os = "linux"))]
+const SYSCALLS: [libc::c_long; 3] = [0; 3];
+
 /// What every zygote of a sandbox is started from.
-pub(crate) struct Plan {
-    pub python: Python,
+pub(super) struct ZygoteSetup {
     pub locks: Locks,
     /// A zygote that says nothing for so long is taken for dead. It speaks every second.
     pub silence: Duration,
 }
 
 /// A running zygote. Dropping it kills its whole process group and reaps it.
-pub(crate) struct Zygote {
+pub(super) struct Zygote {
     handle: duct::Handle,
     to: io::PipeWriter,
     from: io::PipeReader,
     stderr: io::PipeReader,
     silence: Duration,
-    /// What it said about itself when it was ready (JSON).
-    pub hello: Vec<u8>,
 }
 
 impl Zygote {
-    pub(crate) fn start(plan: &Arc<Plan>) -> Result<Zygote, String> {
-        let failed = |error: io::Error| format!("the zygote does not start: {error}");
-        let (child_in, to) = io::pipe().map_err(failed)?;
-        let (from, child_out) = io::pipe().map_err(failed)?;
-        let (stderr, child_err) = io::pipe().map_err(failed)?;
-        for fd in [to.as_raw_fd(), from.as_raw_fd(), stderr.as_raw_fd()] {
-            set_nonblocking(fd).map_err(failed)?;
+    /// Starts one and waits until it is ready and has given up its powers.
+    pub fn start(setup: &ZygoteSetup) -> Result<Zygote, String> {
+        let mut zygote =
+            Zygote::spawn(setup).map_err(|error| format!("the zygote does not start: {error}"))?;
+        match zygote.frame() {
+            Ok(frame) if frame.kind == FrameKind::Hello => {}
+            Ok(_) => return Err("the zygote did not greet".to_owned()),
+            Err(why) => return Err(zygote.last_words(why)),
         }
-        let ruleset = plan.locks.ruleset.as_ref().map(AsRawFd::as_raw_fd);
-        let config = serde_json::json!({
-            "filter": plan.locks.filter.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-            "pid_slots": plan.locks.pid_slots,
-            "landlock_fd": ruleset,
-            "machine": std::env::consts::ARCH,
-        });
-        let handle =
-            duct::cmd(&plan.python.executable, ["-s", "-S", "-B", "-c", SOURCE, &config.to_string()])
-                .dir("/")
-                .full_env(ENVIRONMENT)
-                .stdin_file(child_in)
-                .stdout_file(child_out)
-                .stderr_file(child_err)
-                .unchecked()
-                .before_spawn(move |command| {
-                    command.process_group(0);
-                    if let Some(fd) = ruleset {
-                        // SAFETY: between fork and exec the closure makes one `fcntl` call, which is
-                        // async-signal-safe; the descriptor is open as long as the plan lives.
-                        unsafe { command.pre_exec(move || keep_open(fd)) };
-                    }
-                    Ok(())
-                })
-                .start()
-                .map_err(failed)?;
-        let silence = plan.silence.max(START);
-        let mut zygote = Zygote { handle, to, from, stderr, silence, hello: Vec::new() };
-        let hello = zygote.reply().map_err(|why| zygote.last_words(why))?;
-        if hello.kind != b'H' {
-            return Err("the zygote did not greet".to_owned());
-        }
-        zygote.hello = zygote.read(hello.data_bytes)?;
-        zygote.silence = plan.silence;
+        zygote.silence = setup.silence;
         Ok(zygote)
     }
 
-    /// Runs one program to its end. `Err` means that the zygote failed, not the program.
-    pub(crate) fn run(&mut self, request: &Request) -> Result<Outcome, String> {
-        self.run_inner(request).map_err(|why| self.last_words(why))
+    fn spawn(setup: &ZygoteSetup) -> io::Result<Zygote> {
+        let ((child_in, to), (from, child_out), (stderr, child_err)) =
+            (io::pipe()?, io::pipe()?, io::pipe()?);
+        // The kit's end of a pipe has a file description of its own, so the zygote's end stays blocking.
+        for fd in [to.as_raw_fd(), from.as_raw_fd(), stderr.as_raw_fd()] {
+            set(fd, libc::F_SETFL, libc::O_NONBLOCK)?;
+        }
+        let ruleset = setup.locks.ruleset.as_ref().map(AsRawFd::as_raw_fd);
+        let config = json!({
+            "filter": setup.locks.filter.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            "pid_slots": setup.locks.pid_slots,
+            "landlock_fd": ruleset,
+            "syscalls": SYSCALLS,
+        });
+        let handle = duct::cmd(
+            &setup.locks.isolation.python.executable,
+            ["-s", "-S", "-B", "-c", SOURCE, &config.to_string()],
+        )
+        .dir("/")
+        .full_env(ENVIRONMENT)
+        .stdin_file(child_in)
+        .stdout_file(child_out)
+        .stderr_file(child_err)
+        .unchecked()
+        .before_spawn(move |command| {
+            command.process_group(0);
+            if let Some(fd) = ruleset {
+                // SAFETY: between fork and exec the closure makes one `fcntl` call, which is
+                // async-signal-safe; the descriptor is open as long as the setup lives.
+                unsafe { command.pre_exec(move || set(fd, libc::F_SETFD, 0)) };
+            }
+            Ok(())
+        })
+        .start()?;
+        Ok(Zygote { handle, to, from, stderr, silence: setup.silence.max(START) })
     }
 
-    fn run_inner(&mut self, request: &Request) -> Result<Outcome, String> {
-        self.write(&request.bytes)?;
+    /// Runs one program to its end: the last frame, with all of the output. `Err` means that the
+    /// zygote failed, not the program.
+    pub fn run(&mut self, request: &Request) -> Result<Frame, String> {
+        self.converse(request).map_err(|why| self.last_words(why))
+    }
+
+    fn converse(&mut self, request: &Request) -> Result<Frame, String> {
+        let (fd, bytes) = (self.to.as_raw_fd(), &request.bytes);
+        transfer(fd, libc::POLLOUT, self.silence, bytes.len(), |at| self.to.write(&bytes[at..]))?;
         let mut output = Vec::new();
         loop {
-            let reply = self.reply()?;
-            output.append(&mut self.read(reply.data_bytes)?);
-            match (reply.kind, End::from_kind(reply.kind)) {
-                (b'D' | b'B', _) => {}
-                (_, Some(end)) => {
-                    let Reply { status, cpu_us, wall_us, .. } = reply;
-                    let outcome = Outcome { end, status, cpu_us, wall_us, output };
-                    return match outcome.is_ready() {
-                        true => Ok(outcome),
-                        false => Err(format!("a child ended before it was restricted (status {status})")),
+            let mut frame = self.frame()?;
+            output.append(&mut frame.data);
+            match frame.kind {
+                FrameKind::Output | FrameKind::Beat => {}
+                FrameKind::Hello => return Err("the zygote greeted again".to_owned()),
+                _ => {
+                    frame.data = output;
+                    return match frame.is_ready() {
+                        true => Ok(frame),
+                        false => {
+                            Err(format!("a child ended before it was restricted (status {})", frame.status))
+                        }
                     };
                 }
-                (kind, None) => return Err(format!("the zygote sent a frame of unknown kind {kind}")),
             }
         }
     }
 
-    fn reply(&mut self) -> Result<Reply, String> {
-        let bytes = self.read(REPLY_HEADER_BYTES)?;
-        let header = bytes.try_into().map_err(|_| "a short frame".to_owned())?;
-        Reply::parse(&header).ok_or_else(|| "the zygote sent something that is no frame".to_owned())
+    fn frame(&mut self) -> Result<Frame, String> {
+        let mut header = [0; FRAME_HEADER_BYTES];
+        self.read(&mut header)?;
+        let mut frame = Frame::parse(&header).ok_or("the zygote sent something that is no frame")?;
+        self.read(&mut frame.data)?;
+        Ok(frame)
     }
 
-    fn read(&mut self, count: usize) -> Result<Vec<u8>, String> {
-        let mut bytes = vec![0; count];
-        let mut filled = 0;
-        let deadline = Instant::now() + self.silence;
-        while filled < count {
-            match io::Read::read(&mut self.from, &mut bytes[filled..]) {
-                Ok(0) => return Err("the zygote is gone".to_owned()),
-                Ok(n) => filled += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    wait_for(self.from.as_raw_fd(), libc::POLLIN, deadline)?;
-                }
-                Err(error) => return Err(format!("reading from the zygote: {error}")),
-            }
-        }
-        Ok(bytes)
-    }
-
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), String> {
-        let deadline = Instant::now() + self.silence;
-        while !bytes.is_empty() {
-            match io::Write::write(&mut self.to, bytes) {
-                Ok(n) => bytes = &bytes[n..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    wait_for(self.to.as_raw_fd(), libc::POLLOUT, deadline)?;
-                }
-                Err(error) => return Err(format!("writing to the zygote: {error}")),
-            }
-        }
-        Ok(())
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), String> {
+        let (fd, count) = (self.from.as_raw_fd(), bytes.len());
+        transfer(fd, libc::POLLIN, self.silence, count, |at| self.from.read(&mut bytes[at..]))
     }
 
     /// Adds what the zygote wrote to stderr, if anything: a traceback says most.
     fn last_words(&mut self, why: String) -> String {
         let mut said = [0; 4096];
-        match io::Read::read(&mut self.stderr, &mut said) {
+        match self.stderr.read(&mut said) {
             Ok(n) if n > 0 => format!("{why}: {}", String::from_utf8_lossy(&said[..n]).trim()),
             _ => why,
         }
-    }
-
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.handle.pids().first().copied()
     }
 }
 
 impl Drop for Zygote {
     fn drop(&mut self) {
-        if let Some(pid) = self.pid() {
+        for pid in self.handle.pids() {
             // SAFETY: `kill` touches no memory. The group is the zygote's own (`process_group(0)`),
             // and its number cannot be reused before `wait` below has reaped the zygote.
             unsafe { libc::kill(-(pid as libc::pid_t), libc::SIGKILL) };
@@ -177,38 +158,43 @@ impl Drop for Zygote {
     }
 }
 
-fn keep_open(fd: RawFd) -> io::Result<()> {
-    // SAFETY: `fcntl` with F_SETFD takes and returns plain integers.
-    match unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } {
+/// Sets flags of a descriptor.
+fn set(fd: RawFd, which: libc::c_int, flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: `fcntl` takes and returns plain integers for both F_SETFD and F_SETFL.
+    match unsafe { libc::fcntl(fd, which, flags) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
 }
 
-fn set_nonblocking(fd: RawFd) -> io::Result<()> {
-    // SAFETY: `fcntl` with F_SETFL takes and returns plain integers. The kit's end of a pipe has
-    // a file description of its own, so the zygote's end stays blocking.
-    match unsafe { libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
-}
-
-/// Waits until the pipe is ready or has hung up; an error after the deadline.
-fn wait_for(fd: RawFd, events: libc::c_short, deadline: Instant) -> Result<(), String> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err("the zygote is silent".to_owned());
+/// Repeats `step`, which reads or writes some bytes from a position on, until `count` have gone
+/// through a pipe that never blocks; an error once it has taken longer than `patience`.
+fn transfer(
+    fd: RawFd,
+    events: libc::c_short,
+    patience: Duration,
+    count: usize,
+    mut step: impl FnMut(usize) -> io::Result<usize>,
+) -> Result<(), String> {
+    let deadline = Instant::now() + patience;
+    let mut done = 0;
+    while done < count {
+        match step(done) {
+            Ok(0) => return Err("the zygote is gone".to_owned()),
+            Ok(n) => done += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err("the zygote is silent".to_owned());
+                }
+                let mut poll = libc::pollfd { fd, events, revents: 0 };
+                // SAFETY: `poll` points to one pollfd that lives through the call. Whatever it returns,
+                // the next step tells.
+                unsafe { libc::poll(&raw mut poll, 1, left.as_millis().clamp(1, 60_000) as libc::c_int) };
+            }
+            Err(error) => return Err(format!("the zygote's pipe: {error}")),
         }
-        let mut poll = libc::pollfd { fd, events, revents: 0 };
-        let timeout = left.as_millis().clamp(1, 60_000) as libc::c_int;
-        // SAFETY: `poll` points to one pollfd that lives through the call.
-        match unsafe { libc::poll(&raw mut poll, 1, timeout) } {
-            n if n > 0 => return Ok(()),
-            0 => {}
-            _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-            _ => return Err(format!("poll: {}", io::Error::last_os_error())),
-        }
     }
+    Ok(())
 }

@@ -24,7 +24,7 @@ mod values;
 use std::io::{BufReader, Cursor};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
-use sft_vs_rl::sandbox::{Sandbox, SandboxConfig, jsonl};
+use sft_vs_rl::sandbox::{Sandbox, SandboxConfig, serve_jsonl};
 
 /// Small, so that a time-out is cheap; an honest program takes a few milliseconds.
 pub const LIMITS: &str = r#"{"cpu_s": 0.25, "wall_s": 0.6, "memory_mb": 128}"#;
@@ -60,7 +60,7 @@ pub fn job(program: &str, inputs: &str, expected: &str, limits: &str) -> String 
 pub fn serve(sandbox: &Sandbox, lines: &[String]) -> Vec<serde_json::Value> {
     let input = BufReader::new(Cursor::new(lines.join("\n")));
     let mut output = Vec::new();
-    jsonl::serve(sandbox, input, &mut output).expect("memory can be read and written");
+    serve_jsonl(sandbox, input, &mut output).expect("memory can be read and written");
     let text = String::from_utf8(output).expect("verdicts are UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect("a verdict is JSON")).collect()
 }

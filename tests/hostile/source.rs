@@ -97,8 +97,7 @@ fn null_byte() {
         limits: Default::default(),
         stop_at_first_failure: false,
     };
-    let exception =
-        sft_vs_rl::sandbox::verdict::Verdict::Cases(vec![sft_vs_rl::sandbox::verdict::CaseWord::Exception]);
+    let exception = sft_vs_rl::sandbox::Verdict::Cases(vec![sft_vs_rl::sandbox::CaseWord::Exception]);
     assert_eq!(sandbox.judge(&[job]), [exception]);
 }
 

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::sandbox::verdict::Verdict;
-use sft_vs_rl::sandbox::{Job, Sandbox, SandboxConfig, jsonl};
+use sft_vs_rl::sandbox::{Job, Sandbox, SandboxConfig, Verdict, serve_jsonl};
 
 use crate::{alone, mixed, processes, signal, zygotes};
 
@@ -96,7 +95,7 @@ fn every_line_gets_one_answer() {
     let input: String = jobs.iter().enumerate().map(line).collect();
     let mut output = Vec::new();
     let (served, strikes) =
-        under_fire("strikes at lines", || jsonl::serve(&sandbox, input.as_bytes(), &mut output));
+        under_fire("strikes at lines", || serve_jsonl(&sandbox, input.as_bytes(), &mut output));
     served.expect("memory can be read and written");
     let answers: Vec<serde_json::Value> = String::from_utf8_lossy(&output)
         .lines()

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use sft_vs_rl::sandbox::jsonl;
+use sft_vs_rl::sandbox::serve_jsonl;
 
 use crate::{alone, sandbox};
 
@@ -13,7 +13,7 @@ const GOOD: &str =
 
 fn serve(input: &[u8]) -> Vec<serde_json::Value> {
     let mut output = Vec::new();
-    jsonl::serve(&sandbox(2), input, &mut output).expect("memory can be read and written");
+    serve_jsonl(&sandbox(2), input, &mut output).expect("memory can be read and written");
     let text = String::from_utf8(output).expect("UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
@@ -90,8 +90,7 @@ fn verdicts_stream() {
     let (read_jobs, mut write_jobs) = std::io::pipe().expect("a pipe");
     let (read_verdicts, write_verdicts) = std::io::pipe().expect("a pipe");
     std::thread::scope(|scope| {
-        scope
-            .spawn(|| jsonl::serve(&sandbox, BufReader::new(read_jobs), write_verdicts).expect("pipes work"));
+        scope.spawn(|| serve_jsonl(&sandbox, BufReader::new(read_jobs), write_verdicts).expect("pipes work"));
         let (lines, verdicts) = mpsc::channel();
         scope.spawn(move || {
             for line in BufReader::new(read_verdicts).split(b'\n').map_while(Result::ok) {

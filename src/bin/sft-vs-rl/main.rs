@@ -172,7 +172,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
         Command::Sandbox => {
             let sandbox = Sandbox::start(&sandbox_config)?;
             let output = BufWriter::new(std::io::stdout());
-            sandbox::jsonl::serve(&sandbox, BufReader::new(std::io::stdin()), output)?;
+            sandbox::serve_jsonl(&sandbox, BufReader::new(std::io::stdin()), output)?;
             Ok(true)
         }
         Command::Claims { tier } => commands::claims(&project_root(), &Tier::named(&tier.tier)?),
@@ -186,6 +186,6 @@ fn dispatch(cli: Cli) -> Result<bool> {
 fn sandbox_config(cli: &Cli) -> Result<SandboxConfig> {
     let mut config = SandboxConfig::for_this_machine();
     config.workers = cli.workers.unwrap_or(config.workers);
-    config.require = cli.isolation.parse::<IsolationLevel>()?;
+    config.require = IsolationLevel::named(&cli.isolation)?;
     Ok(config)
 }

@@ -86,7 +86,7 @@ pub(super) fn score<'a>(
     m.verifier_calls = expected;
 
     let sampled = completions.len() as f64;
-    let words = CaseWord::ALL.into_iter().map(CaseWord::name).chain(["no_end", "infra"]);
+    let words = CaseWord::ALL.iter().copied().map(CaseWord::name).chain(["no_end", "infra"]);
     let mut counts: BTreeMap<&str, usize> = words.map(|word| (word, 0)).collect();
     let mut judgements = judgements.into_iter();
     let mut rollouts: Vec<Rollout> = Vec::with_capacity(completions.len());
