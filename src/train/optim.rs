@@ -32,20 +32,17 @@ impl Gradients {
         }
         Ok(())
     }
-
-    /// The Euclidean norm over all gradients together.
-    pub fn norm(&self) -> Result<f64> {
-        let squares = self.by_name.values().map(kernels::square_sum);
-        Ok(squares.sum::<candle_core::Result<f64>>()?.sqrt())
-    }
 }
 
 /// How the learning rate moves after its warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decay {
+    /// None.
     Constant,
+    /// In a straight line to the floor.
     Linear,
+    /// Along half a period of the cosine to the floor.
     Cosine,
 }
 
@@ -57,6 +54,7 @@ pub struct LearningRate {
     /// Steps of warm-up. Step `n` of them runs at `peak * (n + 1) / warmup_steps`, so the first
     /// step is not wasted on a rate of zero.
     pub warmup_steps: usize,
+    /// What comes after the warm-up.
     pub decay: Decay,
     /// Steps of the whole schedule, warm-up included. Later steps stay at the floor.
     pub total_steps: usize,
@@ -95,8 +93,11 @@ impl LearningRate {
 /// Settings of [`AdamW`]. There is no default: each training writes down its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdamWConfig {
+    /// Share of the old first moment that a step keeps.
     pub beta1: f64,
+    /// Share of the old second moment that a step keeps.
     pub beta2: f64,
+    /// Added to the root of the second moment.
     pub eps: f64,
     /// Decoupled weight decay, applied to matrices only: norms and biases are left alone.
     pub weight_decay: f64,
@@ -145,10 +146,15 @@ impl AdamW {
         self.slots.iter().map(|(name, slot)| (name.clone(), slot.var.clone())).collect()
     }
 
-    /// One update with learning rate `lr`. Returns the norm of the gradients before clipping.
-    /// Gradients that are not finite are an error and change nothing.
+    /// One update with learning rate `lr`, from those of `gradients` that belong to this optimizer's
+    /// variables. Returns their norm before clipping.
+    ///
+    /// # Errors
+    /// `Error::NotFinite` for gradients that are not finite; nothing is changed then.
     pub fn step(&mut self, gradients: &Gradients, lr: f64) -> Result<f64> {
-        let norm = gradients.norm()?;
+        // The Euclidean norm over all gradients together.
+        let mine = self.slots.keys().filter_map(|name| gradients.by_name.get(name));
+        let norm = mine.map(kernels::square_sum).sum::<candle_core::Result<f64>>()?.sqrt();
         if !norm.is_finite() {
             let what = "the gradient norm".to_owned();
             return Err(Error::NotFinite { what, step: self.steps + 1, value: norm });
@@ -189,6 +195,9 @@ impl AdamW {
     }
 
     /// Takes moments and step counter from a file that [`AdamW::save`] wrote for the same variables.
+    ///
+    /// # Errors
+    /// Naming the tensor that is missing or has another shape; nothing is changed then.
     pub fn load(&mut self, path: &Path) -> Result<()> {
         let cpu = candle_core::Device::Cpu;
         let mut found = read_tensors(path, &cpu)?;

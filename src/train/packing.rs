@@ -14,7 +14,9 @@ use crate::{Error, Result};
 /// A prompt and the tokens that follow it. Only the latter are learned.
 #[derive(Debug, Clone, Copy)]
 pub struct Passage<'a> {
+    /// Read only. Not empty.
     pub prompt: &'a [u32],
+    /// Predicted. Not empty.
     pub response: &'a [u32],
 }
 
@@ -27,6 +29,7 @@ impl Passage<'_> {
 
 /// Passages packed one after another, without padding.
 pub struct Microbatch {
+    /// What the model reads: all tokens of a passage but its last.
     pub batch: Batch,
     /// Positions in the packed batch that predict a response token, passage by passage. `(rows,)`
     pub rows: Vec<u32>,
@@ -35,11 +38,11 @@ pub struct Microbatch {
 }
 
 impl Microbatch {
-    /// # Errors
-    /// `Error::Empty` where a passage has no prompt or no response token.
-    ///
     /// Prompt `[7, 8]` and response `[9, 2]` give the input `[7, 8, 9]`, rows `[1, 2]` and targets
     /// `[9, 2]`.
+    ///
+    /// # Errors
+    /// `Error::Empty` where a passage has no prompt or no response token.
     pub fn pack(passages: &[Passage], device: &Device) -> Result<Microbatch> {
         let mut sequences = Vec::with_capacity(passages.len());
         let (mut rows, mut targets) = (Vec::new(), Vec::new());

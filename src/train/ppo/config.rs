@@ -28,6 +28,7 @@ pub struct PpoConfig {
     pub max_new_tokens: usize,
 
     // ---- Rewards and advantages (details 4 to 8)
+    /// What a reward is compared with.
     pub baseline: Baseline,
     /// Reward taken off for each nat of `log p_policy - log p_reference` of a sampled token.
     pub kl_coefficient: f64,
@@ -62,9 +63,11 @@ pub struct PpoConfig {
     pub target_kl: f64,
     /// Of the policy.
     pub learning_rate: LearningRate,
+    /// Of the policy.
     pub optimizer: AdamWConfig,
     /// Of the value head, which has an optimizer of its own.
     pub value_learning_rate: LearningRate,
+    /// Of the value head.
     pub value_optimizer: AdamWConfig,
 }
 

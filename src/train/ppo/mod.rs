@@ -52,6 +52,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use candle_core::Tensor;
+use itertools::izip;
 use rand::seq::SliceRandom;
 
 use super::optim::{AdamW, Gradients};
@@ -70,11 +71,15 @@ use rollouts::{Rollout, choose_tasks, score};
 
 /// Everything that takes part in PPO and outlives a step.
 pub struct Learner<'a> {
+    /// What learns to answer.
     pub policy: &'a Decoder,
     /// The frozen start: what the KL penalty holds the policy to.
     pub reference: &'a Decoder,
+    /// What learns to expect: the critic.
     pub value: &'a ValueHead,
+    /// Of the policy's variables.
     pub policy_optimizer: &'a mut AdamW,
+    /// Of the value head's.
     pub value_optimizer: &'a mut AdamW,
 }
 
@@ -100,8 +105,7 @@ pub fn train_ppo(
         Error::config("eos_token_id", "PPO needs a model whose config.json names the end token")
     })?;
     let sampling = Sampling { temperature: 1.0, max_new_tokens: config.max_new_tokens, end_token }; // (2)
-    let policy_variables = policy_optimizer.variables();
-    let value_variables = value_optimizer.variables();
+    let variables = [policy_optimizer.variables(), value_optimizer.variables()].concat();
 
     for step in steps {
         let step_seed = seed.child_index(step as u64);
@@ -189,6 +193,15 @@ pub fn train_ppo(
         if config.baseline == Baseline::Critic {
             m.explained_variance = explained_variance(&old_values, &returns).unwrap_or(0.0);
         }
+        let sampled = izip!(&old_log_probs, &old_values, &advantages, &returns);
+        let sampled: Vec<Sampled> = sampled
+            .map(|(&old_log_prob, &old_value, &advantage, &to_fit)| Sampled {
+                old_log_prob,
+                old_value,
+                advantage,
+                to_fit,
+            })
+            .collect();
         m.seconds_score = started.elapsed().as_secs_f64();
 
         // ---- Update (9 to 14).
@@ -202,35 +215,19 @@ pub fn train_ppo(
             for minibatch in order.chunks(rollouts.len().div_ceil(config.minibatches)) {
                 let passages: Vec<Passage> = minibatch.iter().map(|i| rollouts[*i].passage()).collect();
                 let minibatch_tokens: usize = passages.iter().map(|passage| passage.response.len()).sum();
-                let (mut policy_gradients, mut value_gradients) =
-                    (Gradients::default(), Gradients::default());
+                let mut gradients = Gradients::default();
                 let mut approx_kl = 0.0;
                 for members in packing::split(&passages, config.tokens_per_microbatch) {
-                    let rollouts = minibatch[members.clone()].iter().map(|i| &rollouts[*i]);
-                    let kept = |numbers: &[f32]| -> Vec<f32> {
-                        rollouts
-                            .clone()
-                            .flat_map(|rollout| numbers[rollout.tokens.clone()].to_vec())
-                            .collect()
-                    };
-                    let kept = Kept {
-                        old_log_probs: kept(&old_log_probs),
-                        advantages: kept(&advantages),
-                        old_values: kept(&old_values),
-                        returns: kept(&returns),
-                    };
-                    let packed = Microbatch::pack(&passages[members], &device)?;
-                    let loss = loss(policy, value, &packed, &kept, minibatch_tokens, config)?; // (10, 11)
-                    let store = loss.total.backward()?;
-                    policy_gradients.add(&policy_variables, &store)?;
-                    value_gradients.add(&value_variables, &store)?;
-
-                    m.policy_loss += loss.policy;
-                    m.value_loss += loss.value;
-                    m.entropy += loss.entropy;
-                    for (old, new) in kept.old_log_probs.iter().zip(&loss.new_log_probs) {
+                    let packed = Microbatch::pack(&passages[members.clone()], &device)?;
+                    let tokens =
+                        minibatch[members].iter().flat_map(|i| &sampled[rollouts[*i].tokens.clone()]);
+                    let tokens: Vec<&Sampled> = tokens.collect();
+                    let (loss, new_log_probs) =
+                        loss(policy, value, &packed, &tokens, minibatch_tokens, config, &mut m)?; // (10, 11)
+                    gradients.add(&variables, &loss.backward()?)?;
+                    for (Sampled { old_log_prob: old, .. }, new) in tokens.into_iter().zip(new_log_probs) {
                         let distance = f64::from(libm::expm1f(new - old).abs()); // |ratio - 1|
-                        approx_kl += f64::from(kl_k3(*old, *new));
+                        approx_kl += f64::from(kl_k3(*old, new));
                         m.clip_fraction += f64::from(u8::from(distance > config.clip));
                         if tokens_computed == 0 {
                             m.ratio_error = m.ratio_error.max(distance);
@@ -246,11 +243,11 @@ pub fn train_ppo(
                 }
                 if config.baseline == Baseline::Critic {
                     let rate = config.value_learning_rate.at(step);
-                    m.value_grad_norm += value_optimizer.step(&value_gradients, rate)?; // (14)
+                    m.value_grad_norm += value_optimizer.step(&gradients, rate)?; // (14)
                     value_updates += 1;
                 }
                 if policy_learns {
-                    m.grad_norm += policy_optimizer.step(&policy_gradients, m.learning_rate)?; // (14)
+                    m.grad_norm += policy_optimizer.step(&gradients, m.learning_rate)?; // (14)
                     m.updates += 1;
                 }
             }
@@ -344,63 +341,54 @@ pub fn clipped_value_loss(
     Ok((unclipped.maximum(&clipped)? * 0.5)?)
 }
 
-/// What was kept of each response token of a microbatch since it was sampled, in the order of the
-/// packed rows. Each `(rows,)`.
-struct Kept {
-    old_log_probs: Vec<f32>,
+/// What is kept of a response token since it was sampled.
+#[derive(Clone)]
+struct Sampled {
+    old_log_prob: f32,
+    old_value: f32,
     /// Whitened.
-    advantages: Vec<f32>,
-    old_values: Vec<f32>,
-    returns: Vec<f32>,
+    advantage: f32,
+    /// The return.
+    to_fit: f32,
 }
 
-/// A microbatch's share of its minibatch's loss, and what it was made of.
-struct Loss {
-    /// What to call `backward` on.
-    total: Tensor,
-    /// Sums over tokens.
-    policy: f64,
-    value: f64,
-    entropy: f64,
-    new_log_probs: Vec<f32>, // (rows,)
-}
-
-/// Details 10 and 11. `minibatch_tokens` are the response tokens of the whole minibatch, so that the
-/// losses of its microbatches add up to the mean over its tokens.
+/// Details 10 and 11: a microbatch's share of its minibatch's loss, and the new log-probabilities of
+/// `tokens`, which are those of the packed rows. `minibatch_tokens` are the response tokens of the
+/// whole minibatch, so that the losses of its microbatches add up to the mean over its tokens. What
+/// it was made of is added to `m` as sums over tokens.
 fn loss(
     policy: &Decoder,
     value: &ValueHead,
     packed: &Microbatch,
-    kept: &Kept,
+    tokens: &[&Sampled],
     minibatch_tokens: usize,
     config: &PpoConfig,
-) -> Result<Loss> {
-    let column = |numbers: &[f32]| Tensor::new(numbers, policy.device()); // (rows,)
+    m: &mut PpoStep,
+) -> Result<(Tensor, Vec<f32>)> {
+    let column = |pick: fn(&Sampled) -> f32| {
+        let numbers: Vec<f32> = tokens.iter().map(|token| pick(token)).collect();
+        Tensor::new(numbers, policy.device()) // (rows,)
+    };
     // In one order: candle's own sum depends on the instruction set (its gradient does not).
-    let sum =
-        |column: &Tensor| -> Result<f64> { Ok(column.to_vec1::<f32>()?.into_iter().map(f64::from).sum()) };
+    let sum = |rows: &Tensor| -> Result<f64> { Ok(rows.to_vec1::<f32>()?.into_iter().map(f64::from).sum()) };
+
     let hidden = policy.hidden(&packed.batch)?; // (tokens, hidden)
     let (new_log_probs, entropy) = policy.log_probs_and_entropy(&hidden, &packed.rows, &packed.targets)?; // (rows,) twice
+    let (old_log_probs, advantages) = (column(|token| token.old_log_prob)?, column(|token| token.advantage)?);
+    let losses = clipped_policy_loss(&new_log_probs, &old_log_probs, &advantages, config.clip)?;
+    m.policy_loss += sum(&losses)?;
+    m.entropy += sum(&entropy)?;
+    let mut total = losses.sum_all()?;
 
-    let (old_log_probs, advantages) = (column(&kept.old_log_probs)?, column(&kept.advantages)?);
-    let policy_losses = clipped_policy_loss(&new_log_probs, &old_log_probs, &advantages, config.clip)?;
-    let mut loss = Loss {
-        total: policy_losses.sum_all()?,
-        policy: sum(&policy_losses)?,
-        value: 0.0,
-        entropy: sum(&entropy)?,
-        new_log_probs: new_log_probs.to_vec1()?,
-    };
     if config.baseline == Baseline::Critic {
         let reaches_trunk = config.value_trunk_coefficient > 0.0;
-        let read = if reaches_trunk { hidden } else { hidden.detach() };
+        let (read, weight) =
+            if reaches_trunk { (hidden, config.value_trunk_coefficient) } else { (hidden.detach(), 1.0) };
         let values = value.forward(&packed.select(&read)?)?; // (rows,)
-        let (old_values, returns) = (column(&kept.old_values)?, column(&kept.returns)?);
-        let value_losses = clipped_value_loss(&values, &old_values, &returns, config.value_clip)?;
-        loss.value = sum(&value_losses)?;
-        let weight = if reaches_trunk { config.value_trunk_coefficient } else { 1.0 };
-        loss.total = (loss.total + (value_losses.sum_all()? * weight)?)?;
+        let (old_values, returns) = (column(|token| token.old_value)?, column(|token| token.to_fit)?);
+        let losses = clipped_value_loss(&values, &old_values, &returns, config.value_clip)?;
+        m.value_loss += sum(&losses)?;
+        total = (total + (losses.sum_all()? * weight)?)?;
     }
-    loss.total = (loss.total / minibatch_tokens as f64)?;
-    Ok(loss)
+    Ok(((total / minibatch_tokens as f64)?, new_log_probs.to_vec1()?))
 }

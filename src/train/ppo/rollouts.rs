@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use itertools::Itertools;
 use rand::seq::SliceRandom;
 
 use super::PpoStep;
@@ -49,16 +50,11 @@ pub(super) fn choose_tasks(tasks: &[Task], count: usize, step: usize, seed: Seed
         return Err(Error::Empty { what: "the list of tasks".into(), needed: "PPO needs at least one" });
     }
     let mut chosen = Vec::with_capacity(count);
-    let mut order: Vec<&Task> = Vec::new();
-    let mut shuffled_epoch = None;
-    for position in step * count..(step + 1) * count {
-        let epoch = position / tasks.len();
-        if shuffled_epoch != Some(epoch) {
-            order = tasks.iter().collect();
-            order.shuffle(&mut seed.child("epochs").child_index(epoch as u64).stream("order"));
-            shuffled_epoch = Some(epoch);
-        }
-        chosen.push(order[position % tasks.len()]);
+    for (epoch, positions) in &(step * count..(step + 1) * count).chunk_by(|position| position / tasks.len())
+    {
+        let mut order: Vec<&Task> = tasks.iter().collect();
+        order.shuffle(&mut seed.child("epochs").child_index(epoch as u64).stream("order"));
+        chosen.extend(positions.map(|position| order[position % tasks.len()]));
     }
     Ok(chosen)
 }

@@ -1,8 +1,8 @@
 //! PPO without Python: closures judge the answers of a tiny model.
 
-mod golden;
+mod mathematics;
 
-use candle_core::{Device, Var};
+use candle_core::Device;
 
 use super::*;
 use crate::model::sample::Completion;
@@ -325,71 +325,6 @@ fn one_thread_and_two_give_the_same_weights() {
         line.unwrap_or_else(|| panic!("no hash in {text}"))
     };
     assert_eq!(hash("1"), hash("2"));
-}
-
-/// The whole loss, model and value head included, against central differences.
-#[test]
-fn the_gradient_of_the_loss_is_its_slope() {
-    for kernels in [Kernels::Composed, Kernels::Fused] {
-        let policy = tiny(kernels);
-        let value = ValueHead::new(16, &Device::Cpu).unwrap();
-        // A value head and norms that are not trivial, so that every path carries a gradient.
-        for (i, (_, var)) in value.variables().iter().chain(&policy.variables()).enumerate() {
-            let shift = crate::model::normal(Seed::new(7), &i.to_string(), var.elem_count(), 0.2);
-            let shift = candle_core::Tensor::from_vec(shift, var.dims(), &Device::Cpu).unwrap();
-            var.set(&(var.as_tensor() + shift).unwrap()).unwrap();
-        }
-        let passages = [
-            Passage { prompt: &[1, 2], response: &[3, 4, 0] },
-            Passage { prompt: &[5], response: &[2, 0] },
-            Passage { prompt: &[4, 4, 1], response: &[1, 5, 5, 0] },
-        ];
-        let packed = Microbatch::pack(&passages, &Device::Cpu).unwrap();
-        let hidden = policy.hidden(&packed.batch).unwrap();
-        let now = policy.log_probs(&hidden, &packed.rows, &packed.targets).unwrap().to_vec1::<f32>().unwrap();
-        let values: Vec<f32> = value.forward(&packed.select(&hidden).unwrap()).unwrap().to_vec1().unwrap();
-        // Ratios inside and outside of the clip, values as well, none of them near a corner.
-        let shifts = [0.05, -0.5, 0.4, -0.08, 0.6, 0.1, -0.4, 0.02, -0.1];
-        let kept = Kept {
-            old_log_probs: now.iter().zip(shifts).map(|(now, shift)| now - shift).collect(),
-            advantages: vec![1.0, -0.5, 0.7, -1.2, -0.9, 0.3, 1.5, 0.8, -0.2],
-            old_values: values.iter().zip(shifts).map(|(value, shift)| value + shift).collect(),
-            returns: values
-                .iter()
-                .zip(shifts.iter().rev())
-                .map(|(value, shift)| value + 2.0 * shift)
-                .collect(),
-        };
-        let config = PpoConfig { value_trunk_coefficient: 0.3, ..settings() };
-        let total = || loss(&policy, &value, &packed, &kept, 9, &config).unwrap().total;
-        let number = || f64::from(total().to_scalar::<f32>().unwrap());
-        let store = total().backward().unwrap();
-
-        for (name, var) in policy.variables().into_iter().chain(value.variables()) {
-            let gradient: Vec<f32> = store.get(&var).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-            let steepest =
-                (0..gradient.len()).max_by(|a, b| gradient[*a].abs().total_cmp(&gradient[*b].abs()));
-            let index = steepest.unwrap();
-            let slope = slope(&var, index, &number);
-            let error = (f64::from(gradient[index]) - slope).abs() / slope.abs().max(0.01);
-            assert!(error < 0.03, "{kernels:?} {name}[{index}]: {} against {slope}", gradient[index]);
-        }
-    }
-}
-
-/// Central difference of `f` in one weight.
-fn slope(var: &Var, index: usize, f: &dyn Fn() -> f64) -> f64 {
-    let original: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
-    let at = |shift: f32| {
-        let mut moved = original.clone();
-        moved[index] += shift;
-        var.set(&candle_core::Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
-        f()
-    };
-    let h = 2e-3;
-    let slope = (at(h) - at(-h)) / f64::from(2.0 * h);
-    at(0.0);
-    slope
 }
 
 #[test]

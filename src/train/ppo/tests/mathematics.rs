@@ -1,9 +1,17 @@
-//! The leaf mathematics alone: golden numbers from `tests/golden/make_ppo.py`, and analytic limits.
+//! The mathematics: golden numbers from `tests/golden/make_ppo.py`, analytic limits, and the slope of
+//! the whole loss.
 
 use candle_core::{Device, Tensor, Var};
 use serde_json::Value;
 
-use crate::train::{clipped_policy_loss, clipped_value_loss, explained_variance, gae, kl_k1, kl_k3, whiten};
+use super::{settings, tiny};
+use crate::base::seed::Seed;
+use crate::model::{Kernels, ValueHead};
+use crate::train::ppo::{PpoConfig, PpoStep, Sampled, loss};
+use crate::train::{
+    Microbatch, Passage, clipped_policy_loss, clipped_value_loss, explained_variance, gae, kl_k1, kl_k3,
+    whiten,
+};
 
 fn golden() -> Value {
     serde_json::from_str(include_str!("../../../../tests/golden/ppo.json")).unwrap()
@@ -138,4 +146,70 @@ fn explained_variance_at_its_limits() {
     assert_eq!(explained_variance(&[0.5, 0.5], &[0.0, 1.0]), Some(0.0));
     assert_eq!(explained_variance(&[1.0, 0.0], &[0.0, 1.0]), Some(-3.0));
     assert_eq!(explained_variance(&[0.1, 0.9], &[1.0, 1.0]), None);
+}
+
+/// The whole loss, model and value head included, against central differences.
+#[test]
+fn the_gradient_of_the_loss_is_its_slope() {
+    for kernels in [Kernels::Composed, Kernels::Fused] {
+        let policy = tiny(kernels);
+        let value = ValueHead::new(16, &Device::Cpu).unwrap();
+        // A value head and norms that are not trivial, so that every path carries a gradient.
+        for (i, (_, var)) in value.variables().iter().chain(&policy.variables()).enumerate() {
+            let shift = crate::model::normal(Seed::new(7), &i.to_string(), var.elem_count(), 0.2);
+            let shift = Tensor::from_vec(shift, var.dims(), &Device::Cpu).unwrap();
+            var.set(&(var.as_tensor() + shift).unwrap()).unwrap();
+        }
+        let passages = [
+            Passage { prompt: &[1, 2], response: &[3, 4, 0] },
+            Passage { prompt: &[5], response: &[2, 0] },
+            Passage { prompt: &[4, 4, 1], response: &[1, 5, 5, 0] },
+        ];
+        let packed = Microbatch::pack(&passages, &Device::Cpu).unwrap();
+        let hidden = policy.hidden(&packed.batch).unwrap();
+        let now = policy.log_probs(&hidden, &packed.rows, &packed.targets).unwrap().to_vec1::<f32>().unwrap();
+        let values: Vec<f32> = value.forward(&packed.select(&hidden).unwrap()).unwrap().to_vec1().unwrap();
+        // Ratios inside and outside of the clip, values as well, none of them near a corner.
+        let shifts = [0.05, -0.5, 0.4, -0.08, 0.6, 0.1, -0.4, 0.02, -0.1];
+        let advantages = [1.0, -0.5, 0.7, -1.2, -0.9, 0.3, 1.5, 0.8, -0.2];
+        let kept: Vec<Sampled> = (0..9)
+            .map(|i| Sampled {
+                old_log_prob: now[i] - shifts[i],
+                old_value: values[i] + shifts[i],
+                advantage: advantages[i],
+                to_fit: values[i] + 2.0 * shifts[8 - i],
+            })
+            .collect();
+        let kept: Vec<&Sampled> = kept.iter().collect();
+        let config = PpoConfig { value_trunk_coefficient: 0.3, ..settings() };
+        let mut m = PpoStep::default();
+        let mut total = || loss(&policy, &value, &packed, &kept, 9, &config, &mut m).unwrap().0;
+        let store = total().backward().unwrap();
+        let mut number = || f64::from(total().to_scalar::<f32>().unwrap());
+
+        for (name, var) in policy.variables().into_iter().chain(value.variables()) {
+            let gradient: Vec<f32> = store.get(&var).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let steepest =
+                (0..gradient.len()).max_by(|a, b| gradient[*a].abs().total_cmp(&gradient[*b].abs()));
+            let index = steepest.unwrap();
+            let slope = slope(&var, index, &mut number);
+            let error = (f64::from(gradient[index]) - slope).abs() / slope.abs().max(0.01);
+            assert!(error < 0.03, "{kernels:?} {name}[{index}]: {} against {slope}", gradient[index]);
+        }
+    }
+}
+
+/// Central difference of `f` in one weight.
+fn slope(var: &Var, index: usize, f: &mut dyn FnMut() -> f64) -> f64 {
+    let original: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
+    let mut at = |shift: f32| {
+        let mut moved = original.clone();
+        moved[index] += shift;
+        var.set(&Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
+        f()
+    };
+    let h = 2e-3;
+    let slope = (at(h) - at(-h)) / f64::from(2.0 * h);
+    at(0.0);
+    slope
 }
