@@ -13,7 +13,7 @@ use candle_core::Device;
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::sample::Completion;
 use sft_vs_rl::model::{Config, Decoder, Kernels, ValueHead};
-use sft_vs_rl::sandbox::verdict::CaseWord;
+use sft_vs_rl::sandbox::CaseWord;
 use sft_vs_rl::train::{
     AdamW, AdamWConfig, Example, ExamplePool, Judgement, Learner, LearningRate, Mixture, PpoConfig,
     SupervisedConfig, Task, train_ppo, train_supervised,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::sample::{Completion, Sampling, sample};
 use sft_vs_rl::model::{Decoder, Kernels, ValueHead};
-use sft_vs_rl::sandbox::verdict::CaseWord;
+use sft_vs_rl::sandbox::CaseWord;
 use sft_vs_rl::train::{
     AdamW, Judgement, Learner, Microbatch, Passage, PpoStep, Task, train_ppo, train_supervised,
 };

@@ -13,7 +13,7 @@
 //!
 //! No other module starts a process. Files in reading order:
 
-pub mod verdict; // what is asked and answered
+mod verdict; // what is asked and answered
 mod value; // Python values, compared type for type
 mod parse; // reading them
 mod wire; // bytes between the kit and a zygote

@@ -16,7 +16,7 @@ use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;
 use crate::model::Decoder;
 use crate::model::sample::{self, Sampling};
-use crate::sandbox::verdict::{CaseWord, Verdict};
+use crate::sandbox::{CaseWord, Verdict};
 use crate::study::store::{FINAL_STAGE, OutcomeRow, Prompts};
 use crate::train::{Court, Judge, Reward};
 

@@ -16,8 +16,7 @@ use crate::base::seed::Seed;
 use crate::data::problem::Problem;
 use crate::data::tokenizer::Codec;
 use crate::model::sample::Completion;
-use crate::sandbox::verdict::{CaseWord, Verdict};
-use crate::sandbox::{Job, Limits, Sandbox};
+use crate::sandbox::{CaseWord, Job, Limits, Sandbox, Verdict};
 
 /// Limits of one program of the study. Reference programs need a few milliseconds.
 const LIMITS: Limits = Limits { cpu_s: 0.5, wall_s: 4.0, memory_mb: 256 };

@@ -135,7 +135,7 @@ fn is_beyond(output: &CaseOutput, kind: ValueType) -> bool {
             items.iter().all(integer) && items.iter().any(too_large)
         }
         (CaseOutput::Failed(word), ValueType::Int | ValueType::ListInt) => {
-            *word == crate::sandbox::verdict::CaseWord::Malformed
+            *word == crate::sandbox::CaseWord::Malformed
         }
         _ => false,
     }
@@ -208,8 +208,7 @@ impl fmt::Display for CheckReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::SandboxConfig;
-    use crate::sandbox::verdict::CaseWord;
+    use crate::sandbox::{CaseWord, SandboxConfig};
 
     /// A catalog of the given bodies, each in place of the body of a real atom.
     fn catalog_of(bodies: &[(&str, &str)]) -> Catalog {

@@ -12,8 +12,7 @@ use serde_json::json;
 use crate::base::error::{Error, Result};
 use crate::data::python::Step;
 use crate::data::value::{Value, ValueType};
-use crate::sandbox::verdict::CaseWord;
-use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};
+use crate::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox};
 
 /// Index of a function in an [`Oracle`].
 pub type FunctionId = usize;

@@ -16,7 +16,7 @@ use polars::df;
 use polars::prelude::*;
 
 use crate::base::error::Result;
-use crate::sandbox::verdict::CaseWord;
+use crate::sandbox::CaseWord;
 use crate::study::store::{FinishedRun, MetricRow, OutcomeRow};
 
 pub use curve::{CurvePoint, curve};

@@ -40,7 +40,7 @@ use serde_json::Value;
 use crate::base::error::{Error, Result};
 use crate::base::files;
 use crate::data::problem::Set;
-use crate::sandbox::verdict::CaseWord;
+use crate::sandbox::CaseWord;
 
 pub use finished::{FileDigest, FinishedRun, Record};
 pub use handle::RunHandle;

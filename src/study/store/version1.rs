@@ -11,7 +11,7 @@ use super::{Cost, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts, 
 use crate::base::error::Result;
 use crate::base::files::{canonical_json, hash_bytes, parse_json, parse_lines};
 use crate::data::problem::Set;
-use crate::sandbox::verdict::CaseWord;
+use crate::sandbox::CaseWord;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

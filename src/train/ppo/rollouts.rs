@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 use super::PpoStep;
 use crate::base::seed::Seed;
 use crate::model::sample::Completion;
-use crate::sandbox::verdict::CaseWord;
+use crate::sandbox::CaseWord;
 use crate::train::packing::Passage;
 use crate::train::reward::{Judgement, Verifier};
 use crate::{Error, Result};

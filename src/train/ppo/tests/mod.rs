@@ -7,7 +7,7 @@ use candle_core::Device;
 use super::*;
 use crate::model::sample::Completion;
 use crate::model::{Config, Kernels};
-use crate::sandbox::verdict::CaseWord;
+use crate::sandbox::CaseWord;
 use crate::train::metric_values;
 use crate::train::optim::{Decay, LearningRate};
 use crate::train::reward::Judgement;
