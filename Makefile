@@ -22,7 +22,9 @@ PYTHON := .venv/bin/python
 # `make bench TORCH_PYTHON=/path/to/python` takes an environment that has PyTorch already.
 TORCH_PYTHON ?= .cache/torch/bin/python
 TORCH := $(if $(filter file,$(origin TORCH_PYTHON)),.cache/torch/installed)
-SOURCES := $(shell find src crates -name '*.rs' -o -name '*.py') Cargo.toml Cargo.lock
+SOURCES := $(shell find src crates -name '*.rs' -o -name '*.py' -o -name Cargo.toml) Cargo.toml Cargo.lock
+MACHETE_VERSION := 0.9.2
+MACHETE := .cache/tools/bin/cargo-machete
 
 # `0 1 2` as the command line wants it: `0,1,2`.
 empty :=
@@ -38,10 +40,14 @@ help: ## Show this list
 
 ##### The study
 
-.PHONY: figures
-figures: doctor ## Train all arms, draw figures/ and print a verdict on each finding (the main job)
+.PHONY: study
+study: doctor ## Train all arms here, draw figures/local/, judge the findings, compare with the committed runs (the main job)
 	$(KIT) study --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS))
-	@echo 'Figures are in figures/. To read the study cell by cell: make lab'
+	@echo 'Figures of your own runs are in figures/local/. To read the study cell by cell: make lab'
+
+.PHONY: figures
+figures: $(KIT) ## Redraw the committed figures/ from the committed records (seconds; nothing is trained)
+	$(KIT) figures --tier $(TIER)
 
 .PHONY: smoke
 smoke: doctor ## The main job in miniature: does every stage run? (its numbers mean nothing)
@@ -103,7 +109,7 @@ $(KERNELSPEC): scripts/notebooks.py .venv/installed
 
 .PHONY: test
 test: | cargo-present python-present ## Run all tests
-	cargo test --locked
+	cargo test --locked --workspace
 	python3 -m unittest discover -s scripts -p 'test_*.py'
 	python3 scripts/notebooks.py check
 
@@ -132,13 +138,20 @@ bench-growth: $(TORCH) | cargo-present ## Time and memory of a step as model, co
 	@touch $@
 
 .PHONY: lint
-lint: | cargo-present ## Formatting and clippy, warnings are errors
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+lint: $(MACHETE) | cargo-present ## Formatter, clippy, rustdoc (warnings are errors), unused dependencies
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --quiet
+	$(MACHETE)
+
+$(MACHETE): | cargo-present
+	@echo 'Installing cargo-machete $(MACHETE_VERSION), once: a minute or two.'
+	CARGO_TARGET_DIR=.cache/tools-build cargo install cargo-machete --version $(MACHETE_VERSION) --locked --quiet --root .cache/tools
+	rm -rf .cache/tools-build
 
 .PHONY: fmt
 fmt: | cargo-present ## Format the code
-	cargo fmt
+	cargo fmt --all
 
 .PHONY: clean
 clean: ## Delete everything built or fetched (run records and figures stay)
