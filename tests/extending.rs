@@ -1,0 +1,108 @@
+//! `docs/extending.md`, followed: a project that gets an atom, an arm and a claim of its own, without a
+//! line of Rust, runs them at the smoke size.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// One entry of a file in `data/catalog`, any number of which may be added.
+const ATOM: &str = r#"
+[[atom]]
+id = "every_second"
+input = "list[int]"
+output = "list[int]"
+en = [
+    "keep every second item",
+    "take the items at even positions",
+    "drop every other item",
+    "keep items zero, two, four and so on",
+    "leave out each second element",
+]
+zh = ["保留每隔一个元素", "取偶数位置的元素"]
+source = '''
+def every_second(x):
+    return x[::2]
+'''
+domain = { range = [-20, 20], length = [0, 8], edges = [[], [1]] }
+"#;
+
+/// One entry of `data/arms.toml`.
+const ARM: &str = r#"
+[[arm]]
+name = "sft-mix-8"
+parent = "base"
+recipe.sft = { atoms = true, composites = 8, length = "full" }
+about = "SFT on atoms and 8 composites"
+"#;
+
+/// One entry of `data/claims.toml`.
+const CLAIM: &str = r#"
+[[clause]]
+id = "f1.eight-beats-none"
+finding = 1
+role = "report"
+text = "8 composites beat the base model on held-out chains"
+metric = "sampled"
+left = { arm = "sft-mix-8", set = "composite_a_held_out" }
+right = { arm = "base", set = "composite_a_held_out" }
+relation = ">="
+threshold = 0.0
+"#;
+
+fn project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), folder.path().join("data"));
+    std::fs::create_dir_all(to.join("catalog")).unwrap();
+    for entry in std::fs::read_dir(from.join("catalog")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, to.join("catalog").join(path.file_name().unwrap())).unwrap();
+    }
+    for (name, addition) in [("arms.toml", ARM), ("claims.toml", CLAIM)] {
+        let text = std::fs::read_to_string(from.join(name)).unwrap();
+        std::fs::write(to.join(name), text + addition).unwrap();
+    }
+    let sorting = to.join("catalog/sorting.toml");
+    let text = std::fs::read_to_string(&sorting).unwrap();
+    std::fs::write(sorting, text + ATOM).unwrap();
+    folder
+}
+
+fn kit(project: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sft-vs-rl")).args(words).current_dir(project).output().unwrap()
+}
+
+/// What the command printed; it must have ended well.
+fn printed(output: Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
+    let folder = project();
+    let checked = printed(kit(folder.path(), &["catalog", "check"]));
+    let row = checked.lines().find(|line| line.contains("every_second")).expect("the atom has a row");
+    assert!(row.contains("list[int] -> list[int]"), "{row}");
+
+    let ran = printed(kit(folder.path(), &["run", "sft-mix-8", "--tier", "smoke", "--seed", "5"]));
+    assert!(ran.contains("sft-mix-8 seed 5"), "{ran}");
+    let splits = std::fs::read_dir(folder.path().join("data/generated")).unwrap().next().unwrap().unwrap().path();
+    let problems = std::fs::read_to_string(splits.join("splits.jsonl")).unwrap();
+    assert!(problems.contains("every_second"), "the atom is asked");
+
+    let judged = printed(kit(folder.path(), &["claims", "--tier", "smoke"]));
+    let row = judged.lines().find(|line| line.contains("f1.eight-beats-none")).expect("the clause is judged");
+    assert!(!row.contains("no runs"), "{row}");
+}
+
+#[test]
+fn an_entry_that_cannot_be_is_named_with_its_file() {
+    let folder = project();
+    let arms = folder.path().join("data/arms.toml");
+    let text = std::fs::read_to_string(&arms).unwrap();
+    std::fs::write(&arms, text.replace("composites = 8", "composites = -8")).unwrap();
+    let output = kit(folder.path(), &["run", "sft-mix-8", "--tier", "smoke"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("data/arms.toml:"), "{errors}");
+}
