@@ -3,6 +3,7 @@
     notebooks.py kernelspec            tell this project's Jupyter where the Rust kernel is
     notebooks.py warm                  compile what the first cell of a notebook needs
     notebooks.py run [NOTEBOOK ...]    execute top to bottom, outputs written in place
+    notebooks.py smoke [NOTEBOOK ...]  execute at the smoke tier: does every cell run? Nothing is written
     notebooks.py check [NOTEBOOK ...]  complete, executed, house rules; needs nothing but python3
 """
 
@@ -21,8 +22,10 @@ KERNEL = PROJECT / ".cache" / "evcxr" / "bin" / "evcxr_jupyter"
 KERNELSPEC = PROJECT / ".cache" / "jupyter" / "kernels" / "rust" / "kernel.json"
 KERNEL_NAME = "rust"  # evcxr's own name, so that the notebooks also open elsewhere
 SET_UP = ':dep sft-vs-rl = { path = ".." }'
+# What the notebooks open; `smoke` opens the smoke tier in its place.
+OPEN = 'Study::open("quick")?'
 # Synthesizes the problems that notebooks open, where that was not done before (a minute).
-DATA = "use sft_vs_rl::study::*; Study::open(&Options::here(\"quick\")?)?;"
+DATA = f"use sft_vs_rl::Study; {OPEN};"
 # Not to be seen in an output; a home folder of `/` says nothing.
 MACHINE_PATHS = [str(path) + "/" for path in (PROJECT, pathlib.Path.home()) if path != path.parent]
 CELL_LINES = 15  # at most, so that a cell fits a reader's eye; logic lives in src/
@@ -92,12 +95,19 @@ def is_unit(output) -> bool:
     return output["output_type"] == "execute_result" and output["data"] == {"text/plain": "()"}
 
 
-def run(paths: list[pathlib.Path]) -> None:
+def run(paths: list[pathlib.Path], tier: str | None = None) -> None:
+    """Executes and writes; at another tier than the notebooks' own, executes only."""
     import nbformat
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
+        if tier is not None:
+            opened = sum(cell.source.count(OPEN) for cell in notebook.cells)
+            if opened != 1:
+                sys.exit(f"{path}: `{OPEN}` stands there {opened} times, not once")
+            for cell in notebook.cells:
+                cell.source = cell.source.replace(OPEN, OPEN.replace("quick", tier))
         try:
             execute(notebook, path.name)
         except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
@@ -110,7 +120,8 @@ def run(paths: list[pathlib.Path]) -> None:
         problems = [problem for problem in problems_of(notebook) if any(words in problem for words in failed)]
         if problems:
             sys.exit(f"{path}: not written, " + "; ".join(problems))
-        nbformat.write(notebook, path)
+        if tier is None:
+            nbformat.write(notebook, path)
 
 
 def problems_of(notebook: dict) -> list[str]:
@@ -160,13 +171,15 @@ def main() -> None:
     command, *names = sys.argv[1:] or ["help"]
     os.environ.setdefault("JUPYTER_PATH", str(KERNELSPEC.parents[2]))  # where the kernel is described
     paths = [pathlib.Path(name).resolve() for name in names] or [NOTEBOOKS / name for name in NAMES]
-    if command in ("warm", "run"):
+    if command in ("warm", "run", "smoke"):
         require_kernel()
     commands = {"kernelspec": install_kernelspec, "warm": warm}
     if command in commands:
         commands[command]()
     elif command == "run":
         run(paths)
+    elif command == "smoke":
+        run(paths, tier="smoke")
     elif command == "check":
         check(paths)
     else:
