@@ -2,7 +2,7 @@
 
 What such a harness does for one program: start a process by `multiprocessing`, make a temporary
 folder its own, take dangerous functions away from it, silence its output, set a timer, `exec` the
-program with all its test cases, and report one word. `benches/sandbox.rs` runs this file, with the
+program with all its test cases, and report one word. `benches/sandbox/main.rs` runs this file, with the
 interpreter that it also gives the other contestants, and sends jobs on stdin, one JSON list a line:
 [id, program, entry, inputs, expected, timeout in seconds]. Answers: [id, word, seconds], one a line.
 

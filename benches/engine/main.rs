@@ -9,6 +9,7 @@
 //!
 //! `RAYON_NUM_THREADS` sets the number of threads.
 
+mod figure;
 mod growth;
 mod hardware;
 mod worker;
@@ -16,10 +17,9 @@ mod workload;
 
 use std::path::Path;
 
+use figure::{EngineBench, GrowthBench, engine_figure, growth_figure};
+use sft_vs_rl::base::files::read_json;
 use sft_vs_rl::model::Kernels;
-use sft_vs_rl::report::figure::{
-    EngineBench, GrowthBench, SIZE, draw_engine_bench, draw_growth_bench, read_bench, save_svg,
-};
 use sft_vs_rl::{Error, Result};
 use worker::Worker;
 
@@ -49,12 +49,12 @@ fn draw() -> Result<()> {
     let (engine, growth) =
         (root.join("data/records/bench/engine.json"), root.join("data/records/bench/growth.json"));
     if engine.exists() {
-        let bench: EngineBench = read_bench(&engine)?;
-        save_svg(root.join("figures/bench_engine.svg"), SIZE, |area| draw_engine_bench(area, &bench))?;
+        let bench: EngineBench = read_json(&engine)?;
+        engine_figure(&bench)?.save(root.join("figures/bench_engine.svg"))?;
     }
     if growth.exists() {
-        let bench: GrowthBench = read_bench(&growth)?;
-        save_svg(root.join("figures/bench_growth.svg"), SIZE, |area| draw_growth_bench(area, &bench))?;
+        let bench: GrowthBench = read_json(&growth)?;
+        growth_figure(&bench)?.save(root.join("figures/bench_growth.svg"))?;
     }
     Ok(())
 }

@@ -14,18 +14,19 @@
 //! goes to stdout, the numbers to `data/records/bench_sandbox.json`, a picture to
 //! `figures/bench_sandbox.svg`.
 
+mod figure;
 mod ways;
 
 use std::path::Path;
 use std::time::Instant;
 
+use figure::{Contestant, Speed, SpeedPicture, speed_figure};
 use serde_json::{Value as Json, json};
 use sft_vs_rl::Result;
 use sft_vs_rl::base::files::write_atomically;
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::data::catalog::Catalog;
 use sft_vs_rl::data::probe::domain_probes;
-use sft_vs_rl::report::figure::{self, Contestant, Speed, SpeedPicture};
 use sft_vs_rl::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox, SandboxConfig};
 use ways::{Harness, Way, broken, cpu_seconds};
 
@@ -274,7 +275,5 @@ fn main() -> Result<()> {
         .collect();
     let record = json!({"speed": picture, "ratios": ratios, "timeouts": timeouts});
     write_atomically(&root.join("data/records/bench_sandbox.json"), format!("{record:#}\n").as_bytes())?;
-    figure::save_svg(root.join("figures/bench_sandbox.svg"), figure::SIZE, |area| {
-        figure::draw_speed(area, &picture)
-    })
+    speed_figure(&picture)?.save(root.join("figures/bench_sandbox.svg"))
 }

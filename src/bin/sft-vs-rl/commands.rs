@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sft_vs_rl::base::device;
-use sft_vs_rl::base::files::write_atomically;
+use sft_vs_rl::base::files::{read_json, write_atomically};
 use sft_vs_rl::base::progress::Progress;
 use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::data::audit::{self, HiddenCaseConfig};
+use sft_vs_rl::data::audit::{self, HiddenCaseConfig, HiddenCaseReport};
 use sft_vs_rl::data::catalog::{self, Catalog};
 use sft_vs_rl::data::problem::Set;
 use sft_vs_rl::data::synth::{self, ChainRequest, Topics};
 use sft_vs_rl::data::tokenizer::Codec;
 use sft_vs_rl::model::{Decoder, Kernels};
-use sft_vs_rl::report::figure;
+use sft_vs_rl::report::figure::{dataset_figure, mutant_figure};
 use sft_vs_rl::report::frame::pass_at_k;
-use sft_vs_rl::report::{self, Results};
+use sft_vs_rl::report::local_figures;
 use sft_vs_rl::sandbox::{CaseWord, Sandbox, SandboxConfig};
 use sft_vs_rl::study::evaluate::{EvalConfig, Question, evaluate};
 use sft_vs_rl::study::memory;
@@ -111,8 +111,9 @@ pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
     let record = folder.join(name);
     let text = serde_json::to_string_pretty(&report).map_err(|error| Error::Data(error.to_string()))?;
     write_atomically(&record, format!("{text}\n").as_bytes())?;
-    let picture = report::figure_folder(&study.root, tier).join("mutants.svg");
-    figure::save_svg(&picture, figure::SIZE, |area| figure::draw_mutants(area, &report))?;
+    let figures = if tier == "quick" { study.root.join("figures") } else { local_figures(&study.root, tier) };
+    let picture = figures.join("mutants.svg");
+    mutant_figure(&report)?.save(&picture)?;
     println!("{}\n{}", record.display(), picture.display());
     Ok(report.passed())
 }
@@ -137,11 +138,11 @@ pub fn study(study: &Study, seeds: &[u64]) -> Result<bool> {
             study.run(arm, *seed)?;
         }
     }
-    report::draw_dataset(
-        study.dataset.splits.iter(),
-        &report::figure_folder(&study.root, &tier.name).join("dataset.svg"),
-    )?;
-    figures(&study.root, tier)?;
+    let folder = local_figures(&study.root, &tier.name);
+    dataset_figure(&tier.name, study.dataset.splits.iter())?.save(folder.join("dataset.svg"))?;
+    for path in Runs::own(&study.root, &tier.name)?.draw(&folder)? {
+        println!("{}", path.display());
+    }
     claims(&study.root, tier)?;
     compare(&study.root, tier)?;
     Ok(true)
@@ -163,17 +164,20 @@ pub fn compare(root: &Path, tier: &Tier) -> Result<bool> {
     Ok(rows.iter().all(|row| !row.same_settings || (row.same_weights && row.same_outcomes)))
 }
 
+/// Draws the committed figures from the committed records.
 pub fn figures(root: &Path, tier: &Tier) -> Result<bool> {
-    let folder = report::figure_folder(root, &tier.name);
-    for path in Results::open(root, &tier.name)?.draw(&folder)? {
+    let folder = root.join("figures");
+    for path in Runs::committed(root, &tier.name)?.draw(&folder)? {
         println!("{}", path.display());
     }
+    let audit: HiddenCaseReport = read_json(&root.join("data/records/mutants.json"))?;
+    mutant_figure(&audit)?.save(folder.join("mutants.svg"))?;
     Ok(true)
 }
 
 /// Prints the verdicts. A refuted claim is a result, not a failure of the command.
 pub fn claims(root: &Path, tier: &Tier) -> Result<bool> {
-    println!("{}", Results::open(root, &tier.name)?.claims(root)?);
+    println!("{}", Runs::open(root, &tier.name)?.claims()?);
     Ok(true)
 }
 

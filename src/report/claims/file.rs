@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::base::error::{Error, Result};
 use crate::data::problem::Set;
-use crate::report::frame::{Bootstrap, Cell, Decode, Quantity};
+use crate::report::frame::{Bootstrap, Cell, Quantity};
 use crate::study::store::{FINAL_STAGE, Prompts};
 
 /// The pre-registered claims, checked for consistency.
@@ -16,6 +16,7 @@ use crate::study::store::{FINAL_STAGE, Prompts};
 pub struct Claims {
     /// Level of the bootstrap intervals.
     pub level: f64,
+    /// Draws behind each interval.
     pub draws: usize,
     /// Tier -> seeds below which every clause is inconclusive.
     pub min_seeds: BTreeMap<String, usize>,
@@ -34,8 +35,9 @@ pub struct Finding {
 }
 
 /// What a clause does for its finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// Has to be supported.
     #[default]
@@ -46,31 +48,15 @@ pub enum Role {
     Report,
 }
 
-impl Role {
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Required => "required",
-            Role::Control => "control",
-            Role::Report => "report",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// How a difference has to lie to its threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, strum::Display)]
 pub enum Relation {
     #[serde(rename = ">=")]
+    #[strum(to_string = ">=")]
     AtLeast,
     #[serde(rename = "<=")]
+    #[strum(to_string = "<=")]
     AtMost,
-}
-
-impl Relation {
-    pub fn symbol(self) -> &'static str {
-        match self {
-            Relation::AtLeast => ">=",
-            Relation::AtMost => "<=",
-        }
-    }
 }
 
 /// One inequality: `left - right` against `threshold`.
@@ -84,8 +70,8 @@ pub struct Clause {
     pub text: String,
     /// `greedy`, `sampled` or `pass@<k>`.
     pub metric: String,
-    pub left: Side,
-    pub right: Side,
+    pub left: Term,
+    pub right: Term,
     pub relation: Relation,
     /// In pass rate, 0..1.
     pub threshold: f64,
@@ -100,15 +86,16 @@ pub struct Clause {
 /// One side of a clause.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "expected a number or a table with `arm` and `set` or `gap`")]
-pub enum Side {
+pub enum Term {
     Constant(f64),
-    Rate(RateSide),
+    Rate(RateTerm),
 }
 
+/// A pass rate, or a gap between two: the file's header describes the fields.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RateSide {
-    pub arm: Arms,
+pub struct RateTerm {
+    pub arm: ArmNames,
     #[serde(default = "final_stage")]
     pub stage: String,
     pub set: Option<Set>,
@@ -120,13 +107,15 @@ pub struct RateSide {
     pub scale: Option<f64>,
 }
 
+/// One arm, or several that `combine` makes one number of.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
-pub enum Arms {
+pub enum ArmNames {
     One(String),
     Several(Vec<String>),
 }
 
+/// Which of several arms counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Combine {
@@ -142,67 +131,57 @@ fn train_prompts() -> Prompts {
     Prompts::Train
 }
 
-impl Side {
-    fn quantity(&self, decode: Decode) -> std::result::Result<Quantity, (&'static str, String)> {
-        let side = match self {
-            Side::Constant(value) => return Ok(Quantity::Constant(*value)),
-            Side::Rate(side) => side,
+impl Clause {
+    /// `left - right`.
+    ///
+    /// # Errors
+    /// `Error::Config` naming the field that does not make sense.
+    pub fn quantity(&self) -> Result<Quantity> {
+        Ok(self.term("left", &self.left)?.minus(self.term("right", &self.right)?))
+    }
+
+    fn term(&self, side: &str, term: &Term) -> Result<Quantity> {
+        let wrong = |field: &str, message: &str| Err(Error::config(format!("{side}.{field}"), message));
+        let decode = self.metric.parse()?;
+        let rate = match term {
+            Term::Constant(value) => return Ok(Quantity::Constant(*value)),
+            Term::Rate(rate) => rate,
         };
         let of_arm = |arm: &String| {
-            let cell = |set| Cell {
-                arm: arm.clone(),
-                stage: side.stage.clone(),
-                set,
-                prompts: side.prompts,
-                decode,
-            };
-            match (side.set, side.gap) {
-                (Some(set), None) => Ok(Quantity::Rate(cell(set))),
-                (None, Some([train, test])) => Ok(Quantity::gap(&cell(train), train, test)),
-                _ => Err(("set", "give exactly one of `set` and `gap`".to_owned())),
+            let (arm, stage, prompts) = (arm.clone(), rate.stage.clone(), rate.prompts);
+            match (rate.set, rate.gap) {
+                (Some(set), None) => Ok(Quantity::Rate(Cell { arm, stage, set, prompts, decode })),
+                (None, Some([set, test])) => {
+                    Ok(Quantity::gap(&Cell { arm, stage, set, prompts, decode }, set, test))
+                }
+                _ => wrong("set", "give exactly one of `set` and `gap`"),
             }
         };
-        let quantity = match (&side.arm, side.combine) {
-            (Arms::One(arm), None) => of_arm(arm)?,
-            (Arms::Several(arms), Some(combine)) if !arms.is_empty() => {
-                let parts = arms.iter().map(of_arm).collect::<std::result::Result<Vec<_>, _>>()?;
+        let quantity = match (&rate.arm, rate.combine) {
+            (ArmNames::One(arm), None) => of_arm(arm)?,
+            (ArmNames::Several(arms), Some(combine)) if !arms.is_empty() => {
+                let parts = arms.iter().map(of_arm).collect::<Result<Vec<_>>>()?;
                 match combine {
                     Combine::Min => Quantity::Min(parts),
                     Combine::Max => Quantity::Max(parts),
                 }
             }
-            _ => {
-                let message = "one arm without `combine`, or a list of arms with it";
-                return Err(("combine", message.to_owned()));
-            }
+            _ => return wrong("combine", "give one arm without `combine`, or a list of arms with it"),
         };
-        Ok(match side.scale {
+        Ok(match rate.scale {
             Some(factor) => Quantity::Scaled(factor, Box::new(quantity)),
             None => quantity,
         })
     }
-}
 
-impl Clause {
-    /// `left - right`.
-    pub fn quantity(&self) -> Result<Quantity> {
-        let failed = |field: &str, message: String| {
-            Error::config(format!("claims, clause `{}`, {field}", self.id), message)
-        };
-        let decode: Decode =
-            self.metric.parse().map_err(|error: Error| failed("metric", error.to_string()))?;
-        let side = |name: &str, side: &Side| {
-            side.quantity(decode).map_err(|(field, message)| failed(&format!("{name}.{field}"), message))
-        };
-        Ok(side("left", &self.left)?.minus(side("right", &self.right)?))
-    }
-
+    /// Whether runs of `tier` are judged by it.
     pub fn applies_to(&self, tier: &str) -> bool {
         self.tiers.is_empty() || self.tiers.iter().any(|named| named == tier)
     }
 }
 
 impl Claims {
+    /// Reads a claims file.
     pub fn load(path: impl AsRef<Path>) -> Result<Claims> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
@@ -211,12 +190,15 @@ impl Claims {
 
     /// `path` is only used to name the file in errors.
     pub fn parse(text: &str, path: &Path) -> Result<Claims> {
-        let claims: Claims = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(0, |span| line_of(text, span.start));
-            Error::parse(path, line, error.message())
-        })?;
-        claims.check(text, path)?;
-        Ok(claims)
+        let at = |offset: usize, message: &str| {
+            Error::parse(path, text[..offset].matches('\n').count() + 1, message)
+        };
+        let claims: Claims = toml::from_str(text)
+            .map_err(|error| at(error.span().map_or(0, |span| span.start), error.message()))?;
+        match claims.mistake() {
+            Some((needle, message)) => Err(at(text.find(&needle).unwrap_or(0), &message)),
+            None => Ok(claims),
+        }
     }
 
     pub(super) fn bootstrap(&self) -> Bootstrap {
@@ -227,45 +209,35 @@ impl Claims {
         clause.min_seeds.get(tier).or_else(|| self.min_seeds.get(tier)).copied().unwrap_or(1)
     }
 
-    /// What the format cannot say: known findings, unique ids, sides that make sense.
-    fn check(&self, text: &str, path: &Path) -> Result<()> {
-        let failed = |needle: &str, message: String| {
-            let line = text.find(needle).map_or(0, |at| line_of(text, at));
-            Err(Error::parse(path, line, message))
-        };
+    /// What the format cannot say: known findings, unique ids, sides that make sense. Returns where
+    /// to look in the file, and what is wrong.
+    fn mistake(&self) -> Option<(String, String)> {
         if !(0.5..1.0).contains(&self.level) {
-            return failed("level", format!("field `level`: {} is not between 0.5 and 1", self.level));
+            return Some(("level".into(), format!("field `level`: {} is not between 0.5 and 1", self.level)));
         }
         if self.draws < 100 {
-            return failed("draws", format!("field `draws`: {} is too few for an interval", self.draws));
+            return Some((
+                "draws".into(),
+                format!("field `draws`: {} is too few for an interval", self.draws),
+            ));
         }
         let findings: BTreeSet<u32> = self.findings.iter().map(|finding| finding.number).collect();
         if findings.len() != self.findings.len() {
-            return failed("[[finding]]", "two findings have one number".to_owned());
+            return Some(("[[finding]]".into(), "two findings have one number".into()));
         }
         let mut ids = BTreeSet::new();
-        for clause in &self.clauses {
+        self.clauses.iter().find_map(|clause| {
             let id = &clause.id;
-            let needle = format!("\"{id}\"");
-            if !ids.insert(id) {
-                return failed(&needle, format!("two clauses have the id `{id}`"));
-            }
-            if !findings.contains(&clause.finding) {
-                let message = format!("clause `{id}`, field `finding`: no finding {}", clause.finding);
-                return failed(&needle, message);
-            }
-            if !clause.threshold.is_finite() {
-                return failed(&needle, format!("clause `{id}`, field `threshold`: not a number"));
-            }
-            if let Err(error) = clause.quantity() {
-                return failed(&needle, error.to_string());
-            }
-        }
-        Ok(())
+            let message = if !ids.insert(id) {
+                format!("two clauses have the id `{id}`")
+            } else if !findings.contains(&clause.finding) {
+                format!("clause `{id}`, field `finding`: no finding {}", clause.finding)
+            } else if !clause.threshold.is_finite() {
+                format!("clause `{id}`, field `threshold`: not a number")
+            } else {
+                format!("clause `{id}`, {}", clause.quantity().err()?)
+            };
+            Some((format!("\"{id}\""), message))
+        })
     }
-}
-
-/// 1-based.
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }

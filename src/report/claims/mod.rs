@@ -9,118 +9,103 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use polars::prelude::DataFrame;
+use crate::base::error::{Error, Result};
+use crate::report::frame::{Interval, Scores};
 
-use crate::base::error::Result;
-use crate::report::frame::{Estimate, Scores};
+pub use file::{ArmNames, Claims, Clause, Combine, Finding, RateTerm, Relation, Role, Term};
+pub use report::ClaimsReport;
 
-pub use file::{Arms, Claims, Clause, Combine, Finding, RateSide, Relation, Role, Side};
-pub use report::Report;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
+/// What runs say of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Ruling {
     Supported,
     Refuted,
     Inconclusive,
 }
 
-impl Outcome {
-    pub fn name(self) -> &'static str {
-        match self {
-            Outcome::Supported => "supported",
-            Outcome::Refuted => "refuted",
-            Outcome::Inconclusive => "inconclusive",
-        }
-    }
-}
-
 /// What became of one clause.
 #[derive(Debug, Clone)]
-pub struct ClauseVerdict {
+pub struct JudgedClause {
     pub clause: Clause,
     /// `left - right`; `None` where runs are missing.
-    pub estimate: Option<Estimate>,
-    pub outcome: Outcome,
+    pub interval: Option<Interval>,
+    pub ruling: Ruling,
     /// Why the clause is inconclusive; empty otherwise.
     pub reason: String,
 }
 
 /// What became of one finding.
 #[derive(Debug, Clone)]
-pub struct FindingVerdict {
+pub struct JudgedFinding {
     pub finding: Finding,
-    pub outcome: Outcome,
+    pub ruling: Ruling,
     /// What decided it, in a sentence.
     pub reason: String,
 }
 
 impl Claims {
-    /// Judges every clause of `tier` on a frame made by [`crate::report::frame::outcomes`].
-    pub fn judge(&self, outcomes: &DataFrame, tier: &str) -> Result<Report> {
-        let scores = Scores::new(outcomes)?;
-        let mut clauses = Vec::new();
-        for clause in self.clauses.iter().filter(|clause| clause.applies_to(tier)) {
-            clauses.push(self.judge_clause(clause, &scores, tier)?);
-        }
+    /// Judges every clause of `tier`.
+    pub fn judge(&self, scores: &Scores, tier: &str) -> Result<ClaimsReport> {
+        let of_tier = self.clauses.iter().filter(|clause| clause.applies_to(tier));
+        let clauses: Vec<JudgedClause> =
+            of_tier.map(|clause| self.judge_clause(clause, scores, tier)).collect::<Result<_>>()?;
         let findings = self.findings.iter().map(|finding| judge_finding(finding, &clauses)).collect();
-        Ok(Report { tier: tier.to_owned(), level: self.level, clauses, findings })
+        Ok(ClaimsReport { tier: tier.to_owned(), level: self.level, clauses, findings })
     }
 
-    fn judge_clause(&self, clause: &Clause, scores: &Scores, tier: &str) -> Result<ClauseVerdict> {
-        let verdict = |estimate, outcome, reason: String| {
-            Ok(ClauseVerdict { clause: clause.clone(), estimate, outcome, reason })
+    fn judge_clause(&self, clause: &Clause, scores: &Scores, tier: &str) -> Result<JudgedClause> {
+        let judged = |interval, ruling, reason: String| {
+            Ok(JudgedClause { clause: clause.clone(), interval, ruling, reason })
         };
-        let estimate = match scores.estimate(&clause.quantity()?, &self.bootstrap()) {
-            Ok(estimate) => estimate,
-            Err(missing) => return verdict(None, Outcome::Inconclusive, missing.to_string()),
+        let found = match scores.interval(&clause.quantity()?, &self.bootstrap()) {
+            Ok(found) => found,
+            Err(Error::MissingRuns { what }) => {
+                return judged(None, Ruling::Inconclusive, format!("no finished run {what}"));
+            }
+            Err(error) => return Err(error),
         };
         let needed = self.min_seeds(clause, tier);
-        if estimate.n_seeds < needed {
-            let reason = format!("{} of {needed} seeds", estimate.n_seeds);
-            return verdict(Some(estimate), Outcome::Inconclusive, reason);
+        if found.n_seeds < needed {
+            return judged(Some(found), Ruling::Inconclusive, format!("{} of {needed} seeds", found.n_seeds));
         }
         let (holds, fails) = match clause.relation {
-            Relation::AtLeast => (estimate.low >= clause.threshold, estimate.high < clause.threshold),
-            Relation::AtMost => (estimate.high <= clause.threshold, estimate.low > clause.threshold),
+            Relation::AtLeast => (found.low >= clause.threshold, found.high < clause.threshold),
+            Relation::AtMost => (found.high <= clause.threshold, found.low > clause.threshold),
         };
         match (holds, fails) {
-            (true, _) => verdict(Some(estimate), Outcome::Supported, String::new()),
-            (_, true) => verdict(Some(estimate), Outcome::Refuted, String::new()),
-            _ => {
-                let reason = "the interval holds the threshold".to_owned();
-                verdict(Some(estimate), Outcome::Inconclusive, reason)
-            }
+            (true, _) => judged(Some(found), Ruling::Supported, String::new()),
+            (_, true) => judged(Some(found), Ruling::Refuted, String::new()),
+            _ => judged(Some(found), Ruling::Inconclusive, "the interval holds the threshold".to_owned()),
         }
     }
 }
 
 /// Supported: every required clause is, and no control shows the same. Refuted: a required
 /// clause is. A control that was not run leaves a finding inconclusive.
-fn judge_finding(finding: &Finding, clauses: &[ClauseVerdict]) -> FindingVerdict {
-    let with = |role: Role, test: &dyn Fn(&ClauseVerdict) -> bool| -> Vec<&str> {
-        clauses
+fn judge_finding(finding: &Finding, clauses: &[JudgedClause]) -> JudgedFinding {
+    let with = |role: Role, test: &dyn Fn(&JudgedClause) -> bool| -> Vec<&str> {
+        let of_role = clauses
             .iter()
-            .filter(|verdict| verdict.clause.finding == finding.number && verdict.clause.role == role)
-            .filter(|verdict| test(verdict))
-            .map(|verdict| verdict.clause.id.as_str())
-            .collect()
+            .filter(|judged| (judged.clause.finding, judged.clause.role) == (finding.number, role));
+        of_role.filter(|judged| test(judged)).map(|judged| judged.clause.id.as_str()).collect()
     };
-    let refuted = with(Role::Required, &|verdict| verdict.outcome == Outcome::Refuted);
-    let open = with(Role::Required, &|verdict| verdict.outcome == Outcome::Inconclusive);
-    let shown = with(Role::Control, &|verdict| verdict.outcome == Outcome::Supported);
-    let not_run = with(Role::Control, &|verdict| verdict.estimate.is_none());
-    let (outcome, reason) = if !refuted.is_empty() {
-        (Outcome::Refuted, format!("refuted: {}", refuted.join(", ")))
+    let refuted = with(Role::Required, &|judged| judged.ruling == Ruling::Refuted);
+    let open = with(Role::Required, &|judged| judged.ruling == Ruling::Inconclusive);
+    let shown = with(Role::Control, &|judged| judged.ruling == Ruling::Supported);
+    let not_run = with(Role::Control, &|judged| judged.interval.is_none());
+    let (ruling, reason) = if !refuted.is_empty() {
+        (Ruling::Refuted, format!("refuted: {}", refuted.join(", ")))
     } else if !open.is_empty() {
-        (Outcome::Inconclusive, format!("inconclusive: {}", open.join(", ")))
+        (Ruling::Inconclusive, format!("inconclusive: {}", open.join(", ")))
     } else if with(Role::Required, &|_| true).is_empty() {
-        (Outcome::Inconclusive, "no clause of this tier judges it".to_owned())
+        (Ruling::Inconclusive, "no clause of this tier judges it".to_owned())
     } else if !shown.is_empty() {
-        (Outcome::Inconclusive, format!("the control shows the same: {}", shown.join(", ")))
+        (Ruling::Inconclusive, format!("the control shows the same: {}", shown.join(", ")))
     } else if !not_run.is_empty() {
-        (Outcome::Inconclusive, format!("control not run: {}", not_run.join(", ")))
+        (Ruling::Inconclusive, format!("control not run: {}", not_run.join(", ")))
     } else {
-        (Outcome::Supported, "every required clause holds and no control shows the same".to_owned())
+        (Ruling::Supported, "every required clause holds and no control shows the same".to_owned())
     };
-    FindingVerdict { finding: finding.clone(), outcome, reason }
+    JudgedFinding { finding: finding.clone(), ruling, reason }
 }

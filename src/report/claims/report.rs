@@ -1,116 +1,112 @@
-//! The verdicts as a table for the terminal, and as frames.
+//! The rulings as text for the terminal and as a table for notebooks.
 
 use std::fmt;
 
+use itertools::Itertools;
 use polars::df;
-use polars::prelude::DataFrame;
 
-use super::{ClauseVerdict, FindingVerdict, Outcome};
+use super::{JudgedClause, JudgedFinding, Ruling};
 use crate::base::error::Result;
+use crate::report::table::Table;
 
-/// All verdicts of one tier. `Display` prints them.
+/// All rulings of one tier. `Display` prints them.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct ClaimsReport {
     pub tier: String,
+    /// Level of the intervals.
     pub level: f64,
-    pub clauses: Vec<ClauseVerdict>,
-    pub findings: Vec<FindingVerdict>,
+    pub clauses: Vec<JudgedClause>,
+    pub findings: Vec<JudgedFinding>,
 }
 
-impl Report {
-    /// Whether every finding is supported.
-    pub fn all_supported(&self) -> bool {
-        self.findings.iter().all(|verdict| verdict.outcome == Outcome::Supported)
-    }
+/// Percentage points.
+fn points(rate: f64) -> String {
+    format!("{:+.1}", 100.0 * rate)
+}
 
-    /// The verdict on finding `number`, if the claims file has it.
-    pub fn finding(&self, number: u32) -> Option<&FindingVerdict> {
-        self.findings.iter().find(|verdict| verdict.finding.number == number)
+impl JudgedClause {
+    /// What is wanted, what was found with its interval, what the seeds alone say, how many they
+    /// are, and the ruling.
+    fn cells(&self) -> [String; 6] {
+        let range = |(low, high): (f64, f64)| format!("[{}, {}]", points(low), points(high));
+        let found = self.interval.as_ref();
+        [
+            format!("{} {}", self.clause.relation, points(self.clause.threshold)),
+            found.map_or_else(String::new, |found| points(found.value)),
+            found.map_or_else(String::new, |found| range((found.low, found.high))),
+            found.and_then(|found| found.seeds_alone).map_or_else(String::new, range),
+            found.map_or(0, |found| found.n_seeds).to_string(),
+            if self.reason.is_empty() {
+                self.ruling.to_string()
+            } else {
+                format!("{}: {}", self.ruling, self.reason)
+            },
+        ]
     }
+}
 
+impl ClaimsReport {
     /// Only what concerns finding `number`.
-    pub fn only(&self, number: u32) -> Report {
+    pub fn only(&self, number: u32) -> ClaimsReport {
         let mut report = self.clone();
-        report.clauses.retain(|verdict| verdict.clause.finding == number);
-        report.findings.retain(|verdict| verdict.finding.number == number);
+        report.clauses.retain(|judged| judged.clause.finding == number);
+        report.findings.retain(|judged| judged.finding.number == number);
         report
     }
 
-    /// One row a clause: `clause`, `role`, `estimate`, `low`, `high`, `relation`, `threshold`,
-    /// `n_seeds`, `verdict`, `reason`.
-    pub fn frame(&self) -> Result<DataFrame> {
-        let of = |field: fn(&crate::report::frame::Estimate) -> f64| -> Vec<Option<f64>> {
-            self.clauses.iter().map(|verdict| verdict.estimate.as_ref().map(field)).collect()
-        };
-        let text =
-            |field: fn(&ClauseVerdict) -> &str| -> Vec<&str> { self.clauses.iter().map(field).collect() };
-        Ok(df!(
-            "clause" => text(|verdict| &verdict.clause.id),
-            "role" => text(|verdict| verdict.clause.role.name()),
-            "estimate" => of(|estimate| estimate.value),
-            "low" => of(|estimate| estimate.low),
-            "high" => of(|estimate| estimate.high),
-            "relation" => text(|verdict| verdict.clause.relation.symbol()),
-            "threshold" => self.clauses.iter().map(|verdict| verdict.clause.threshold).collect::<Vec<_>>(),
-            "n_seeds" => self
-                .clauses
-                .iter()
-                .map(|verdict| verdict.estimate.map_or(0, |estimate| estimate.n_seeds as u32))
-                .collect::<Vec<_>>(),
-            "verdict" => text(|verdict| verdict.outcome.name()),
-            "reason" => text(|verdict| &verdict.reason),
-        )?)
+    fn headings(&self) -> [String; 6] {
+        let interval = format!("{:.0}% interval", 100.0 * self.level);
+        ["wanted", "difference", &interval, "seeds alone (t)", "seeds", "verdict"].map(str::to_owned)
+    }
+
+    /// One row a clause, in percentage points; the findings' rulings above it.
+    pub fn table(&self) -> Result<Table> {
+        let cells: Vec<[String; 6]> = self.clauses.iter().map(JudgedClause::cells).collect();
+        let clauses = self
+            .clauses
+            .iter()
+            .map(|JudgedClause { clause, .. }| format!("{} ({}): {}", clause.id, clause.role, clause.text));
+        let mut frame = df!("clause" => clauses.collect::<Vec<_>>())?;
+        for (index, heading) in self.headings().into_iter().enumerate() {
+            let column: Vec<&str> = cells.iter().map(|row| row[index].as_str()).collect();
+            frame.with_column(polars::prelude::Column::new(heading.into(), column))?;
+        }
+        let caption = self.findings.iter().map(|JudgedFinding { finding, ruling, reason }| {
+            let reason = reason.strip_prefix(&format!("{ruling}: ")).unwrap_or(reason);
+            format!("Finding {} is {ruling}: {reason}", finding.number)
+        });
+        Ok(Table::new(frame).with_caption(&caption.collect::<Vec<_>>().join(". ")))
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ClaimsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.clauses.iter().map(|verdict| verdict.clause.id.len()).max().unwrap_or(6).max(6);
-        let percent = self.level * 100.0;
-        for finding in &self.findings {
-            let number = finding.finding.number;
-            writeln!(f, "Finding {number}: {}", finding.outcome.name().to_uppercase())?;
-            writeln!(f, "  \"{}\"", finding.finding.text)?;
-            writeln!(f, "  {}", finding.reason)?;
-            writeln!(
-                f,
-                "  {:<width$}  {:<8}  {:>8}  {:>18}  {:>9}  {:>5}  verdict",
-                "clause",
-                "role",
-                "estimate",
-                format!("{percent:.0}% interval"),
-                "threshold",
-                "seeds"
-            )?;
-            for verdict in self.clauses.iter().filter(|verdict| verdict.clause.finding == number) {
-                let (value, interval, seeds) = match &verdict.estimate {
-                    Some(e) => (
-                        format!("{:+.3}", e.value),
-                        format!("[{:+.3}, {:+.3}]", e.low, e.high),
-                        e.n_seeds.to_string(),
-                    ),
-                    None => ("-".to_owned(), "-".to_owned(), "0".to_owned()),
-                };
-                let clause = &verdict.clause;
-                let threshold = format!("{} {:.2}", clause.relation.symbol(), clause.threshold);
-                let role = clause.role.name();
-                write!(
-                    f,
-                    "  {:<width$}  {role:<8}  {value:>8}  {interval:>18}  {threshold:>9}  {seeds:>5}  {}",
-                    clause.id,
-                    verdict.outcome.name()
-                )?;
-                if verdict.reason.is_empty() { writeln!(f)? } else { writeln!(f, " ({})", verdict.reason)? }
+        for JudgedFinding { finding, ruling, reason } in &self.findings {
+            writeln!(f, "Finding {}: {}", finding.number, ruling.to_string().to_uppercase())?;
+            writeln!(f, "  \"{}\"\n  {reason}", finding.text)?;
+            let mut rows = vec![
+                ["clause".to_owned(), "role".to_owned()].into_iter().chain(self.headings()).collect_vec(),
+            ];
+            for judged in self.clauses.iter().filter(|judged| judged.clause.finding == finding.number) {
+                let name = [judged.clause.id.clone(), judged.clause.role.to_string()];
+                rows.push(name.into_iter().chain(judged.cells()).collect_vec());
+            }
+            let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+            let widths = (0..rows[0].len()).map(width).collect_vec();
+            for row in &rows {
+                let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).join("  ");
+                writeln!(f, "  {}", cells.trim_end())?;
             }
             writeln!(f)?;
         }
-        let one_seed = self.clauses.iter().any(|v| v.estimate.is_some_and(|e| e.n_seeds == 1));
-        if one_seed {
-            writeln!(
-                f,
-                "Clauses with one seed have intervals over problems only: they say nothing about another seed."
-            )?;
+        if self.clauses.iter().any(|judged| judged.interval.is_some_and(|found| found.n_seeds == 1)) {
+            let only = "Clauses with one seed have intervals over problems only";
+            writeln!(f, "{only}: they say nothing about another seed.")?;
         }
-        writeln!(f, "Tier `{}`. A control clause that is supported counts against its finding.", self.tier)
+        let (tier, supported) = (&self.tier, Ruling::Supported);
+        write!(
+            f,
+            "Tier `{tier}`; percentage points. A control clause that is {supported} counts against its finding."
+        )
     }
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::*;
 use crate::data::problem::Set;
-use crate::report::frame::outcomes_from_rows;
 use crate::report::frame::tests::{answers, answers_at};
 
 const HEAD: &str = r#"
@@ -40,22 +39,26 @@ fn rows(arm: &str, passing: usize, seeds: &[u64]) -> Vec<(String, u64, crate::st
     seeds.iter().flat_map(|seed| answers(arm, *seed, Set::CompositeB, &passes)).collect()
 }
 
-fn judge(claims: &Claims, arms: &[(&str, usize)], seeds: &[u64]) -> Report {
+fn judge(claims: &Claims, arms: &[(&str, usize)], seeds: &[u64]) -> ClaimsReport {
     let rows: Vec<_> = arms.iter().flat_map(|(arm, passing)| rows(arm, *passing, seeds)).collect();
-    claims.judge(&outcomes_from_rows(&rows).unwrap(), "quick").unwrap()
+    claims.judge(&Scores::new(&rows).unwrap(), "quick").unwrap()
+}
+
+fn all_supported(report: &ClaimsReport) -> bool {
+    report.findings.iter().all(|judged| judged.ruling == Ruling::Supported)
 }
 
 #[test]
 fn an_interval_on_either_side_of_the_threshold_decides() {
     let claims = parse(&format!("{HEAD}{CLAUSE}"));
-    let outcome = |a, b| judge(&claims, &[("a", a), ("b", b)], &[0, 1]).clauses[0].outcome;
-    assert_eq!(outcome(80, 30), Outcome::Supported);
-    assert_eq!(outcome(30, 30), Outcome::Refuted);
-    assert_eq!(outcome(30, 80), Outcome::Refuted);
-    assert_eq!(outcome(40, 28), Outcome::Inconclusive);
+    let outcome = |a, b| judge(&claims, &[("a", a), ("b", b)], &[0, 1]).clauses[0].ruling;
+    assert_eq!(outcome(80, 30), Ruling::Supported);
+    assert_eq!(outcome(30, 30), Ruling::Refuted);
+    assert_eq!(outcome(30, 80), Ruling::Refuted);
+    assert_eq!(outcome(40, 28), Ruling::Inconclusive);
     let report = judge(&claims, &[("a", 80), ("b", 30)], &[0, 1]);
-    assert!(report.all_supported());
-    let estimate = report.clauses[0].estimate.unwrap();
+    assert!(all_supported(&report));
+    let estimate = report.clauses[0].interval.unwrap();
     assert!((estimate.value - 0.5).abs() < 1e-12);
     assert_eq!(estimate.n_seeds, 2);
 }
@@ -64,21 +67,21 @@ fn an_interval_on_either_side_of_the_threshold_decides() {
 fn the_other_relation_is_the_mirror() {
     let clause = CLAUSE.replace(">=", "<=").replace("0.1", "-0.1");
     let claims = parse(&format!("{HEAD}{clause}"));
-    let outcome = |a, b| judge(&claims, &[("a", a), ("b", b)], &[0, 1]).clauses[0].outcome;
-    assert_eq!(outcome(30, 80), Outcome::Supported);
-    assert_eq!(outcome(80, 30), Outcome::Refuted);
+    let outcome = |a, b| judge(&claims, &[("a", a), ("b", b)], &[0, 1]).clauses[0].ruling;
+    assert_eq!(outcome(30, 80), Ruling::Supported);
+    assert_eq!(outcome(80, 30), Ruling::Refuted);
 }
 
 #[test]
 fn missing_runs_and_too_few_seeds_are_inconclusive_and_say_why() {
     let claims = parse(&format!("{HEAD}{CLAUSE}"));
     let report = judge(&claims, &[("a", 80)], &[0, 1]);
-    assert_eq!(report.clauses[0].outcome, Outcome::Inconclusive);
+    assert_eq!(report.clauses[0].ruling, Ruling::Inconclusive);
     assert!(report.clauses[0].reason.contains("arm `b`"), "{}", report.clauses[0].reason);
     let report = judge(&claims, &[("a", 80), ("b", 30)], &[0]);
-    assert_eq!(report.clauses[0].outcome, Outcome::Inconclusive);
+    assert_eq!(report.clauses[0].ruling, Ruling::Inconclusive);
     assert_eq!(report.clauses[0].reason, "1 of 2 seeds");
-    assert_eq!(report.finding(1).unwrap().outcome, Outcome::Inconclusive);
+    assert_eq!(report.findings[0].ruling, Ruling::Inconclusive);
     assert!(report.to_string().contains("say nothing about another seed"));
 }
 
@@ -91,13 +94,13 @@ fn a_control_that_shows_the_same_or_was_not_run_blocks_the_finding() {
         arms.extend(shuffled.map(|passing| ("shuffled", passing)));
         judge(&claims, &arms, &[0, 1]).findings[0].clone()
     };
-    assert_eq!(finding(Some(30)).outcome, Outcome::Supported);
-    assert_eq!(finding(Some(80)).outcome, Outcome::Inconclusive);
+    assert_eq!(finding(Some(30)).ruling, Ruling::Supported);
+    assert_eq!(finding(Some(80)).ruling, Ruling::Inconclusive);
     assert_eq!(finding(Some(80)).reason, "the control shows the same: k");
     assert_eq!(finding(None).reason, "control not run: k");
     // Not this tier's control: it does not block.
     let claims = parse(&format!("{HEAD}{CLAUSE}{}", control.replace("metric", "tiers = [\"full\"]\nmetric")));
-    assert!(judge(&claims, &[("a", 80), ("b", 30)], &[0, 1]).all_supported());
+    assert!(all_supported(&judge(&claims, &[("a", 80), ("b", 30)], &[0, 1])));
 }
 
 #[test]
@@ -131,18 +134,18 @@ threshold = 0.0
             rows.extend(answers_at("long", seed, stage, Set::CompositeB, &[target; 10]));
         }
     }
-    let report = claims.judge(&outcomes_from_rows(&rows).unwrap(), "quick").unwrap();
-    let estimate = |index: usize| report.clauses[index].estimate.unwrap().value;
+    let report = claims.judge(&Scores::new(&rows).unwrap(), "quick").unwrap();
+    let estimate = |index: usize| report.clauses[index].interval.unwrap().value;
     assert!((estimate(0) - 0.5).abs() < 1e-12);
     assert!((estimate(1) - 0.25).abs() < 1e-12);
-    assert_eq!(report.clauses[0].outcome, Outcome::Supported);
-    assert_eq!(report.clauses[1].outcome, Outcome::Refuted);
+    assert_eq!(report.clauses[0].ruling, Ruling::Supported);
+    assert_eq!(report.clauses[1].ruling, Ruling::Refuted);
     // A report clause decides nothing.
-    assert!(report.all_supported());
-    let table = report.frame().unwrap();
+    assert!(all_supported(&report));
+    let table = report.table().unwrap().frame;
     assert_eq!(table.height(), 2);
     let text = report.to_string();
-    assert!(text.contains("Finding 1: SUPPORTED") && text.contains("+0.500"), "{text}");
+    assert!(text.contains("Finding 1: SUPPORTED") && text.contains("+50.0"), "{text}");
 }
 
 #[test]
@@ -187,6 +190,33 @@ fn the_committed_claims_file_is_sound() {
         assert!(controls.count() >= 1, "finding {number} has no negative control");
     }
     // Nothing was run: nothing is decided, and nothing fails.
-    let report = claims.judge(&outcomes_from_rows(&[]).unwrap(), "quick").unwrap();
-    assert!(report.findings.iter().all(|verdict| verdict.outcome == Outcome::Inconclusive));
+    let report = claims.judge(&Scores::new(&[]).unwrap(), "quick").unwrap();
+    assert!(report.findings.iter().all(|verdict| verdict.ruling == Ruling::Inconclusive));
+}
+
+/// The README says it: 33 records of version 1, 3 seeds.
+#[test]
+fn the_records_of_version_1_keep_their_verdicts() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let report = crate::study::Runs::committed(root, "quick").unwrap().claims().unwrap();
+    let points = |id: &str| {
+        let judged = report.clauses.iter().find(|judged| judged.clause.id == id).unwrap();
+        let found = judged.interval.unwrap();
+        assert_eq!(found.n_seeds, 3, "{id}");
+        [found.value, found.low, found.high].map(|rate| (100.0 * rate).round() as i32)
+    };
+    for (id, expected) in [
+        ("f1.atoms-needed", [36, 26, 46]),
+        ("f1.composites-needed", [-4, -13, 6]),
+        ("f1.composites-needed-source", [20, 9, 30]),
+        ("f2.beats-more-sft", [12, 2, 20]),
+        ("f2.gain", [9, 3, 16]),
+        ("f3.sft-over-fits", [22, 8, 36]),
+        ("f3.smaller-gap", [16, 3, 28]),
+        ("f3.matched-level", [6, -3, 14]),
+    ] {
+        assert_eq!(points(id).map(i32::abs), expected.map(i32::abs), "{id}");
+        assert_eq!(points(id)[0].signum(), expected[0].signum(), "{id}");
+    }
+    assert!(report.findings.iter().all(|judged| judged.ruling == Ruling::Inconclusive));
 }

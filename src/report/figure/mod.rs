@@ -1,87 +1,113 @@
-//! The figures: pure drawing functions over any plotters backend.
+//! The figures, drawn with plotters as SVG.
 //!
-//! Each figure is a plain struct of numbers (built from frames by its `from_frames`, or by hand)
-//! and a function that draws it; nothing here reads a run. [`save_svg`] and [`svg_string`] bring
-//! the SVG backend, and [`Svg`] shows a figure in a notebook.
+//! A finding's figure is one function in a file of its own, which asks the [`Evidence`] what it
+//! needs and draws it; [`FINDINGS`] lists them. The others take what they show.
 
-mod bench;
-mod canvas;
 mod dataset;
 mod finding1;
 mod finding2;
 mod finding3;
 mod labels;
 mod mutants;
-mod notebook;
-mod speed;
+pub mod panel;
 pub mod style;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
+use plotters::prelude::{IntoDrawingArea, SVGBackend};
+use polars::prelude::DataFrame;
 
 use crate::base::error::{Error, Result};
-use crate::report::frame::Estimate;
+use crate::base::files::write_atomically;
+use crate::report::frame::{Bootstrap, Cell, Interval, Quantity, Scores};
+use crate::report::table::show;
+use panel::Area;
 
-pub use bench::{EngineBench, GrowthBench, draw_engine_bench, draw_growth_bench, read_bench};
-pub use dataset::{DataSetPicture, draw_dataset};
-pub use finding1::{ArmBars, Bar, Finding1, SweepLine, draw_finding1};
-pub use finding2::{ArmPoints, Finding2, RewardCurve, draw_finding2};
-pub use finding3::{EpochPoint, Finding3, GapLine, draw_finding3};
-pub use mutants::draw_mutants;
-pub use notebook::{Svg, Table};
-pub use speed::{Contestant, Speed, SpeedPicture, draw_speed};
-pub use style::SIZE;
+pub use dataset::dataset_figure;
+pub use mutants::mutant_figure;
 
-/// What the SVG functions hand to a drawing closure.
-pub type SvgArea<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Draw = fn(&Evidence, &Area<'_>) -> Result<()>;
 
-/// Draws into SVG text.
-///
-/// ```
-/// use sft_vs_rl::report::figure::{DataSetPicture, draw_dataset, svg_string};
-/// let picture = DataSetPicture::of(&[]);
-/// let svg = svg_string((600, 400), |area| draw_dataset(area, &picture)).unwrap();
-/// assert!(svg.contains("<svg") && svg.contains("</svg>"));
-/// ```
-pub fn svg_string(size: (u32, u32), draw: impl FnOnce(&SvgArea<'_>) -> Result<()>) -> Result<String> {
-    let mut text = String::new();
-    {
-        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        draw(&area)?;
-        area.present().map_err(|error| Error::Figure(error.to_string()))?;
-    }
-    Ok(text)
+/// Finding -> what draws its figure. A finding without an entry has verdicts and no figure.
+pub(super) const FINDINGS: [(u32, Draw); 3] = [(1, finding1::draw), (2, finding2::draw), (3, finding3::draw)];
+
+/// What the figure of a finding is drawn from.
+pub(super) struct Evidence {
+    pub scores: Scores,
+    /// As made by [`crate::report::frame::metric_frame`].
+    pub metrics: DataFrame,
+    pub bootstrap: Bootstrap,
+    /// Whose runs they are, for the footer.
+    pub source: String,
 }
 
-/// [`svg_string`] into a file, which appears whole or not at all. Creates its folder.
-pub fn save_svg(
-    path: impl AsRef<Path>,
-    size: (u32, u32),
-    draw: impl FnOnce(&SvgArea<'_>) -> Result<()>,
-) -> Result<()> {
-    let path = path.as_ref();
-    let text = svg_string(size, draw)?;
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
+impl Evidence {
+    /// `None` where no run has it.
+    fn interval(&self, quantity: &Quantity) -> Result<Option<Interval>> {
+        match self.scores.interval(quantity, &self.bootstrap) {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::MissingRuns { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
-    crate::base::files::write_atomically(path, text.as_bytes())
+
+    fn rate(&self, cell: Cell) -> Result<Option<Interval>> {
+        self.interval(&Quantity::Rate(cell))
+    }
 }
 
-/// How many seeds the estimates of a figure rest on, for its subtitle.
-fn seeds_text<'a>(estimates: impl Iterator<Item = &'a Estimate>) -> String {
-    let seeds: Vec<usize> = estimates.map(|estimate| estimate.n_seeds).collect();
-    match (seeds.iter().min(), seeds.iter().max()) {
-        (Some(1), Some(1)) => "1 seed; error bars: 95% interval over problems only".to_owned(),
-        (Some(low), Some(high)) if low == high => {
-            format!("{low} seeds; error bars: 95% bootstrap interval over seeds and problems")
+/// A drawn figure. A notebook shows it inline.
+#[derive(Debug, Clone)]
+pub struct Svg(pub String);
+
+impl Svg {
+    /// Draws a figure of the common size.
+    ///
+    /// ```
+    /// use sft_vs_rl::report::figure::{Svg, panel};
+    /// let svg = Svg::draw(|area| panel::page(area, "Title", "subtitle", "footer").map(|_| ())).unwrap();
+    /// assert!(svg.0.contains("<svg") && svg.0.contains("Title"));
+    /// ```
+    pub fn draw(draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<Svg> {
+        let mut text = String::new();
+        {
+            let area = SVGBackend::with_string(&mut text, style::SIZE).into_drawing_area();
+            draw(&area)?;
+            area.present()?;
         }
-        (Some(low), Some(high)) => {
-            format!("{low} to {high} seeds; error bars: 95% bootstrap interval over seeds and problems")
+        Ok(Svg(text))
+    }
+
+    /// Writes the figure, whole or not at all, and creates its folder.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
         }
-        _ => "no runs yet".to_owned(),
+        write_atomically(path, self.0.as_bytes())
+    }
+
+    /// Called by a notebook to show the value of a cell.
+    pub fn evcxr_display(&self) {
+        show("image/svg+xml", &self.0);
+    }
+}
+
+/// Nothing of what a figure shows was run.
+fn nothing_run(finding: u32) -> Error {
+    Error::Figure(format!("finding {finding}: none of its arms was run"))
+}
+
+/// How many seeds the intervals of a figure rest on, for its subtitle.
+fn seeds_text<'a>(found: impl Iterator<Item = &'a Interval>) -> String {
+    let seeds: Vec<usize> = found.map(|found| found.n_seeds).collect();
+    let (least, most) = (seeds.iter().min().unwrap_or(&0), seeds.iter().max().unwrap_or(&0));
+    let count = if least == most { least.to_string() } else { format!("{least} to {most}") };
+    match most {
+        0 => "no runs yet".to_owned(),
+        1 => "1 seed; error bars: 95% interval over problems only".to_owned(),
+        _ => format!("{count} seeds; error bars: 95% bootstrap interval over seeds and problems"),
     }
 }

@@ -1,95 +1,68 @@
 //! The mutant audit: what became of the mutants of each operator, and how the share of wrong
 //! programs that pass falls with the number of hidden cases.
 
-use plotters::coord::Shift;
-use plotters::prelude::{DrawingArea, DrawingBackend, RGBColor};
-use plotters::style::text_anchor::{HPos, VPos};
+use plotters::prelude::*;
 
-use super::canvas::{Canvas, Ink, Panel};
-use super::style;
+use super::Svg;
+use super::labels::text_width;
+use super::panel::{Area, page, panel};
+use super::style::{
+    self, BEFORE, BLUE, CENTERED, GRAY, INK, LABEL, ORANGE, SKY, SOFT_INK, VERMILLION, bold, dark, ink, tint,
+};
 use crate::base::error::Result;
 use crate::data::audit::{HiddenCaseReport, MutantReport, OperatorCounts};
-use crate::data::synth::mutate::Operator;
 
-const REFUSED: RGBColor = style::SKY;
-const EQUIVALENT: RGBColor = style::GRAY;
-const ACCEPTED: RGBColor = style::VERMILLION;
-
-/// Draws both panels.
-pub fn draw_mutants<DB: DrawingBackend>(
-    area: &DrawingArea<DB, Shift>,
-    report: &HiddenCaseReport,
-) -> Result<()> {
-    let canvas = Canvas::new(area)?;
-    let (width, height) = canvas.size();
+/// The figure of an audit.
+pub fn mutant_figure(report: &HiddenCaseReport) -> Result<Svg> {
     let all = report.together();
     let total = all.total();
-    let top = canvas.title(
-        &format!(
-            "Hidden cases accept {} of {} wrong programs",
-            thousands(total.accepted),
-            thousands(total.accepted + total.refused)
-        ),
-        &format!(
-            "Mutants of {} atoms and {} composites, one change each; equivalent: the same on all hidden cases and {} fresh inputs",
-            report.atoms.n_problems,
-            report.composites.n_problems,
-            thousands(report.config.mutants.fresh_inputs)
-        ),
-    )?;
-    let panel = |left: i32, right: i32| Panel {
-        canvas: &canvas,
-        left,
-        top: top + 78,
-        right,
-        bottom: height - 66,
-        x: (0.0, 1.0),
-        y: (0.0, 1.0),
-    };
-    draw_operators(&panel(148, width * 53 / 100), &all)?;
-    draw_cases(panel(width * 53 / 100 + 176, width - 40), report)
+    let (accepted, wrong) = (thousands(total.accepted), thousands(total.accepted + total.refused));
+    let title = format!("Hidden cases accept {accepted} of {wrong} wrong programs");
+    let subtitle = format!(
+        "Mutants of {} atoms and {} composites, one change each; equivalent: the same on all hidden cases and {} fresh inputs",
+        report.atoms.n_problems,
+        report.composites.n_problems,
+        thousands(report.config.mutants.fresh_inputs)
+    );
+    let footer = format!("tier {}, seed {}: the same on every machine", report.tier, report.seed);
+    Svg::draw(|area| {
+        let (left, right) = page(area, &title, &subtitle, &footer)?.split_horizontally(58.percent_width());
+        draw_operators(&left, &all)?;
+        draw_cases(&right, report)
+    })
 }
 
 /// One bar an operator, all bars of one length: shares of its mutants, with their numbers inside.
-fn draw_operators<DB: DrawingBackend>(panel: &Panel<'_, DB>, report: &MutantReport) -> Result<()> {
-    let canvas = panel.canvas;
-    canvas.text("What became of the mutants", (30, panel.top - 66), Ink::new(style::PANEL_TITLE).bold())?;
-    let key = [
-        ("refused", REFUSED),
-        ("equivalent to the reference", EQUIVALENT),
-        ("wrong, yet accepted", ACCEPTED),
-    ];
-    panel.key(&key.map(|(name, color)| (name.to_owned(), color)), panel.top - 38)?;
-    let rows: Vec<(&str, OperatorCounts)> = Operator::ALL
-        .iter()
-        .filter_map(|operator| Some((operator.name(), *report.by_operator.get(operator)?)))
-        .chain([("all", report.total())])
-        .collect();
-    let tall = f64::from(panel.bottom + 40 - panel.top) / rows.len() as f64;
+fn draw_operators(area: &Area<'_>, report: &MutantReport) -> Result<()> {
+    let counts = report.by_operator.iter().map(|(operator, counts)| (operator.name(), *counts));
+    let rows: Vec<(&str, OperatorCounts)> = counts.chain([("all", report.total())]).collect();
+    let axes = (0.0..1.0, rows.len() as f64 - 0.28..0.0);
+    let panel = panel(area, "What became of the mutants", [84, 60, 24, 148], axes)?;
+    let names =
+        [("refused", SKY), ("equivalent to the reference", GRAY), ("wrong, yet accepted", VERMILLION)];
+    panel.key(&names.map(|(name, color)| (name.to_owned(), color)), 42)?;
     for (row, (name, counts)) in rows.iter().enumerate() {
-        let top = panel.top + (tall * row as f64).round() as i32;
-        let bottom = panel.top + (tall * (row as f64 + 0.72)).round() as i32;
-        let middle = (top + bottom) / 2;
-        let ink = Ink::new(style::TICK).at(HPos::Right, VPos::Center);
-        let ink = if *name == "all" { ink.bold() } else { ink };
-        canvas.text(name, (panel.left - 10, middle), ink)?;
-        let parts = [(counts.refused, REFUSED), (counts.equivalent, EQUIVALENT), (counts.accepted, ACCEPTED)];
+        let middle = panel.at(0.0, row as f64 + 0.36).1;
+        let style = if *name == "all" { bold(LABEL, INK) } else { ink(LABEL, INK) };
+        panel.text(name, (-10, middle), &style.pos(BEFORE))?;
+        let parts = [(counts.refused, SKY), (counts.equivalent, GRAY), (counts.accepted, VERMILLION)];
         let mut before = 0;
-        let mut beside = panel.right + 8;
+        let mut beside = panel.size.0 + 8;
         for (part, color) in parts.into_iter().filter(|(part, _)| *part > 0) {
-            let share = |count: usize| count as f64 / counts.mutants.max(1) as f64;
-            let left = panel.px(share(before));
+            let edge = |count: usize, y: f64| panel.at(count as f64 / counts.mutants.max(1) as f64, y);
+            let (left, top) = edge(before, row as f64);
             before += part;
+            let (right, bottom) = edge(before, row as f64 + 0.72);
             // A single accepted mutant of thousands must be seen.
-            let right = panel.px(share(before)).max(left + 4);
-            canvas.rect((left, top), (right - 1, bottom), style::tint(color, 0.6), true)?;
+            let right = right.max(left + 4);
+            let bar = Rectangle::new([(left, top), (right - 1, bottom)], tint(color, 0.6).filled());
+            panel.mark(bar)?;
             let text = thousands(part);
-            if super::labels::text_width(&text, style::LABEL) + 8.0 < f64::from(right - left) {
-                let ink = Ink::new(style::LABEL).at(HPos::Center, VPos::Center);
-                canvas.text(&text, ((left + right) / 2, middle), ink)?;
+            if text_width(&text, LABEL) + 8.0 < f64::from(right - left) {
+                panel.text(&text, ((left + right) / 2, middle), &ink(LABEL, INK).pos(CENTERED))?;
             } else {
-                canvas.text(&text, (beside, middle), Ink::new(style::LABEL).color(style::dark(color)))?;
-                beside += super::labels::text_width(&text, style::LABEL) as i32 + 12;
+                panel.text(&text, (beside, middle), &ink(LABEL, dark(color)))?;
+                beside += text_width(&text, LABEL) as i32 + 12;
             }
         }
     }
@@ -97,54 +70,43 @@ fn draw_operators<DB: DrawingBackend>(panel: &Panel<'_, DB>, report: &MutantRepo
 }
 
 /// Share of wrong mutants that pass, by how many hidden cases are asked; logarithmic.
-fn draw_cases<DB: DrawingBackend>(mut panel: Panel<'_, DB>, report: &HiddenCaseReport) -> Result<()> {
+fn draw_cases(area: &Area<'_>, report: &HiddenCaseReport) -> Result<()> {
+    let goal = report.config.goal;
     let lines = [
-        ("atoms", report.atoms.shares_by_cases(), style::ORANGE),
-        ("composites", report.composites.shares_by_cases(), style::BLUE),
+        ("atoms", report.atoms.shares_by_cases(), ORANGE),
+        ("composites", report.composites.shares_by_cases(), BLUE),
     ];
     let most = lines.iter().map(|(_, shares, _)| shares.len() - 1).max().unwrap_or(1).max(1);
     let positive = lines.iter().flat_map(|(_, shares, _)| shares).filter(|share| **share > 0.0);
-    let least = positive.fold(report.config.goal.max(1e-6) / 10.0, |least, share| share.min(least));
-    let floor = least.log10().floor();
-    panel.x = (0.0, most as f64);
-    panel.y = (floor, 0.0);
-    panel.panel_title("How many hidden cases it takes", 66)?;
-    let decades: Vec<f64> = (floor as i32..=0).map(f64::from).collect();
-    panel.y_axis("wrong mutants accepted (%)", &decades, |power| {
-        let percent = 100.0 * 10f64.powf(power);
-        if percent >= 1.0 { format!("{percent:.0}") } else { format!("{percent}") }
-    })?;
+    let least = positive.fold(goal.max(1e-6) / 10.0, |least, share| share.min(least));
+    let floor = 0.999 * 10f64.powf(least.log10().floor());
+    let axes = (0.0..most as f64, (floor..1.0).log_scale());
+    let mut panel = panel(area, "How many hidden cases it takes", [84, 40, 54, 100], axes)?;
+    panel.y_axis("wrong mutants accepted (%)", 8, |share| format!("{}", (share * 1e6).round() / 1e4))?;
     for tick in (0..=most).step_by(most.div_ceil(8)) {
         panel.x_tick(tick as f64, &[&tick.to_string()])?;
     }
-    panel.x_title("hidden cases asked, in their order", 46)?;
-    if report.config.goal > 0.0 {
-        let y = panel.py(report.config.goal.log10());
-        panel.canvas.line(&[(panel.left, y), (panel.right, y)], style::VERMILLION, 2)?;
-        let ink = Ink::new(style::LABEL).color(style::dark(style::VERMILLION)).at(HPos::Left, VPos::Bottom);
-        let text = format!("goal: under {}%", report.config.goal * 100.0);
-        panel.canvas.text(&text, (panel.left + 8, y - 5), ink)?;
+    panel.level(floor, SOFT_INK, 1)?;
+    panel.x_title("hidden cases asked, in their order")?;
+    if goal > 0.0 {
+        panel.level(goal, VERMILLION, 2)?;
+        let above = (8, panel.at(0.0, goal).1 - 13);
+        panel.text(&format!("goal: under {}%", goal * 100.0), above, &ink(LABEL, dark(VERMILLION)))?;
     }
     for (row, (name, shares, color)) in lines.iter().enumerate() {
-        let seen: Vec<(f64, f64)> = shares
-            .iter()
-            .enumerate()
-            .filter(|(_, share)| **share > 0.0)
-            .map(|(cases, share)| (cases as f64, share.log10()))
-            .collect();
-        panel.curve(&seen, *color, 3)?;
-        for (x, y) in &seen {
-            panel.canvas.dot((panel.px(*x), panel.py(*y)), 4, *color)?;
+        let seen = shares.iter().enumerate().filter(|(_, share)| **share > 0.0);
+        let seen: Vec<(f64, f64)> = seen.map(|(cases, share)| (cases as f64, *share)).collect();
+        panel.line(seen.iter().copied(), *color, 3)?;
+        for (x, y) in seen {
+            panel.dot(x, y, 4, *color)?;
         }
         // Zero has no place on this scale: the end of the line says where it is reached.
-        let zero = shares.iter().position(|share| *share == 0.0);
-        let end = match zero {
+        let end = match shares.iter().position(|share| *share == 0.0) {
             Some(cases) => format!("{name}: none with {cases} cases or more"),
             None => format!("{name}: {:.2}% with all cases", shares.last().unwrap_or(&1.0) * 100.0),
         };
-        let at = (panel.left + 12, panel.bottom - 44 + 24 * row as i32);
-        let ink = Ink::new(style::LABEL).bold().color(style::dark(*color));
-        panel.canvas.text(&end, at, ink)?;
+        let at = (12, panel.size.1 - 44 + 24 * row as i32);
+        panel.text(&end, at, &style::bold(LABEL, dark(*color)))?;
     }
     Ok(())
 }
@@ -152,14 +114,8 @@ fn draw_cases<DB: DrawingBackend>(mut panel: Panel<'_, DB>, report: &HiddenCaseR
 /// `12345` as `12,345`.
 fn thousands(number: usize) -> String {
     let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

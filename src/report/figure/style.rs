@@ -1,7 +1,8 @@
 //! One look for all figures: colors that color-blind readers tell apart, text that is readable
 //! from the back of a lecture room, one name and color an arm wherever it appears.
 
-use plotters::style::RGBColor;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::data::problem::Set;
 use crate::study::store::Prompts;
@@ -15,21 +16,45 @@ pub const VERMILLION: RGBColor = RGBColor(213, 94, 0);
 pub const PURPLE: RGBColor = RGBColor(204, 121, 167);
 pub const GRAY: RGBColor = RGBColor(130, 130, 130);
 
+/// Text and what else must be seen.
 pub const INK: RGBColor = RGBColor(34, 34, 34);
+/// Text of second rank, axes.
 pub const SOFT_INK: RGBColor = RGBColor(90, 90, 90);
 pub const GRID: RGBColor = RGBColor(225, 225, 225);
-pub const WHITE: RGBColor = RGBColor(255, 255, 255);
 
-/// Font sizes in pixels, for a figure 1200 wide and 700 high.
-pub const TITLE: f64 = 25.0;
-pub const SUBTITLE: f64 = 16.0;
-pub const PANEL_TITLE: f64 = 18.0;
-pub const AXIS_TITLE: f64 = 16.0;
-pub const TICK: f64 = 15.0;
+/// Font sizes in pixels, for a figure of [`SIZE`].
+pub(super) const TITLE: f64 = 25.0;
+pub(super) const PANEL_TITLE: f64 = 18.0;
+pub(super) const AXIS_TITLE: f64 = 16.0;
+/// Ticks, labels, keys.
 pub const LABEL: f64 = 15.0;
+pub(super) const SMALL: f64 = 14.0;
 
 /// Width and height of the figures, in pixels.
-pub const SIZE: (u32, u32) = (1200, 700);
+pub const SIZE: (u32, u32) = (1200, 720);
+
+/// Where a text stands to its point.
+pub const CENTERED: Pos = Pos { h_pos: HPos::Center, v_pos: VPos::Center };
+/// The text ends at its point.
+pub const BEFORE: Pos = Pos { h_pos: HPos::Right, v_pos: VPos::Center };
+/// The text begins at its point.
+pub const AFTER: Pos = Pos { h_pos: HPos::Left, v_pos: VPos::Center };
+
+/// Plain text of `size` pixels that begins at its point.
+pub fn ink(size: f64, color: RGBColor) -> TextStyle<'static> {
+    // The SVG backend writes size / 1.24 as the font size in pixels.
+    FontDesc::new(FontFamily::SansSerif, size * 1.24, FontStyle::Normal).color(&color).pos(AFTER)
+}
+
+/// [`ink`], in bold.
+pub fn bold(size: f64, color: RGBColor) -> TextStyle<'static> {
+    FontDesc::new(FontFamily::SansSerif, size * 1.24, FontStyle::Bold).color(&color).pos(AFTER)
+}
+
+/// [`ink`] that reads upwards.
+pub fn upward(size: f64, color: RGBColor) -> TextStyle<'static> {
+    ink(size, color).transform(FontTransform::Rotate270)
+}
 
 /// The same hue, dark enough for text on white.
 pub fn dark(color: RGBColor) -> RGBColor {
@@ -45,60 +70,36 @@ pub fn tint(color: RGBColor, opacity: f64) -> RGBColor {
     RGBColor(mix(red), mix(green), mix(blue))
 }
 
-/// What an arm is called in figures.
-pub fn arm_label(arm: &str) -> String {
-    match arm {
-        "base" => "base model".to_owned(),
-        "sft-atoms" => "SFT: atoms only".to_owned(),
-        "sft-composites" => "SFT: composites only".to_owned(),
-        "sft-start" => "SFT (start of RL)".to_owned(),
-        "sft-rl" => "SFT, then RL".to_owned(),
-        "sft-more" => "SFT, then more SFT".to_owned(),
-        "rl-base" => "RL from the base".to_owned(),
-        "rl-shuffled" => "RL, shuffled reward".to_owned(),
-        "rl-format" => "RL, reward for form".to_owned(),
+/// What an arm is called in figures, and its color, the same in every figure.
+pub(super) fn arm_style(arm: &str) -> (String, RGBColor) {
+    let (label, color) = match arm {
+        "base" => ("base model", GRAY),
+        "sft-atoms" => ("SFT: atoms only", SKY),
+        "sft-composites" => ("SFT: composites only", ORANGE),
+        "sft-start" => ("SFT (start of RL)", GRAY),
+        "sft-rl" => ("SFT, then RL", BLUE),
+        "sft-more" => ("SFT, then more SFT", ORANGE),
+        "rl-base" => ("RL from the base", VERMILLION),
+        "rl-shuffled" => ("RL, shuffled reward", SKY),
+        "rl-format" => ("RL, reward for form", PURPLE),
         other => match other.strip_prefix("sft-mix-") {
-            Some(count) => format!("SFT: atoms + {count} composites"),
-            None => other.to_owned(),
+            Some(count) => return (format!("SFT: atoms + {count} composites"), GREEN),
+            None => (other, GREEN),
         },
-    }
+    };
+    (label.to_owned(), color)
 }
 
-/// The color of an arm, the same in every figure.
-pub fn arm_color(arm: &str) -> RGBColor {
-    match arm {
-        "base" | "sft-start" => GRAY,
-        "sft-atoms" => SKY,
-        "sft-composites" | "sft-more" => ORANGE,
-        "sft-rl" => BLUE,
-        "rl-base" => VERMILLION,
-        "rl-shuffled" => SKY,
-        "rl-format" => PURPLE,
-        _ => GREEN,
-    }
-}
-
-/// A set as figures show it: two short lines, what it is and what is new in it.
-pub fn set_lines(set: Set, prompts: Prompts) -> [&'static str; 2] {
+/// A set as figures show it: two short lines (what it is, what is new in it) and its color.
+pub(super) fn set_style(set: Set, prompts: Prompts) -> ([&'static str; 2], RGBColor) {
     match (set, prompts) {
-        (Set::AtomBase, Prompts::Train) => ["atoms", "trained on"],
-        (Set::AtomBase, Prompts::HeldOut) => ["atoms", "new wording"],
-        (Set::CompositeATrain, Prompts::Train) => ["A", "trained on"],
-        (Set::CompositeATrain, Prompts::HeldOut) => ["A", "new wording"],
-        (Set::CompositeAHeldOut, _) => ["A", "new chains"],
-        (Set::CompositeB, _) => ["B", "target topics"],
-        (Set::CompositeC, _) => ["C", "mixed topics"],
-        (Set::Deep, _) => ["A", "depth 4-5"],
-    }
-}
-
-pub fn set_color(set: Set) -> RGBColor {
-    match set {
-        Set::AtomBase => GRAY,
-        Set::CompositeATrain => SKY,
-        Set::CompositeAHeldOut => GREEN,
-        Set::CompositeB => VERMILLION,
-        Set::CompositeC => PURPLE,
-        Set::Deep => ORANGE,
+        (Set::AtomBase, Prompts::Train) => (["atoms", "trained on"], GRAY),
+        (Set::AtomBase, Prompts::HeldOut) => (["atoms", "new wording"], GRAY),
+        (Set::CompositeATrain, Prompts::Train) => (["A", "trained on"], SKY),
+        (Set::CompositeATrain, Prompts::HeldOut) => (["A", "new wording"], SKY),
+        (Set::CompositeAHeldOut, _) => (["A", "new chains"], GREEN),
+        (Set::CompositeB, _) => (["B", "target topics"], VERMILLION),
+        (Set::CompositeC, _) => (["C", "mixed topics"], PURPLE),
+        (Set::Deep, _) => (["A", "deep chains"], ORANGE),
     }
 }

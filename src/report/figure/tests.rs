@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use rand::Rng;
 
+use super::dataset::Counts;
 use super::*;
 use crate::base::seed::Seed;
 use crate::data::problem::{Problem, Set};
 use crate::data::value::ValueType;
+use crate::report::frame::metric_frame;
 use crate::report::frame::tests::answers_at;
-use crate::report::frame::{Bootstrap, metrics_from_rows, outcomes_from_rows};
+use crate::report::table::Table;
 use crate::study::store::{MetricRow, OutcomeRow, Prompts};
 
 /// Outcomes of made-up arms: (arm, stage, pass rates on the sets of [`Set::ALL`]).
@@ -109,102 +111,125 @@ fn made_up_problems() -> Vec<Problem> {
     problems
 }
 
-/// Draws, checks what every drawing must satisfy, and keeps it where that is asked for.
-fn check(name: &str, draw: impl Fn(&SvgArea<'_>) -> Result<()>) -> String {
-    let svg = svg_string(SIZE, &draw).unwrap();
-    assert_eq!(svg, svg_string(SIZE, &draw).unwrap(), "{name} is drawn differently each time");
+/// Checks what every drawing must satisfy, and keeps it where that is asked for.
+fn check(name: &str, draw: impl Fn() -> Result<Svg>) -> String {
+    let svg = draw().unwrap();
+    assert_eq!(svg.0, draw().unwrap().0, "{name} is drawn differently each time");
+    if let Some(folder) = std::env::var_os("FIGURE_EXAMPLES") {
+        svg.save(Path::new(&folder).join(format!("{name}.svg"))).unwrap();
+    }
+    let Svg(svg) = svg;
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
     assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
     for part in svg.split("font-size=\"").skip(1) {
         let size: f64 = part.split('"').next().unwrap().parse().unwrap();
         assert!(size >= 12.9, "{name} has text of {size} px");
     }
-    if let Some(folder) = std::env::var_os("FIGURE_EXAMPLES") {
-        save_svg(std::path::Path::new(&folder).join(format!("{name}.svg")), SIZE, &draw).unwrap();
-    }
     svg
 }
 
-fn bootstrap() -> Bootstrap {
-    Bootstrap { draws: 300, ..Bootstrap::standard() }
+fn evidence(arms: &[(&str, &str, [f64; 6])], seeds: u64) -> Evidence {
+    let metrics = if arms.len() > 1 { made_up_metrics(seeds) } else { Vec::new() };
+    Evidence {
+        scores: Scores::new(&made_up_outcomes(arms, seeds)).unwrap(),
+        metrics: metric_frame(&metrics).unwrap(),
+        bootstrap: Bootstrap { draws: 300, ..Bootstrap::standard() },
+        source: "made-up numbers".to_owned(),
+    }
+}
+
+fn finding(number: u32, evidence: &Evidence) -> Result<Svg> {
+    let (_, draw) = FINDINGS.iter().find(|(finding, _)| *finding == number).unwrap();
+    Svg::draw(|area| draw(evidence, area))
+}
+
+/// How often `part` is in the drawing.
+fn count(svg: &str, part: &str) -> usize {
+    svg.matches(part).count()
 }
 
 #[test]
 fn finding_1() {
     for seeds in [1, 3] {
-        let outcomes = outcomes_from_rows(&made_up_outcomes(&ARMS, seeds)).unwrap();
-        let data = Finding1::from_frames(&outcomes, &bootstrap()).unwrap();
-        assert_eq!((data.arms.len(), data.sweep.len(), data.sweep[0].points.len()), (4, 4, 5));
-        let svg = check(&format!("finding1-{seeds}"), |area| draw_finding1(area, &data));
+        let data = evidence(&ARMS, seeds);
+        let svg = check(&format!("finding1-{seeds}"), || finding(1, &data));
         assert!(svg.contains(if seeds == 1 { "1 seed; error bars" } else { "3 seeds" }));
-        assert!(svg.contains("SFT: atoms + 64 composites"));
+        assert!(svg.contains("SFT: atoms + 64 composites") && svg.contains("made-up numbers"));
+        // 4 arms on 5 sets beside the ground and 4 key squares; 4 lines of 5 dots with rims; 5 diamonds a set.
+        assert_eq!(count(&svg, "<rect"), 20 + 1 + 4);
+        assert_eq!(count(&svg, "<circle"), 2 * 4 * 5);
+        assert_eq!(count(&svg, "<polygon"), 20 + 1);
     }
 }
 
 #[test]
 fn finding_2() {
     for seeds in [1, 3] {
-        let outcomes = outcomes_from_rows(&made_up_outcomes(&ARMS, seeds)).unwrap();
-        let metrics = metrics_from_rows(&made_up_metrics(seeds)).unwrap();
-        let data = Finding2::from_frames(&outcomes, &metrics, &bootstrap()).unwrap();
-        assert_eq!((data.arms.len(), data.curves.len()), (3, 3));
-        let svg = check(&format!("finding2-{seeds}"), |area| draw_finding2(area, &data));
+        let data = evidence(&ARMS, seeds);
+        let svg = check(&format!("finding2-{seeds}"), || finding(2, &data));
         assert!(svg.contains("RL step") && svg.contains("KL (nats/token)"));
+        // 3 arms on 5 sets; bands of 3 curves in 2 panels.
+        assert_eq!(count(&svg, "<circle"), 2 * 3 * 5);
+        assert_eq!(count(&svg, "<polygon"), if seeds == 1 { 0 } else { 2 * 3 });
+        for arm in ["SFT, then RL", "RL from the base", "RL, shuffled reward"] {
+            assert!(svg.contains(arm), "{arm}");
+        }
     }
 }
 
 #[test]
 fn finding_3() {
     for seeds in [1, 3] {
-        let outcomes = outcomes_from_rows(&made_up_outcomes(&ARMS, seeds)).unwrap();
-        let data = Finding3::from_frames(&outcomes, &bootstrap()).unwrap();
-        assert_eq!((data.gaps.len(), data.rates.len(), data.gaps[0].sft.len()), (2, 3, 4));
-        let gap = data.gaps[0].sft[3].estimate.value;
+        let data = evidence(&ARMS, seeds);
+        let svg = check(&format!("finding3-{seeds}"), || finding(3, &data));
+        // 2 gaps and 3 rates, at 4 epochs, and a diamond each for RL.
+        assert_eq!(count(&svg, "<polygon"), 2 + 3);
+        let rings = count(&svg, "<circle") - 2 * (2 + 3) * 4;
+        assert!(rings <= 2 + 3, "{rings}");
+        let at = |stage: &str, set| Cell { stage: stage.to_owned(), ..Cell::at_end("sft-more", set) };
+        let gap = Quantity::gap(&at("epoch-32", Set::CompositeATrain), Set::CompositeATrain, Set::CompositeB);
+        let gap = data.interval(&gap).unwrap().unwrap().value;
         assert!((gap - 0.82).abs() < 0.1, "{gap}");
-        check(&format!("finding3-{seeds}"), |area| draw_finding3(area, &data));
     }
 }
 
 #[test]
 fn data_set() {
     let problems = made_up_problems();
-    let data = DataSetPicture::of(&problems);
+    let data = Counts::of(&problems.iter().collect::<Vec<_>>());
     assert_eq!((data.topics.len(), data.n_source), (10, 5));
-    assert_eq!(data.by_depth[&Set::AtomBase][&1], 100);
+    assert_eq!(data.by_depth[&1][&Set::AtomBase], 100);
     let pairs: usize = data.feeds.values().flat_map(|sets| sets.values()).sum();
     assert_eq!(pairs, problems.iter().map(|problem| problem.depth - 1).sum::<usize>());
-    check("dataset", |area| draw_dataset(area, &data));
+    check("dataset", || dataset_figure("made up", &problems));
 }
 
 #[test]
 fn figures_survive_missing_arms_and_say_when_nothing_was_run() {
-    let nothing = outcomes_from_rows(&[]).unwrap();
-    let no_metrics = metrics_from_rows(&[]).unwrap();
-    assert!(Finding1::from_frames(&nothing, &bootstrap()).is_err());
-    assert!(Finding2::from_frames(&nothing, &no_metrics, &bootstrap()).is_err());
-    assert!(Finding3::from_frames(&nothing, &bootstrap()).is_err());
+    let nothing = evidence(&[], 1);
+    for (number, _) in FINDINGS {
+        assert!(matches!(finding(number, &nothing), Err(Error::Figure(_))), "{number}");
+    }
     for arm in ARMS {
-        let outcomes = outcomes_from_rows(&made_up_outcomes(&[arm], 1)).unwrap();
-        if let Ok(data) = Finding1::from_frames(&outcomes, &bootstrap()) {
-            check("partial", |area| draw_finding1(area, &data));
-        }
-        if let Ok(data) = Finding2::from_frames(&outcomes, &no_metrics, &bootstrap()) {
-            check("partial", |area| draw_finding2(area, &data));
-        }
-        if let Ok(data) = Finding3::from_frames(&outcomes, &bootstrap()) {
-            check("partial", |area| draw_finding3(area, &data));
+        let one = evidence(&[arm], 1);
+        for (number, _) in FINDINGS {
+            match finding(number, &one) {
+                Ok(_) => drop(check("partial", || finding(number, &one))),
+                Err(error) => assert!(matches!(error, Error::Figure(_)), "{error}"),
+            }
         }
     }
-    check("partial", |area| draw_dataset(area, &DataSetPicture::of(&[])));
+    check("partial", || dataset_figure("made up", &[]));
 }
 
 #[test]
 fn a_failed_drawing_leaves_the_old_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("figures/x.svg");
-    save_svg(&path, (60, 40), |_| Ok(())).unwrap();
+    Svg::draw(|_| Ok(())).unwrap().save(&path).unwrap();
     let before = std::fs::read(&path).unwrap();
-    assert!(save_svg(&path, (60, 40), |_| Err(Error::Figure("no".to_owned()))).is_err());
+    let failed = Svg::draw(|_| Err(Error::Figure("no".to_owned()))).and_then(|svg| svg.save(&path));
+    assert!(failed.is_err());
     assert_eq!(std::fs::read(&path).unwrap(), before);
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
@@ -212,7 +237,8 @@ fn a_failed_drawing_leaves_the_old_file() {
 #[test]
 fn tables_escape_what_they_show() {
     let rows = answers_at("<b>", 0, "final", Set::CompositeB, &[4]);
-    let html = Table::new(outcomes_from_rows(&rows).unwrap()).with_caption("<b>").html();
+    let frame = crate::report::frame::outcome_frame(&rows).unwrap();
+    let html = Table::new(frame).with_caption("<b>").html();
     assert_eq!(html.matches("&lt;b&gt;").count(), 2);
     assert!(html.contains("<p><b>&lt;b&gt;</b></p>") && !html.contains("<td><b>"));
     assert_eq!(html.matches("<tr>").count(), 2);

@@ -1,7 +1,5 @@
 //! Training curves: one logged value over steps, averaged over seeds.
 
-use std::collections::BTreeMap;
-
 use polars::prelude::*;
 
 use crate::base::error::Result;
@@ -17,8 +15,8 @@ pub struct CurvePoint {
     pub n_seeds: usize,
 }
 
-/// The values logged as `name` by `arm` in `stage`, from a frame made by [`super::metrics`]. Each
-/// seed is first smoothed by a running mean over the last `window` logged steps; 1 is no
+/// The values logged as `name` by `arm` in `stage`, from a frame made by [`super::metric_frame`].
+/// Each seed is first smoothed by a running mean over the last `window` logged steps; 1 is no
 /// smoothing. Values that are not finite are left out.
 pub fn curve(
     metrics: &DataFrame,
@@ -27,38 +25,42 @@ pub fn curve(
     name: &str,
     window: usize,
 ) -> Result<Vec<CurvePoint>> {
-    let (arms, stages, names) =
-        (metrics.column("arm")?.str()?, metrics.column("stage")?.str()?, metrics.column("name")?.str()?);
-    let (seeds, steps) = (metrics.column("seed")?.u64()?, metrics.column("step")?.u64()?);
-    let values = metrics.column("value")?.f64()?;
-    let mut by_seed: BTreeMap<u64, BTreeMap<u64, f64>> = BTreeMap::new();
-    for row in 0..metrics.height() {
-        let wanted =
-            arms.get(row) == Some(arm) && stages.get(row) == Some(stage) && names.get(row) == Some(name);
-        if let (true, Some(seed), Some(step), Some(value)) =
-            (wanted, seeds.get(row), steps.get(row), values.get(row))
-            && value.is_finite()
-        {
-            by_seed.entry(seed).or_default().insert(step, value);
-        }
-    }
-    let mut by_step: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for logged in by_seed.values() {
-        let logged: Vec<(u64, f64)> = logged.iter().map(|(step, value)| (*step, *value)).collect();
-        for (index, (step, _)) in logged.iter().enumerate() {
-            let recent = &logged[(index + 1).saturating_sub(window.max(1))..=index];
-            let mean = recent.iter().map(|(_, value)| value).sum::<f64>() / recent.len() as f64;
-            by_step.entry(*step).or_default().push(mean);
-        }
-    }
-    Ok(by_step
-        .into_iter()
-        .map(|(step, values)| CurvePoint {
-            step,
-            mean: values.iter().sum::<f64>() / values.len() as f64,
-            low: values.iter().copied().fold(f64::INFINITY, f64::min),
-            high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            n_seeds: values.len(),
-        })
-        .collect())
+    let wanted = col("arm").eq(lit(arm)).and(col("stage").eq(lit(stage))).and(col("name").eq(lit(name)));
+    let by_seed_and_step = metrics
+        .clone()
+        .lazy()
+        .filter(wanted.and(col("value").is_finite()))
+        .sort(["seed", "step"], SortMultipleOptions::default());
+    let mut logged = by_seed_and_step.collect()?;
+    let seeds: Vec<u64> = logged.column("seed")?.u64()?.iter().flatten().collect();
+    let values: Vec<f64> = logged.column("value")?.f64()?.iter().flatten().collect();
+    let running_mean = |row: usize| {
+        let first = (row + 1).saturating_sub(window.max(1));
+        let recent: Vec<f64> =
+            (first..=row).filter(|at| seeds[*at] == seeds[row]).map(|at| values[at]).collect();
+        recent.iter().sum::<f64>() / recent.len() as f64
+    };
+    let smooth: Vec<f64> = (0..values.len()).map(running_mean).collect();
+    logged.with_column(Column::new("value".into(), smooth))?;
+    let value = || col("value");
+    let points = logged
+        .lazy()
+        .group_by([col("step")])
+        .agg([
+            value().mean().alias("mean"),
+            value().min().alias("low"),
+            value().max().alias("high"),
+            value().count().cast(DataType::UInt64).alias("n_seeds"),
+        ])
+        .sort(["step"], SortMultipleOptions::default())
+        .collect()?;
+    let number =
+        |name: &str| -> Result<Vec<f64>> { Ok(points.column(name)?.f64()?.iter().flatten().collect()) };
+    let (means, lows, highs) = (number("mean")?, number("low")?, number("high")?);
+    let steps_and_seeds = points.column("step")?.u64()?.iter().zip(points.column("n_seeds")?.u64()?.iter());
+    let point = |(row, (step, n_seeds)): (usize, (Option<u64>, Option<u64>))| {
+        let (mean, low, high) = (means[row], lows[row], highs[row]);
+        Some(CurvePoint { step: step?, mean, low, high, n_seeds: n_seeds? as usize })
+    };
+    Ok(steps_and_seeds.enumerate().filter_map(point).collect())
 }

@@ -7,16 +7,18 @@
 //! keeps the part of the spread that all seeds share because they answer the same problems; it
 //! errs on the wide side (Owen 2007, "The pigeonhole bootstrap").
 //!
-//! With one seed only problems are drawn, and [`Estimate::n_seeds`] says so: such an interval
+//! With one seed only problems are drawn, and [`Interval::n_seeds`] says so: such an interval
 //! says nothing about another seed. With two to four seeds the drawn seeds understate the spread
 //! between seeds (by a factor of sqrt((n-1)/n) for the mean): read such intervals as optimistic.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use itertools::Itertools;
 use rand::Rng;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::scores::{BySeed, Cell, Scores};
-use crate::base::error::Error;
+use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
 use crate::data::problem::Set;
 
@@ -35,6 +37,7 @@ pub enum Quantity {
 }
 
 impl Quantity {
+    /// `self - other`.
     pub fn minus(self, other: Quantity) -> Quantity {
         Quantity::Difference(Box::new(self), Box::new(other))
     }
@@ -43,6 +46,16 @@ impl Quantity {
     pub fn gap(cell: &Cell, train: Set, test: Set) -> Quantity {
         let on = |set| Quantity::Rate(Cell { set, ..cell.clone() });
         on(train).minus(on(test))
+    }
+
+    fn cells(&self) -> BTreeSet<&Cell> {
+        match self {
+            Quantity::Constant(_) => BTreeSet::new(),
+            Quantity::Rate(cell) => BTreeSet::from([cell]),
+            Quantity::Difference(left, right) => &left.cells() | &right.cells(),
+            Quantity::Scaled(_, inner) => inner.cells(),
+            Quantity::Min(parts) | Quantity::Max(parts) => parts.iter().flat_map(Quantity::cells).collect(),
+        }
     }
 }
 
@@ -62,42 +75,46 @@ impl Bootstrap {
     }
 }
 
-/// A quantity with its interval.
+/// A quantity and how well it is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
+pub struct Interval {
     pub value: f64,
     pub low: f64,
     pub high: f64,
+    /// Student's t interval of the seeds' values, for these problems: what the seeds alone say.
+    /// None with fewer than two seeds.
+    pub seeds_alone: Option<(f64, f64)>,
     /// Seeds that have every rate the quantity needs. 1: the interval covers problems only.
     pub n_seeds: usize,
     /// Different problems behind the quantity.
     pub n_problems: usize,
 }
 
-/// Why a quantity has no estimate: what was not run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct MissingData(pub String);
-
-impl From<MissingData> for Error {
-    fn from(missing: MissingData) -> Error {
-        Error::Data(missing.0)
-    }
-}
-
 impl Scores {
     /// Estimates `quantity` over the seeds that have all of it.
-    pub fn estimate(&self, quantity: &Quantity, bootstrap: &Bootstrap) -> Result<Estimate, MissingData> {
-        let mut plan = Plan::new(self, quantity)?;
-        let value = plan.evaluate(quantity);
-        if plan.cells.is_empty() {
-            return Ok(Estimate { value, low: value, high: value, n_seeds: 0, n_problems: 0 });
+    ///
+    /// # Errors
+    /// `Error::MissingRuns` where there is no such seed.
+    pub fn interval(&self, quantity: &Quantity, bootstrap: &Bootstrap) -> Result<Interval> {
+        let mut sample = Resample::new(self, quantity)?;
+        let value = sample.evaluate(quantity);
+        let (n_seeds, n_problems) = (sample.seed_weights.len(), sample.problem_weights.len());
+        if n_problems == 0 {
+            return Ok(Interval {
+                value,
+                low: value,
+                high: value,
+                seeds_alone: None,
+                n_seeds: 0,
+                n_problems,
+            });
         }
+        let seeds_alone = sample.t_interval(quantity, bootstrap.level);
         let mut rng = bootstrap.seed.stream("draws");
         let mut replicates = Vec::with_capacity(bootstrap.draws);
         while replicates.len() < bootstrap.draws {
-            plan.draw(&mut rng);
-            let replicate = plan.evaluate(quantity);
+            sample.draw(&mut rng);
+            let replicate = sample.evaluate(quantity);
             // NaN: a rate was left without any problem. Rare (a handful of problems), and drawn
             // again; the point estimate above is never NaN, so this ends.
             if replicate.is_finite() {
@@ -106,78 +123,59 @@ impl Scores {
         }
         replicates.sort_by(f64::total_cmp);
         let tail = (1.0 - bootstrap.level) / 2.0;
-        Ok(Estimate {
-            value,
-            low: quantile(&replicates, tail),
-            high: quantile(&replicates, 1.0 - tail),
-            n_seeds: plan.seed_weights.len(),
-            n_problems: plan.problem_weights.len(),
-        })
+        let (low, high) = (quantile(&replicates, tail), quantile(&replicates, 1.0 - tail));
+        Ok(Interval { value, low, high, seeds_alone, n_seeds, n_problems })
     }
 }
 
-/// The cells a quantity needs on the seeds that all of them share, and the current draw.
-struct Plan {
+/// The cells a quantity needs on the seeds that all of them share, and how often each seed and
+/// problem counts in the current draw.
+struct Resample<'a> {
     /// Cell -> for each shared seed, (index into `problem_weights`, score).
-    cells: HashMap<Cell, Vec<Vec<(usize, f64)>>>,
-    /// How often each shared seed was drawn.
+    cells: BTreeMap<&'a Cell, Vec<Vec<(usize, f64)>>>,
     seed_weights: Vec<u32>,
-    /// How often each problem was drawn.
     problem_weights: Vec<u32>,
-    /// Problems of one set are drawn among themselves: ranges into `problem_weights`.
-    pools: Vec<std::ops::Range<usize>>,
+    /// Problems of one set are drawn among themselves: how many each set has, in order.
+    pools: Vec<usize>,
 }
 
-impl Plan {
-    fn new(scores: &Scores, quantity: &Quantity) -> Result<Plan, MissingData> {
-        let mut needed = BTreeSet::new();
-        collect_cells(quantity, &mut needed);
-        let mut by_seed: BTreeMap<&Cell, BySeed> = BTreeMap::new();
-        let mut shared: Option<BTreeSet<u64>> = None;
-        for cell in &needed {
-            let found = scores.of(cell);
-            if found.is_empty() {
-                return Err(MissingData(format!("no outcomes for {cell}")));
+impl<'a> Resample<'a> {
+    /// Each seed and each problem once.
+    fn new(scores: &Scores, quantity: &'a Quantity) -> Result<Resample<'a>> {
+        let missing = |what: String| Err(Error::MissingRuns { what });
+        let mut found: BTreeMap<&Cell, BySeed> = BTreeMap::new();
+        for cell in quantity.cells() {
+            let by_seed = scores.of(cell)?;
+            if by_seed.is_empty() {
+                return missing(format!("has outcomes for {cell}"));
             }
-            let seeds: BTreeSet<u64> = found.keys().copied().collect();
-            shared = Some(shared.map_or(seeds.clone(), |shared| &shared & &seeds));
-            by_seed.insert(cell, found);
+            found.insert(cell, by_seed);
         }
-        let shared = shared.unwrap_or_default();
-        if shared.is_empty() && !needed.is_empty() {
-            let arms: BTreeSet<&str> = needed.iter().map(|cell| cell.arm.as_str()).collect();
-            let arms = arms.into_iter().collect::<Vec<_>>().join(", ");
-            return Err(MissingData(format!("no seed was run in all of: {arms}")));
+        let seeds = found.values().map(|by_seed| by_seed.keys().copied().collect::<BTreeSet<u64>>());
+        let shared = seeds.reduce(|all, seeds| &all & &seeds).unwrap_or_default();
+        if shared.is_empty() && !found.is_empty() {
+            let arms = found.keys().map(|cell| &cell.arm).dedup().join(", ");
+            return missing(format!("of one seed in all of: {arms}"));
         }
-        // Number the problems set by set, so that each set is one contiguous pool.
-        let mut members: BTreeMap<Set, BTreeSet<usize>> = BTreeMap::new();
-        for (cell, found) in &by_seed {
-            let pool = members.entry(cell.set).or_default();
-            pool.extend(shared.iter().flat_map(|seed| &found[seed]).map(|(problem, _)| *problem));
-        }
-        let mut numbers: HashMap<(Set, usize), usize> = HashMap::new();
-        let mut pools = Vec::new();
-        for (set, problems) in members {
-            let first = numbers.len();
-            for problem in problems {
-                let next = numbers.len();
-                numbers.insert((set, problem), next);
-            }
-            pools.push(first..numbers.len());
-        }
-        let cells = by_seed
-            .into_iter()
-            .map(|(cell, found)| {
-                let renumber = |(problem, score): &(usize, f64)| (numbers[&(cell.set, *problem)], *score);
-                let rows = shared.iter().map(|seed| found[seed].iter().map(renumber).collect()).collect();
-                (cell.clone(), rows)
+        // In order of set, then key: the problems of a set stand together.
+        let problems: BTreeSet<(Set, &str)> = found
+            .iter()
+            .flat_map(|(cell, by_seed)| {
+                shared.iter().flat_map(|seed| &by_seed[seed]).map(|row| (cell.set, row.0.as_str()))
             })
             .collect();
-        Ok(Plan {
-            cells,
+        let places: HashMap<(Set, &str), usize> = problems.iter().copied().zip(0..).collect();
+        let place =
+            |cell: &Cell, (problem, score): &(String, f64)| (places[&(cell.set, problem.as_str())], *score);
+        let cells = found.iter().map(|(cell, by_seed)| {
+            let rows = |seed| by_seed[seed].iter().map(|row| place(cell, row)).collect();
+            (*cell, shared.iter().map(rows).collect())
+        });
+        Ok(Resample {
+            cells: cells.collect(),
             seed_weights: vec![1; shared.len()],
-            problem_weights: vec![1; numbers.len()],
-            pools,
+            problem_weights: vec![1; problems.len()],
+            pools: problems.iter().dedup_by_with_count(|a, b| a.0 == b.0).map(|(size, _)| size).collect(),
         })
     }
 
@@ -186,9 +184,29 @@ impl Plan {
         if self.seed_weights.len() > 1 {
             redraw(&mut self.seed_weights, rng);
         }
-        for pool in &self.pools {
-            redraw(&mut self.problem_weights[pool.clone()], rng);
+        let mut rest = self.problem_weights.as_mut_slice();
+        for size in &self.pools {
+            let (pool, others) = rest.split_at_mut(*size);
+            redraw(pool, rng);
+            rest = others;
         }
+    }
+
+    /// mean +- t * s / sqrt(n) over the quantity's value at each seed.
+    fn t_interval(&mut self, quantity: &Quantity, level: f64) -> Option<(f64, f64)> {
+        let n = self.seed_weights.len();
+        let t = StudentsT::new(0.0, 1.0, n.checked_sub(1)? as f64).ok()?.inverse_cdf((1.0 + level) / 2.0);
+        let mut at_seed = |seed: usize| {
+            self.seed_weights.fill(0);
+            self.seed_weights[seed] = 1;
+            self.evaluate(quantity)
+        };
+        let values: Vec<f64> = (0..n).map(&mut at_seed).collect();
+        self.seed_weights.fill(1);
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
+        let half = t * (variance / n as f64).sqrt();
+        Some((mean - half, mean + half))
     }
 
     fn evaluate(&self, quantity: &Quantity) -> f64 {
@@ -235,23 +253,6 @@ fn redraw(weights: &mut [u32], rng: &mut impl Rng) {
     weights.fill(0);
     for _ in 0..weights.len() {
         weights[rng.random_range(0..weights.len())] += 1;
-    }
-}
-
-fn collect_cells(quantity: &Quantity, into: &mut BTreeSet<Cell>) {
-    match quantity {
-        Quantity::Constant(_) => {}
-        Quantity::Rate(cell) => {
-            into.insert(cell.clone());
-        }
-        Quantity::Difference(left, right) => {
-            collect_cells(left, into);
-            collect_cells(right, into);
-        }
-        Quantity::Scaled(_, inner) => collect_cells(inner, into),
-        Quantity::Min(parts) | Quantity::Max(parts) => {
-            parts.iter().for_each(|part| collect_cells(part, into));
-        }
     }
 }
 

@@ -1,14 +1,14 @@
-//! An index over the outcome frame: who answered which problem how well.
+//! Asking the outcome frame: how well one arm answered one set, problem by problem.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use polars::prelude::*;
 
-use super::pass_at_k;
+use super::{Labeled, outcome_frame, pass_at_k};
 use crate::base::error::{Error, Result};
 use crate::data::problem::Set;
-use crate::study::store::{FINAL_STAGE, Prompts};
+use crate::study::store::{FINAL_STAGE, OutcomeRow, Prompts};
 
 /// How the answers that are scored were drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,11 +39,10 @@ impl FromStr for Decode {
             ("greedy", _) => Ok(Decode::Greedy),
             ("sampled", _) => Ok(Decode::Sampled),
             (_, Some(k)) if k > 0 => Ok(Decode::PassAt(k)),
-            _ => Err(Error::Unknown {
-                kind: "metric",
-                name: text.to_owned(),
-                known: "greedy, sampled, pass@<k>".to_owned(),
-            }),
+            _ => {
+                let known = "greedy, sampled, pass@<k>".to_owned();
+                Err(Error::Unknown { kind: "metric", name: text.to_owned(), known })
+            }
         }
     }
 }
@@ -62,6 +61,14 @@ pub struct Cell {
     pub decode: Decode,
 }
 
+impl Cell {
+    /// Of `arm` when its training has ended, asked as in training and sampled at temperature 1.
+    pub fn at_end(arm: &str, set: Set) -> Cell {
+        let (arm, stage) = (arm.to_owned(), FINAL_STAGE.to_owned());
+        Cell { arm, stage, set, prompts: Prompts::Train, decode: Decode::Sampled }
+    }
+}
+
 impl std::fmt::Display for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Cell { arm, stage, set, prompts, decode } = self;
@@ -69,127 +76,71 @@ impl std::fmt::Display for Cell {
     }
 }
 
-/// Arm, stage, set, prompts.
-type Group = (String, String, Set, Prompts);
+/// Seed -> (problem, score in 0..=1).
+pub(super) type BySeed = BTreeMap<u64, Vec<(String, f64)>>;
 
-/// Scores by seed: (number of the problem, score in 0..=1).
-pub(super) type BySeed = BTreeMap<u64, Vec<(usize, f64)>>;
-
-/// Outcomes by arm, stage, set and prompts; within those by seed.
-#[derive(Debug, Default)]
+/// The outcomes of runs, to be asked for pass rates.
+#[derive(Debug, Clone)]
 pub struct Scores {
-    groups: BTreeMap<Group, BTreeMap<u64, Vec<Answered>>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Answered {
-    /// Number of the problem's key, the same in every group.
-    problem: usize,
-    greedy: Option<bool>,
-    samples: u32,
-    passed: u32,
-}
-
-impl Answered {
-    /// `None` where nothing was judged.
-    fn score(&self, decode: Decode) -> Option<f64> {
-        match decode {
-            Decode::Greedy => self.greedy.map(|pass| f64::from(u8::from(pass))),
-            Decode::Sampled => (self.samples > 0).then(|| f64::from(self.passed) / f64::from(self.samples)),
-            Decode::PassAt(k) => pass_at_k(self.samples, self.passed, k),
-        }
-    }
+    outcomes: DataFrame,
 }
 
 impl Scores {
-    /// Indexes a frame made by [`super::outcomes`].
-    pub fn new(outcomes: &DataFrame) -> Result<Scores> {
-        let text = |name: &str| outcomes.column(name)?.str();
-        let (arm, stage, set, prompts) = (text("arm")?, text("stage")?, text("set")?, text("prompts")?);
-        let problem = text("problem")?;
-        let seed = outcomes.column("seed")?.u64()?;
-        let greedy = outcomes.column("greedy_pass")?.bool()?;
-        let samples = outcomes.column("samples")?.u32()?;
-        let passed = outcomes.column("passed")?.u32()?;
-        let mut numbers: HashMap<String, usize> = HashMap::new();
-        let mut scores = Scores::default();
-        for row in 0..outcomes.height() {
-            let missing = || Error::Data(format!("outcome frame: row {row} has a null"));
-            let group = (
-                arm.get(row).ok_or_else(missing)?.to_owned(),
-                stage.get(row).ok_or_else(missing)?.to_owned(),
-                set_named(set.get(row).ok_or_else(missing)?)?,
-                prompts_named(prompts.get(row).ok_or_else(missing)?)?,
-            );
-            let key = problem.get(row).ok_or_else(missing)?;
-            let next = numbers.len();
-            let problem = match numbers.get(key) {
-                Some(number) => *number,
-                None => *numbers.entry(key.to_owned()).or_insert(next),
-            };
-            let answered = Answered {
-                problem,
-                greedy: greedy.get(row),
-                samples: samples.get(row).ok_or_else(missing)?,
-                passed: passed.get(row).ok_or_else(missing)?,
-            };
-            let seed = seed.get(row).ok_or_else(missing)?;
-            scores.groups.entry(group).or_default().entry(seed).or_default().push(answered);
-        }
-        Ok(scores)
-    }
-
-    /// All (arm, stage, set, prompts) that have outcomes, sorted.
-    pub fn groups(&self) -> impl Iterator<Item = (&str, &str, Set, Prompts)> {
-        self.groups.keys().map(|(arm, stage, set, prompts)| (arm.as_str(), stage.as_str(), *set, *prompts))
+    /// From one row a problem and evaluation.
+    pub fn new(rows: &[Labeled<OutcomeRow>]) -> Result<Scores> {
+        Ok(Scores { outcomes: outcome_frame(rows)? })
     }
 
     /// The stages of an arm, in order: `epoch-2` before `epoch-10`, `final` at the end.
-    pub fn stages(&self, arm: &str) -> Vec<&str> {
-        let mut stages: Vec<&str> =
-            self.groups().filter(|group| group.0 == arm).map(|group| group.1).collect();
-        stages.sort_by_key(|stage| (*stage == FINAL_STAGE, stage_number(stage), *stage));
-        stages.dedup();
-        stages
+    pub fn stages(&self, arm: &str) -> Result<Vec<String>> {
+        let of_arm = self.outcomes.clone().lazy().filter(col("arm").eq(lit(arm)));
+        let stages = of_arm.select([col("stage").unique()]).collect()?;
+        let mut stages: Vec<String> =
+            stages.column("stage")?.str()?.iter().flatten().map(str::to_owned).collect();
+        stages.sort_by_key(|stage| (stage == FINAL_STAGE, stage_number(stage), stage.clone()));
+        Ok(stages)
     }
 
-    /// Scores of a cell; empty where there are none.
-    pub(super) fn of(&self, cell: &Cell) -> BySeed {
+    /// Scores of a cell; empty where there are none. A problem whose answers the sandbox could not
+    /// judge has none.
+    pub(super) fn of(&self, cell: &Cell) -> Result<BySeed> {
         let stage = match cell.stage.as_str() {
-            LAST_STAGE => self.stages(&cell.arm).last().copied().unwrap_or(FINAL_STAGE),
-            stage => stage,
+            LAST_STAGE => self.stages(&cell.arm)?.pop().unwrap_or_default(),
+            stage => stage.to_owned(),
         };
-        let group = (cell.arm.clone(), stage.to_owned(), cell.set, cell.prompts);
-        let Some(seeds) = self.groups.get(&group) else { return BTreeMap::new() };
-        let mut found = BTreeMap::new();
-        for (seed, answers) in seeds {
-            let scored: Vec<(usize, f64)> = answers
-                .iter()
-                .filter_map(|answer| Some((answer.problem, answer.score(cell.decode)?)))
-                .collect();
-            if !scored.is_empty() {
-                found.insert(*seed, scored);
+        let rows = self
+            .outcomes
+            .clone()
+            .lazy()
+            .filter(
+                col("arm")
+                    .eq(lit(cell.arm.as_str()))
+                    .and(col("stage").eq(lit(stage)))
+                    .and(col("set").eq(lit(cell.set.name())))
+                    .and(col("prompts").eq(lit(cell.prompts.name()))),
+            )
+            .collect()?;
+        let (seeds, problems) = (rows.column("seed")?.u64()?, rows.column("problem")?.str()?);
+        let greedy = rows.column("greedy_pass")?.bool()?;
+        let (samples, passed) = (rows.column("samples")?.u32()?, rows.column("passed")?.u32()?);
+        let mut by_seed = BySeed::new();
+        for row in 0..rows.height() {
+            let (Some(seed), Some(problem)) = (seeds.get(row), problems.get(row)) else { continue };
+            let (samples, passed) = (samples.get(row).unwrap_or(0), passed.get(row).unwrap_or(0));
+            let score = match cell.decode {
+                Decode::Greedy => greedy.get(row).map(|pass| f64::from(u8::from(pass))),
+                Decode::Sampled => (samples > 0).then(|| f64::from(passed) / f64::from(samples)),
+                Decode::PassAt(k) => pass_at_k(samples, passed, k),
+            };
+            if let Some(score) = score {
+                by_seed.entry(seed).or_default().push((problem.to_owned(), score));
             }
         }
-        found
+        Ok(by_seed)
     }
 }
 
 /// The number at the end of `epoch-12`; 0 where there is none.
 pub(crate) fn stage_number(stage: &str) -> u64 {
     stage.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
-}
-
-fn set_named(name: &str) -> Result<Set> {
-    Set::ALL.into_iter().find(|set| set.name() == name).ok_or_else(|| Error::Unknown {
-        kind: "set",
-        name: name.to_owned(),
-        known: Set::ALL.map(Set::name).join(", "),
-    })
-}
-
-fn prompts_named(name: &str) -> Result<Prompts> {
-    [Prompts::Train, Prompts::HeldOut].into_iter().find(|prompts| prompts.name() == name).ok_or_else(|| {
-        Error::Unknown { kind: "prompts", name: name.to_owned(), known: "train, held_out".to_owned() }
-    })
 }

@@ -48,7 +48,7 @@ fn rate(arm: &str) -> Quantity {
 }
 
 fn scores(rows: &[(String, u64, OutcomeRow)]) -> Scores {
-    Scores::new(&outcomes_from_rows(rows).unwrap()).unwrap()
+    Scores::new(rows).unwrap()
 }
 
 fn coin(seed: u64, problems: usize, chance: f64) -> Vec<u32> {
@@ -59,7 +59,7 @@ fn coin(seed: u64, problems: usize, chance: f64) -> Vec<u32> {
 #[test]
 fn all_pass_gives_the_interval_one_to_one() {
     let rows: Vec<_> = (0..3).flat_map(|seed| answers("x", seed, Set::CompositeB, &[4; 20])).collect();
-    let estimate = scores(&rows).estimate(&rate("x"), &Bootstrap::standard()).unwrap();
+    let estimate = scores(&rows).interval(&rate("x"), &Bootstrap::standard()).unwrap();
     assert_eq!((estimate.value, estimate.low, estimate.high), (1.0, 1.0, 1.0));
     assert_eq!((estimate.n_seeds, estimate.n_problems), (3, 20));
 }
@@ -69,7 +69,7 @@ fn one_seed_gives_the_binomial_interval_and_says_so() {
     // Half of 400 problems pass: standard error sqrt(.25 / 400) = 0.025.
     let passes: Vec<u32> = (0..400).map(|index| if index % 2 == 0 { 4 } else { 0 }).collect();
     let rows = answers("x", 0, Set::CompositeB, &passes);
-    let estimate = scores(&rows).estimate(&rate("x"), &Bootstrap::standard()).unwrap();
+    let estimate = scores(&rows).interval(&rate("x"), &Bootstrap::standard()).unwrap();
     assert_eq!(estimate.value, 0.5);
     assert_eq!(estimate.n_seeds, 1);
     let half_width = (estimate.high - estimate.low) / 2.0;
@@ -82,7 +82,7 @@ fn seeds_that_differ_widen_the_interval() {
     let rows: Vec<_> = (0..10)
         .flat_map(|seed| answers("x", seed, Set::CompositeB, &[if seed % 2 == 0 { 4 } else { 0 }; 50]))
         .collect();
-    let estimate = scores(&rows).estimate(&rate("x"), &Bootstrap::standard()).unwrap();
+    let estimate = scores(&rows).interval(&rate("x"), &Bootstrap::standard()).unwrap();
     // Binomial(10, .5) / 10: standard deviation 0.158, 2.5% and 97.5% quantiles 0.2 and 0.8.
     assert!((estimate.low - 0.2).abs() < 0.01 && (estimate.high - 0.8).abs() < 0.01, "{estimate:?}");
 }
@@ -100,13 +100,13 @@ fn differences_are_paired_by_problem_and_seed() {
         rows.extend(answers("better", seed, Set::CompositeB, &better));
     }
     let scores = scores(&rows);
-    let paired = scores.estimate(&rate("better").minus(rate("base")), &Bootstrap::standard()).unwrap();
+    let paired = scores.interval(&rate("better").minus(rate("base")), &Bootstrap::standard()).unwrap();
     assert!((paired.value - gained).abs() < 1e-12);
     // Standard error of a share `gained` of 300; unpaired it would be about sqrt(2 * .25 / 300).
     let expected = 1.96 * (gained * (1.0 - gained) / 300.0).sqrt();
     assert!(((paired.high - paired.low) / 2.0 - expected).abs() < 0.2 * expected, "{paired:?}");
     assert!(paired.low > 0.0);
-    let nothing = scores.estimate(&rate("base").minus(rate("base")), &Bootstrap::standard()).unwrap();
+    let nothing = scores.interval(&rate("base").minus(rate("base")), &Bootstrap::standard()).unwrap();
     assert_eq!((nothing.low, nothing.high), (0.0, 0.0));
 }
 
@@ -117,11 +117,14 @@ fn only_shared_seeds_count_and_what_is_missing_is_named() {
     rows.extend(answers("b", 1, Set::CompositeB, &[0, 0]));
     rows.extend(answers("c", 2, Set::CompositeB, &[0, 0]));
     let scores = scores(&rows);
-    let both = scores.estimate(&rate("a").minus(rate("b")), &Bootstrap::standard()).unwrap();
+    let both = scores.interval(&rate("a").minus(rate("b")), &Bootstrap::standard()).unwrap();
     assert_eq!((both.value, both.n_seeds), (0.5, 1));
-    let none = scores.estimate(&rate("b").minus(rate("c")), &Bootstrap::standard()).unwrap_err();
-    assert_eq!(none.to_string(), "no seed was run in all of: b, c");
-    let absent = scores.estimate(&rate("z"), &Bootstrap::standard()).unwrap_err();
+    let none = scores.interval(&rate("b").minus(rate("c")), &Bootstrap::standard()).unwrap_err();
+    assert_eq!(
+        none.to_string(),
+        "no finished run of one seed in all of: b, c; `make study` trains the arms of a tier"
+    );
+    let absent = scores.interval(&rate("z"), &Bootstrap::standard()).unwrap_err();
     assert!(absent.to_string().contains("arm `z`, stage `final`, set `composite_b`"), "{absent}");
 }
 
@@ -131,7 +134,7 @@ fn worst_arm_gap_and_scale() {
     rows.extend(answers("b", 0, Set::CompositeB, &[4, 0, 0, 0]));
     rows.extend(answers("a", 0, Set::CompositeATrain, &[4, 4, 4, 4]));
     let scores = scores(&rows);
-    let value = |quantity: &Quantity| scores.estimate(quantity, &Bootstrap::standard()).unwrap().value;
+    let value = |quantity: &Quantity| scores.interval(quantity, &Bootstrap::standard()).unwrap().value;
     assert_eq!(value(&Quantity::Min(vec![rate("a"), rate("b")])), 0.25);
     assert_eq!(value(&Quantity::Max(vec![rate("a"), rate("b")])), 0.5);
     assert_eq!(value(&Quantity::Scaled(0.5, Box::new(rate("a")))), 0.25);
@@ -152,7 +155,7 @@ fn sandbox_failures_are_left_out_not_failed() {
     let scores = scores(&rows);
     for decode in [Decode::Greedy, Decode::Sampled, Decode::PassAt(4)] {
         let quantity = Quantity::Rate(cell("x", Set::CompositeB, decode));
-        let estimate = scores.estimate(&quantity, &Bootstrap::standard()).unwrap();
+        let estimate = scores.interval(&quantity, &Bootstrap::standard()).unwrap();
         assert_eq!((estimate.value, estimate.n_problems), (1.0, 2), "{decode}");
     }
 }
@@ -164,29 +167,43 @@ fn stages_come_in_order_and_last_is_the_last() {
         rows.extend(answers_at("x", 0, stage, Set::CompositeB, &[passed]));
     }
     let scores_ = scores(&rows);
-    assert_eq!(scores_.stages("x"), ["epoch-1", "epoch-2", "epoch-10"]);
+    assert_eq!(scores_.stages("x").unwrap(), ["epoch-1", "epoch-2", "epoch-10"]);
     let last = Cell { stage: LAST_STAGE.to_owned(), ..cell("x", Set::CompositeB, Decode::Greedy) };
-    let estimate = scores_.estimate(&Quantity::Rate(last), &Bootstrap::standard()).unwrap();
+    let estimate = scores_.interval(&Quantity::Rate(last), &Bootstrap::standard()).unwrap();
     assert_eq!(estimate.value, 1.0);
     rows.extend(answers("x", 0, Set::CompositeB, &[0]));
-    assert_eq!(scores(&rows).stages("x").last(), Some(&"final"));
+    assert_eq!(scores(&rows).stages("x").unwrap().last().unwrap(), "final");
 }
 
 #[test]
-fn the_table_of_rates_has_a_row_a_cell_and_decode() {
+fn pass_at_k_is_a_mean_over_problems_and_needs_enough_samples() {
     let mut rows = answers("x", 0, Set::CompositeB, &[4, 2, 1, 0]);
     rows.extend(answers("x", 1, Set::CompositeB, &[4, 2, 1, 0]));
-    let frame = outcomes_from_rows(&rows).unwrap();
-    let decodes = [Decode::Greedy, Decode::Sampled, Decode::PassAt(2), Decode::PassAt(8)];
-    let table = pass_rates(&frame, &decodes, &Bootstrap::standard()).unwrap();
-    // pass@8 of 4 samples cannot be had.
-    assert_eq!(table.height(), 3);
-    let values: Vec<f64> = table.column("pass_rate").unwrap().f64().unwrap().into_no_null_iter().collect();
+    let scores = scores(&rows);
+    let found =
+        |decode| scores.interval(&Quantity::Rate(cell("x", Set::CompositeB, decode)), &Bootstrap::standard());
     let pass_at_2 = (1.0 + 5.0 / 6.0 + 0.5) / 4.0;
-    for (value, expected) in values.iter().zip([0.5, 7.0 / 16.0, pass_at_2]) {
-        assert!((value - expected).abs() < 1e-12, "{values:?}");
+    let decodes = [Decode::Greedy, Decode::Sampled, Decode::PassAt(2)];
+    for (decode, expected) in decodes.into_iter().zip([0.5, 7.0 / 16.0, pass_at_2]) {
+        let found = found(decode).unwrap();
+        assert!((found.value - expected).abs() < 1e-12, "{decode}: {found:?}");
+        assert_eq!(found.n_seeds, 2);
     }
-    assert_eq!(table.column("n_seeds").unwrap().u32().unwrap().get(0), Some(2));
+    // pass@8 of 4 samples cannot be had.
+    assert!(found(Decode::PassAt(8)).is_err());
+}
+
+#[test]
+fn what_the_seeds_alone_say_is_students_interval() {
+    // Rates 0.2, 0.4 and 0.6: standard deviation 0.2, t(0.975, 2) = 4.303, so 0.4 +- 0.497.
+    let passes = |passing: usize| (0..10).map(|at| if at < passing { 4 } else { 0 }).collect::<Vec<u32>>();
+    let rows: Vec<_> =
+        (0..3).flat_map(|seed| answers("x", seed, Set::CompositeB, &passes(2 + 2 * seed as usize))).collect();
+    let (low, high) =
+        scores(&rows).interval(&rate("x"), &Bootstrap::standard()).unwrap().seeds_alone.unwrap();
+    assert!((low + 0.0968).abs() < 1e-3 && (high - 0.8968).abs() < 1e-3, "[{low}, {high}]");
+    let one = answers("x", 0, Set::CompositeB, &passes(5));
+    assert_eq!(scores(&one).interval(&rate("x"), &Bootstrap::standard()).unwrap().seeds_alone, None);
 }
 
 #[test]

@@ -1,24 +1,7 @@
-//! Showing figures and tables in an evcxr notebook: a value whose last-expression type has
+//! Showing tables and figures in an evcxr notebook: a value whose last-expression type has
 //! `evcxr_display` is shown by calling it, and what it prints between the two marks is rendered.
 
 use polars::prelude::{AnyValue, DataFrame};
-
-use super::{SvgArea, svg_string};
-use crate::base::error::Result;
-
-/// A figure that a notebook shows inline.
-#[derive(Debug, Clone)]
-pub struct Svg(pub String);
-
-impl Svg {
-    pub fn draw(size: (u32, u32), draw: impl FnOnce(&SvgArea<'_>) -> Result<()>) -> Result<Svg> {
-        svg_string(size, draw).map(Svg)
-    }
-
-    pub fn evcxr_display(&self) {
-        show("image/svg+xml", &self.0);
-    }
-}
 
 /// A frame that a notebook shows as an HTML table.
 #[derive(Debug, Clone)]
@@ -76,7 +59,7 @@ impl Table {
     }
 }
 
-fn show(mime: &str, content: &str) {
+pub(super) fn show(mime: &str, content: &str) {
     println!("EVCXR_BEGIN_CONTENT {mime}\n{content}\nEVCXR_END_CONTENT");
 }
 
