@@ -28,6 +28,25 @@ pub fn read_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Ten
     Ok(tensors)
 }
 
+/// Takes tensor `name` out of what [`read_tensors`] found in the file `path`.
+///
+/// # Errors
+/// Naming a tensor that is missing, or has another shape than `expected`.
+pub fn take_tensor(
+    found: &mut BTreeMap<String, Tensor>,
+    path: &Path,
+    name: &str,
+    expected: &[usize],
+) -> Result<Tensor> {
+    let missing = || Error::damaged(path, format!("tensor `{name}` is missing; is the file complete?"));
+    let tensor = found.remove(name).ok_or_else(missing)?;
+    if tensor.dims() != expected {
+        let (expected, found) = (expected.to_vec(), tensor.dims().to_vec());
+        return Err(Error::Shape { path: path.into(), tensor: name.into(), expected, found });
+    }
+    Ok(tensor)
+}
+
 /// Writes `f32` tensors under a temporary name, syncs and renames: a reader finds the old file or
 /// the new one, never half of one.
 pub fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {

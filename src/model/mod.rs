@@ -26,7 +26,7 @@ mod value;
 
 pub use batch::Batch;
 pub use config::{Config, Init, TensorSpec};
-pub use file::{read_tensors, write_tensors};
+pub use file::{read_tensors, take_tensor, write_tensors};
 pub use value::ValueHead;
 
 use std::collections::BTreeMap;
@@ -100,17 +100,7 @@ impl Decoder {
         let mut found = read_tensors(&path, device)?;
         let mut weights = BTreeMap::new();
         for spec in config.tensors() {
-            let tensor = found.remove(&spec.name).ok_or_else(|| {
-                Error::damaged(&path, format!("tensor `{}` is missing; is the file complete?", spec.name))
-            })?;
-            if tensor.dims() != spec.shape {
-                return Err(Error::Shape {
-                    path,
-                    tensor: spec.name,
-                    expected: spec.shape,
-                    found: tensor.dims().to_vec(),
-                });
-            }
+            let tensor = take_tensor(&mut found, &path, &spec.name, &spec.shape)?;
             weights.insert(spec.name, Var::from_tensor(&tensor)?);
         }
         Ok(Decoder::assemble(config, device, kernels, weights))

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
 
-use super::{DTYPE, read_tensors, write_tensors};
-use crate::{Error, Result};
+use super::{DTYPE, read_tensors, take_tensor, write_tensors};
+use crate::Result;
 
 const WEIGHT: &str = "value_head.weight";
 const BIAS: &str = "value_head.bias";
@@ -51,16 +51,9 @@ impl ValueHead {
 
     pub fn load(path: &Path, hidden_size: usize, device: &Device) -> Result<ValueHead> {
         let mut found = read_tensors(path, device)?;
-        let mut take = |name: &str, expected: Vec<usize>| {
-            let tensor = found
-                .remove(name)
-                .ok_or_else(|| Error::damaged(path, format!("tensor `{name}` is missing")))?;
-            if tensor.dims() != expected {
-                let found = tensor.dims().to_vec();
-                return Err(Error::Shape { path: path.into(), tensor: name.into(), expected, found });
-            }
-            Ok(Var::from_tensor(&tensor)?)
+        let mut take = |name: &str, expected: &[usize]| -> Result<Var> {
+            Ok(Var::from_tensor(&take_tensor(&mut found, path, name, expected)?)?)
         };
-        Ok(ValueHead { weight: take(WEIGHT, vec![1, hidden_size])?, bias: take(BIAS, vec![1])? })
+        Ok(ValueHead { weight: take(WEIGHT, &[1, hidden_size])?, bias: take(BIAS, &[1])? })
     }
 }

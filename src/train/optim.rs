@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{read_tensors, write_tensors};
+use crate::model::{read_tensors, take_tensor, write_tensors};
 use crate::{Error, Result};
 
 /// Gradients by variable name, summed over microbatches.
@@ -190,7 +190,7 @@ impl AdamW {
         }
         // Two halves, because an `f32` counts exactly only to 2^24.
         let halves = [(self.steps >> 16) as f32, (self.steps & 0xffff) as f32];
-        tensors.push((STEPS.into(), Tensor::new(&halves, &candle_core::Device::Cpu)?));
+        tensors.push((STEPS.into(), Tensor::new(&halves, &Device::Cpu)?));
         write_tensors(path, &tensors)
     }
 
@@ -199,25 +199,15 @@ impl AdamW {
     /// # Errors
     /// Naming the tensor that is missing or has another shape; nothing is changed then.
     pub fn load(&mut self, path: &Path) -> Result<()> {
-        let cpu = candle_core::Device::Cpu;
-        let mut found = read_tensors(path, &cpu)?;
-        let mut take = |name: String, expected: &[usize]| {
-            let tensor = found
-                .remove(&name)
-                .ok_or_else(|| Error::damaged(path, format!("tensor `{name}` is missing")))?;
-            if tensor.dims() != expected {
-                let (expected, found) = (expected.to_vec(), tensor.dims().to_vec());
-                return Err(Error::Shape { path: path.into(), tensor: name, expected, found });
-            }
-            Ok(tensor)
-        };
+        let mut found = read_tensors(path, &Device::Cpu)?;
+        let mut take = |name: &str, shape: &[usize]| take_tensor(&mut found, path, name, shape);
         let mut moments = Vec::with_capacity(self.slots.len());
         for (name, Slot { var, .. }) in &self.slots {
-            let mut moment =
-                |which| Ok::<_, Error>(take(format!("{which}.{name}"), var.dims())?.to_device(var.device())?);
-            moments.push((moment("first")?, moment("second")?));
+            let first = take(&format!("first.{name}"), var.dims())?.to_device(var.device())?;
+            let second = take(&format!("second.{name}"), var.dims())?.to_device(var.device())?;
+            moments.push((first, second));
         }
-        let halves = take(STEPS.into(), &[2])?.to_vec1::<f32>()?;
+        let halves = take(STEPS, &[2])?.to_vec1::<f32>()?;
         // Nothing is changed before everything was read.
         self.steps = ((halves[0] as usize) << 16) | halves[1] as usize;
         for (slot, (first, second)) in self.slots.values_mut().zip(moments) {

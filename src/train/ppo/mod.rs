@@ -193,13 +193,12 @@ pub fn train_ppo(
         if config.baseline == Baseline::Critic {
             m.explained_variance = explained_variance(&old_values, &returns).unwrap_or(0.0);
         }
-        let sampled = izip!(&old_log_probs, &old_values, &advantages, &returns);
-        let sampled: Vec<Sampled> = sampled
-            .map(|(&old_log_prob, &old_value, &advantage, &to_fit)| Sampled {
+        let sampled: Vec<Sampled> = izip!(old_log_probs, old_values, advantages, returns)
+            .map(|(old_log_prob, old_value, advantage, ret)| Sampled {
                 old_log_prob,
                 old_value,
                 advantage,
-                to_fit,
+                ret,
             })
             .collect();
         m.seconds_score = started.elapsed().as_secs_f64();
@@ -342,14 +341,13 @@ pub fn clipped_value_loss(
 }
 
 /// What is kept of a response token since it was sampled.
-#[derive(Clone)]
 struct Sampled {
     old_log_prob: f32,
     old_value: f32,
     /// Whitened.
     advantage: f32,
-    /// The return.
-    to_fit: f32,
+    /// The return, which the critic is fit to.
+    ret: f32,
 }
 
 /// Details 10 and 11: a microbatch's share of its minibatch's loss, and the new log-probabilities of
@@ -385,7 +383,7 @@ fn loss(
         let (read, weight) =
             if reaches_trunk { (hidden, config.value_trunk_coefficient) } else { (hidden.detach(), 1.0) };
         let values = value.forward(&packed.select(&read)?)?; // (rows,)
-        let (old_values, returns) = (column(|token| token.old_value)?, column(|token| token.to_fit)?);
+        let (old_values, returns) = (column(|token| token.old_value)?, column(|token| token.ret)?);
         let losses = clipped_value_loss(&values, &old_values, &returns, config.value_clip)?;
         m.value_loss += sum(&losses)?;
         total = (total + (losses.sum_all()? * weight)?)?;

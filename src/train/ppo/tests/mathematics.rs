@@ -177,7 +177,7 @@ fn the_gradient_of_the_loss_is_its_slope() {
                 old_log_prob: now[i] - shifts[i],
                 old_value: values[i] + shifts[i],
                 advantage: advantages[i],
-                to_fit: values[i] + 2.0 * shifts[8 - i],
+                ret: values[i] + 2.0 * shifts[8 - i],
             })
             .collect();
         let kept: Vec<&Sampled> = kept.iter().collect();
