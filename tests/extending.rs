@@ -86,7 +86,8 @@ fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
 
     let ran = printed(kit(folder.path(), &["run", "sft-mix-8", "--tier", "smoke", "--seed", "5"]));
     assert!(ran.contains("sft-mix-8 seed 5"), "{ran}");
-    let splits = std::fs::read_dir(folder.path().join("data/generated")).unwrap().next().unwrap().unwrap().path();
+    let splits =
+        std::fs::read_dir(folder.path().join("data/generated")).unwrap().next().unwrap().unwrap().path();
     let problems = std::fs::read_to_string(splits.join("splits.jsonl")).unwrap();
     assert!(problems.contains("every_second"), "the atom is asked");
 
