@@ -48,8 +48,8 @@ def check(result, what):
         raise OSError(ctypes.get_errno(), what)
 
 
-def syscall(number, *arguments):
-    return LIBC.syscall(ctypes.c_long(number), *arguments)
+def syscall(what, number, *arguments):
+    check(LIBC.syscall(ctypes.c_long(number), *arguments), what)
 
 
 # Reads `count` bytes, or ends the process at the end of the stream: the kit is gone.
@@ -82,7 +82,7 @@ class Zygote:
             check(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PDEATHSIG)")
             check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(NO_NEW_PRIVS)")
             # Root keeps its uid (its Python may lie under /root) but none of its powers.
-            check(syscall(self.capset, struct.pack("<Ii", 0x20080522, 0), bytes(24)), "capset")
+            syscall("capset", self.capset, struct.pack("<Ii", 0x20080522, 0), bytes(24))
         self.base_bytes = self.address_space()
         if self.filter_bytes:
             self.filter = ctypes.create_string_buffer(self.filter_bytes, len(self.filter_bytes))
@@ -195,22 +195,23 @@ class Zygote:
         os.closerange(3, answers)
         self.limit(cpu_s, memory + len(payload) + BALLAST_BYTES)
         if self.landlock_fd is not None:
-            check(syscall(self.restrict_self, landlock_fd, 0), "landlock_restrict_self")
+            syscall("landlock_restrict_self", self.restrict_self, landlock_fd, 0)
             os.close(landlock_fd)
         if self.filter_bytes:
             for slot in self.pid_slots:
                 struct.pack_into("<I", self.filter, slot, os.getpid())
-            check(syscall(self.seccomp, 1, 0, self.program_ref), "seccomp")
+            syscall("seccomp", self.seccomp, 1, 0, self.program_ref)
         sys.argv[:] = [""]
         os.write(answers, b"R\n")
         run_program(payload, answers)
 
     def limit(self, cpu_s, memory):
         hard_s = int(cpu_s) + 2  # the zygote reads the exact clock; this is for when it cannot
-        limits = [("CPU", hard_s), ("CORE", 0), ("FSIZE", 0), ("AS", self.base_bytes + memory), ("NOFILE", 32)]
-        for name, limit in limits:
-            if IS_LINUX or name != "AS":
-                resource.setrlimit(getattr(resource, "RLIMIT_" + name), (limit, limit))
+        limits = {"CPU": hard_s, "CORE": 0, "FSIZE": 0, "NOFILE": 32}
+        if IS_LINUX:
+            limits["AS"] = self.base_bytes + memory
+        for name, limit in limits.items():
+            resource.setrlimit(getattr(resource, "RLIMIT_" + name), (limit, limit))
 
 
 # Signals that whoever started the kit ignores (`nohup`, a shell's `&`), and what they do otherwise.
@@ -293,12 +294,7 @@ def warm_up():
     resource.getrlimit(resource.RLIMIT_CPU)
 
 
-def main():
-    config = json.loads(sys.argv[1])
-    # `-S` skips `site`; these are the names that it would have put there and programs use.
-    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
-    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
-    Zygote(config).serve()
-
-
-main()
+# `-S` skips `site`; these are the names that it would have put there and programs use.
+builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+Zygote(json.loads(sys.argv[1])).serve()

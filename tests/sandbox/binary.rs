@@ -1,9 +1,10 @@
 //! The real `sft-vs-rl` binary: bad lines on its standard input, and kernels that lack a lock.
 
-use std::io::{Read, Write};
+use std::io::{Write, pipe};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
+use duct::Expression;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 use crate::alone;
@@ -13,24 +14,14 @@ const KIT: &str = env!("CARGO_BIN_EXE_sft-vs-rl");
 const GOOD: &str =
     r#"{"id":"good","program":"def f(x): return x + 1","entry":"f","inputs":[[1]],"expected":[2]}"#;
 
-/// Runs a command to its end. The input is written from a thread, for the output may not wait.
-fn run(mut command: Command, input: Vec<u8>) -> Output {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the binary starts");
-    let mut to = child.stdin.take().expect("a pipe");
-    let writer = std::thread::spawn(move || {
-        // A command that refuses to start reads nothing; its exit code says so.
-        let _ = to.write_all(&input);
-    });
-    let output = child.wait_with_output().expect("it ends");
-    writer.join().expect("the writer ends");
-    output
+/// Runs a command to its end. One that refuses to start reads nothing; its exit code says so.
+fn run(command: Expression, input: Vec<u8>) -> Output {
+    let command = command.stdin_bytes(input).stdout_capture().stderr_capture().unchecked();
+    command.run().expect("the binary starts")
 }
 
-fn kit(words: &[&str]) -> Command {
-    let mut command = Command::new(KIT);
-    command.args(words).current_dir(env!("CARGO_MANIFEST_DIR"));
-    command
+fn kit(words: &[&str]) -> Expression {
+    duct::cmd(KIT, words).dir(env!("CARGO_MANIFEST_DIR"))
 }
 
 #[test]
@@ -93,20 +84,19 @@ fn bad_lines_get_an_error_with_their_number_and_the_rest_go_on() {
 #[test]
 fn a_closed_output_ends_the_command() {
     let _turn = alone();
-    let mut command = kit(&["sandbox", "--workers", "1"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the binary starts");
-    let mut to = child.stdin.take().expect("a pipe");
-    drop(child.stdout.take());
+    let ((child_in, mut to), (from, child_out)) = (pipe().expect("a pipe"), pipe().expect("a pipe"));
+    let command = kit(&["sandbox", "--workers", "1"]).stdin_file(child_in).stdout_file(child_out);
+    let child = command.stderr_capture().unchecked().start().expect("the binary starts");
+    drop((command, from));
     for _ in 0..200 {
         if writeln!(to, "{GOOD}").is_err() {
             break;
         }
     }
     drop(to);
-    let mut said = String::new();
-    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
-    assert_eq!(child.wait().expect("it ends").code(), Some(2));
+    let output = child.wait().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
     assert!(said.contains("standard output"), "{said}");
 }
 
@@ -116,14 +106,15 @@ fn kit_without(call: libc::c_long, words: &[&str]) -> Output {
     let missing = SeccompAction::Errno(libc::ENOSYS as u32);
     let filter = SeccompFilter::new([(call, vec![])].into(), SeccompAction::Allow, missing, arch);
     let program: BpfProgram = filter.expect("a filter").try_into().expect("it compiles");
-    let mut command = kit(words);
-    // SAFETY: between fork and exec the closure makes system calls only; the program was compiled
-    // before.
-    unsafe {
-        command.pre_exec(move || {
-            seccompiler::apply_filter(&program).map_err(|_| std::io::ErrorKind::Other.into())
-        });
-    }
+    let command = kit(words).before_spawn(move |command| {
+        let program = program.clone();
+        let install =
+            move || seccompiler::apply_filter(&program).map_err(|_| std::io::ErrorKind::Other.into());
+        // SAFETY: between fork and exec the closure makes system calls only; the program was compiled
+        // before.
+        unsafe { command.pre_exec(install) };
+        Ok(())
+    });
     run(command, format!("{GOOD}\n").into_bytes())
 }
 
@@ -135,16 +126,18 @@ fn signals_that_the_kit_ignores_are_not_ignored_by_programs() {
         let send = format!("import os\\ndef f(x):\\n    os.kill(os.getpid(), {number})\\n    return x + 1");
         format!("{}\n", GOOD.replace("def f(x): return x + 1", &send))
     };
-    let mut command = kit(&["sandbox", "--workers", "1"]);
-    // SAFETY: between fork and exec the closure makes system calls only.
-    unsafe {
-        command.pre_exec(|| {
+    let command = kit(&["sandbox", "--workers", "1"]).before_spawn(|command| {
+        let ignore = || {
             for number in [libc::SIGINT, libc::SIGHUP, libc::SIGTERM, libc::SIGUSR1] {
-                libc::signal(number, libc::SIG_IGN);
+                // SAFETY: `signal` with SIG_IGN takes plain integers and touches no memory of ours.
+                unsafe { libc::signal(number, libc::SIG_IGN) };
             }
             Ok(())
-        });
-    }
+        };
+        // SAFETY: between fork and exec the closure makes system calls only.
+        unsafe { command.pre_exec(ignore) };
+        Ok(())
+    });
     let input = [libc::SIGINT, libc::SIGHUP, libc::SIGTERM, libc::SIGUSR1].map(job).concat();
     let output = run(command, input.into_bytes());
     let text = String::from_utf8_lossy(&output.stdout);

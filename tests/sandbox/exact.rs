@@ -166,7 +166,9 @@ fn outputs_and_bad_jobs() {
     assert_eq!(outputs, [Ok(expected)]);
     let mut bad = crate::job("def f(x): return x + 1");
     bad.expected.pop();
-    assert!(
-        matches!(&sandbox.judge(&[bad])[0], Verdict::Infra(why) if why.contains("2 inputs but 1 expected"))
-    );
+    let mut deep = crate::job("def f(x): return x + 1");
+    deep.expected[0] = (0..200).fold(serde_json::Value::Null, |inner, _| vec![inner].into());
+    for (job, wanted) in [(bad, "2 inputs but 1 expected"), (deep, "nested deeper")] {
+        assert!(matches!(&sandbox.judge(&[job])[0], Verdict::Infra(why) if why.contains(wanted)));
+    }
 }
