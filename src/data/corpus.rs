@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::seed::{ChaCha8Rng, Seed};
 use crate::data::catalog::{Atom, Catalog, ENGLISH};
+use crate::data::problem::chain_key;
 use crate::data::python::{Step, assemble};
-use crate::data::synth::prompt::{CONNECTIVES, N_TRAINING_DESCRIPTIONS};
-use crate::data::synth::prompt_text;
+use crate::data::synth::prompt::{CONNECTIVES, N_TRAINING_DESCRIPTIONS, prompt_text};
 use crate::data::value::ValueType;
 
 /// Shares of the kinds of documents and their noise. All are probabilities.
@@ -190,7 +190,7 @@ impl<'a> Corpus<'a> {
         [described, coded].iter().any(|ids| {
             (0..ids.len()).any(|start| {
                 let mut ends = start + 2..=ids.len();
-                ends.any(|end| self.withheld.contains(&ids[start..end].join(KEY_SEPARATOR)))
+                ends.any(|end| self.withheld.contains(&chain_key(&ids[start..end])))
             })
         })
     }
@@ -198,9 +198,6 @@ impl<'a> Corpus<'a> {
 
 /// Share of filler among the steps of a chain.
 const FILLER_SHARE: f64 = 0.3;
-
-/// How a problem's key joins the ids of its atoms.
-const KEY_SEPARATOR: &str = " > ";
 
 const FILLER_TYPES: [ValueType; 4] = [ValueType::Int, ValueType::ListInt, ValueType::Str, ValueType::ListStr];
 
@@ -285,12 +282,12 @@ mod tests {
             let chain = |_| corpus.chain(0.0, ENGLISH, &mut rng);
             let chains: Vec<Vec<Piece>> = (0..400).map(chain).collect();
             let id = |piece: &Piece| piece.described.clone().unwrap_or_default();
-            let key = |pieces: &Vec<Piece>| pieces.iter().map(id).collect::<Vec<_>>().join(KEY_SEPARATOR);
+            let key = |pieces: &Vec<Piece>| chain_key(pieces.iter().map(id));
             chains.iter().map(key).collect()
         };
         let free = keys(&Corpus::new(&catalog, &config, BTreeSet::new(), seed));
         let first = free.iter().find(|key| !key.contains(" >  ") && !key.starts_with(' ')).unwrap();
-        let pair = first.split(KEY_SEPARATOR).take(2).collect::<Vec<_>>().join(KEY_SEPARATOR);
+        let pair = chain_key(first.split(" > ").take(2));
         let held = keys(&Corpus::new(&catalog, &config, BTreeSet::from([pair.clone()]), seed));
         assert!(free.iter().any(|key| key.contains(&pair)));
         assert!(!held.iter().any(|key| key.contains(&pair)), "{pair}");

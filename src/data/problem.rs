@@ -2,8 +2,13 @@
 //!
 //! Nothing here starts a process or knows about tensors; every later module speaks these words.
 
-use serde::{Deserialize, Serialize};
+use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+use strum::VariantNames;
+
+use crate::base::error::{Error, Result};
+use crate::base::files::{parse_lines, to_lines, write_atomically};
 use crate::data::value::{Value, ValueType};
 
 /// One hidden test: the argument of the entry point and what the reference returned.
@@ -14,10 +19,25 @@ pub struct Case {
 }
 
 /// Which data set a problem belongs to (paper: *Atom_base* and the three composite sets).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = Error, parse_err_fn = unknown_set)]
 pub enum Set {
-    /// The 100 atoms, depth 1.
+    /// The atoms alone, depth 1.
     AtomBase,
     /// Chains over the source topics that may be trained on.
     CompositeATrain,
@@ -43,21 +63,24 @@ impl Set {
 
     /// The name used in records, figures and `--set`.
     pub fn name(self) -> &'static str {
-        match self {
-            Set::AtomBase => "atom_base",
-            Set::CompositeATrain => "composite_a_train",
-            Set::CompositeAHeldOut => "composite_a_held_out",
-            Set::CompositeB => "composite_b",
-            Set::CompositeC => "composite_c",
-            Set::Deep => "deep",
-        }
+        self.into()
     }
+}
+
+fn unknown_set(name: &str) -> Error {
+    Error::Unknown { kind: "set", name: name.to_owned(), known: Set::VARIANTS.join(", ") }
+}
+
+/// A chain's key: the ids of its atoms joined by ` > `.
+pub(super) fn chain_key<S: AsRef<str>>(ids: impl IntoIterator<Item = S>) -> String {
+    let ids: Vec<S> = ids.into_iter().collect();
+    ids.iter().map(S::as_ref).collect::<Vec<_>>().join(" > ")
 }
 
 /// A programming problem: a description, a reference program, hidden cases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
-    /// Atom ids joined by ` > ` in the order they are applied: the chain's key.
+    /// Atom ids joined by ` > ` in the order they are applied.
     pub key: String,
     pub atoms: Vec<String>,
     pub topics: Vec<String>,
@@ -91,6 +114,33 @@ impl Problem {
             more => text + &format!("    and {more} more hidden cases\n"),
         }
     }
+}
+
+/// Problems as JSON lines. Written whole or not at all.
+pub fn write_problems(path: &Path, problems: &[Problem]) -> Result<()> {
+    write_atomically(path, &to_lines(problems)?)
+}
+
+/// Reads what [`write_problems`] wrote.
+pub fn read_problems(path: &Path) -> Result<Vec<Problem>> {
+    parse_problems(path, &std::fs::read(path).map_err(Error::io(path))?)
+}
+
+/// Problems from JSON lines; `path` is for the error.
+pub(super) fn parse_problems(path: &Path, lines: &[u8]) -> Result<Vec<Problem>> {
+    let mut problems: Vec<Problem> = parse_lines(path, lines)?;
+    for problem in &mut problems {
+        for case in &mut problem.cases {
+            // JSON does not say what an empty list holds; the problem does.
+            let typed = |value: &Value, kind| {
+                let wrong = |error| Error::damaged(path, format!("problem `{}`: {error}", problem.key));
+                value.typed(kind).map_err(wrong)
+            };
+            case.input = typed(&case.input, problem.input)?;
+            case.expected = typed(&case.expected, problem.output)?;
+        }
+    }
+    Ok(problems)
 }
 
 #[cfg(test)]

@@ -8,23 +8,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::base::error::{Error, Result};
-use crate::base::files::write_atomically;
+use crate::base::files::{hash_bytes, parse_json, to_lines, write_atomically};
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
-use crate::data::problem::{Problem, Set};
+use crate::data::problem::{Problem, Set, parse_problems};
 use crate::data::python::MAX_DEPTH;
-use crate::data::synth::{self, Candidate, Chain, Rejection, Rules, Synthesizer, Topics, Usage};
+use crate::data::synth::{Chain, Rejection, Rules, Sizes, Synthesizer, Topics, Usage};
 use crate::sandbox::Sandbox;
 
 /// Changes whenever the same config and seed would give other problems.
 pub const FORMAT: u32 = 3;
-
-/// Number of chains by depth.
-pub type Sizes = BTreeMap<usize, usize>;
 
 /// How many chains each set has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,17 +63,12 @@ impl SplitConfig {
     }
 
     fn check(&self) -> Result<()> {
-        let sets = [
-            ("a_train", &self.a_train),
-            ("a_held_out", &self.a_held_out),
-            ("b", &self.b),
-            ("c", &self.c),
-            ("deep", &self.deep),
-        ];
+        let SplitConfig { a_train, a_held_out, b, c, deep, rules: _ } = self;
+        let sets = [("a_train", a_train), ("a_held_out", a_held_out), ("b", b), ("c", c), ("deep", deep)];
         for (field, sizes) in sets {
             if let Some(depth) = sizes.keys().find(|depth| !(2..=MAX_DEPTH).contains(*depth)) {
-                let message = format!("depth {depth} is not within 2..{}", MAX_DEPTH);
-                return Err(Error::config(format!("split.{field}"), message));
+                let message = format!("depth {depth} is not within 2..{MAX_DEPTH}");
+                return Err(Error::config(format!("splits.{field}"), message));
             }
         }
         Ok(())
@@ -101,85 +93,17 @@ struct Header {
     content_hash: String,
 }
 
+/// The problems of all sets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Splits {
     pub provenance: Provenance,
-    pub atoms: Vec<Problem>,
-    pub a_train: Vec<Problem>,
-    pub a_held_out: Vec<Problem>,
-    pub b: Vec<Problem>,
-    pub c: Vec<Problem>,
-    pub deep: Vec<Problem>,
-}
-
-/// Builds all sets. Takes some tens of seconds at quick size; [`Splits::save`] what it returns.
-pub fn build(catalog: &Catalog, sandbox: &Sandbox, config: &SplitConfig, seed: Seed) -> Result<Splits> {
-    config.check()?;
-    let mut synthesizer = Synthesizer::new(catalog, sandbox, config.rules, seed)?;
-    let mut left: BTreeMap<usize, Vec<Candidate>> = BTreeMap::new();
-
-    // Training chains first, at all depths: only then is it known which atoms they contain.
-    let mut usage = Usage::default();
-    let mut a_train = Vec::new();
-    for (&depth, &count) in &config.a_train {
-        let held_out = config.a_held_out.get(&depth).copied().unwrap_or(0);
-        let pool = synthesizer.pool(Topics::Source, depth, count + held_out)?;
-        let (picked, rest) = synthesizer.pick(pool, count, &mut usage, |_| true)?;
-        a_train.extend(picked);
-        left.insert(depth, rest);
-    }
-    let trained: BTreeSet<usize> = a_train.iter().flatten().copied().collect();
-    let known = |chain: &Chain| chain.iter().all(|atom| trained.contains(atom));
-
-    let mut a_held_out = Vec::new();
-    let mut usage = Usage::default();
-    for (&depth, &count) in &config.a_held_out {
-        let pool = match left.remove(&depth) {
-            Some(rest) => rest,
-            None => synthesizer.pool(Topics::Source, depth, count)?,
-        };
-        a_held_out.extend(synthesizer.pick(pool, count, &mut usage, known)?.0);
-    }
-
-    let mut set = |topics: Topics, sizes: &Sizes, allowed: &dyn Fn(&Chain) -> bool| -> Result<Vec<Chain>> {
-        let mut usage = Usage::default();
-        let mut chains = Vec::new();
-        for (&depth, &count) in sizes {
-            let pool = synthesizer.pool(topics, depth, count)?;
-            chains.extend(synthesizer.pick(pool, count, &mut usage, allowed)?.0);
-        }
-        Ok(chains)
-    };
-    let b = set(Topics::Target, &config.b, &|_| true)?;
-    let c = set(Topics::Mixed, &config.c, &|_| true)?;
-    let deep = set(Topics::Source, &config.deep, &known)?;
-
-    let a_train = interleave(a_train);
-    let alone: Vec<Chain> = (0..catalog.atoms().len()).map(|atom| vec![atom]).collect();
-    Ok(Splits {
-        atoms: synthesizer.problems(&alone, Set::AtomBase)?,
-        a_train: synthesizer.problems(&a_train, Set::CompositeATrain)?,
-        a_held_out: synthesizer.problems(&a_held_out, Set::CompositeAHeldOut)?,
-        b: synthesizer.problems(&b, Set::CompositeB)?,
-        c: synthesizer.problems(&c, Set::CompositeC)?,
-        deep: synthesizer.problems(&deep, Set::Deep)?,
-        provenance: Provenance {
-            format: FORMAT,
-            seed: seed.value(),
-            config: config.clone(),
-            considered: synthesizer.considered,
-            rejected: synthesizer.rejected,
-        },
-    })
+    pub sets: BTreeMap<Set, Vec<Problem>>,
 }
 
 /// Spreads the depths evenly over the list, so that its first n chains are a small version of
 /// the whole: the arms of finding 1 train on the first 4, 16, 64, ... chains.
 fn interleave(chains: Vec<Chain>) -> Vec<Chain> {
-    let mut totals: BTreeMap<usize, usize> = BTreeMap::new();
-    for chain in &chains {
-        *totals.entry(chain.len()).or_default() += 1;
-    }
+    let totals = chains.iter().counts_by(Vec::len);
     let mut placed: BTreeMap<usize, usize> = BTreeMap::new();
     let mut ranked: Vec<(f64, Chain)> = Vec::with_capacity(chains.len());
     for chain in chains {
@@ -192,20 +116,61 @@ fn interleave(chains: Vec<Chain>) -> Vec<Chain> {
 }
 
 impl Splits {
-    pub fn get(&self, set: Set) -> &[Problem] {
-        match set {
-            Set::AtomBase => &self.atoms,
-            Set::CompositeATrain => &self.a_train,
-            Set::CompositeAHeldOut => &self.a_held_out,
-            Set::CompositeB => &self.b,
-            Set::CompositeC => &self.c,
-            Set::Deep => &self.deep,
+    /// Builds all sets. Takes some tens of seconds at quick size; [`Splits::save`] what it returns.
+    pub fn build(catalog: &Catalog, sandbox: &Sandbox, config: &SplitConfig, seed: Seed) -> Result<Splits> {
+        config.check()?;
+        let mut synthesizer = Synthesizer::new(catalog, sandbox, config.rules, seed)?;
+
+        // Training chains first, at all depths: only then is it known which atoms they contain.
+        let (mut a_train, mut left) = (Vec::new(), BTreeMap::new());
+        let mut usage = Usage::new();
+        for (&depth, &count) in &config.a_train {
+            let held_out = config.a_held_out.get(&depth).copied().unwrap_or(0);
+            let mut pool = synthesizer.pool(Topics::Source, depth, count + held_out)?;
+            a_train.extend(synthesizer.pick(&mut pool, count, &mut usage, |_| true)?);
+            left.insert(depth, pool);
         }
+        let trained: BTreeSet<usize> = a_train.iter().flatten().copied().collect();
+        let known = |chain: &Chain| chain.iter().all(|atom| trained.contains(atom));
+        let mut a_held_out = Vec::new();
+        let mut usage = Usage::new();
+        for (&depth, &count) in &config.a_held_out {
+            let mut pool = match left.remove(&depth) {
+                Some(left) => left,
+                None => synthesizer.pool(Topics::Source, depth, count)?,
+            };
+            a_held_out.extend(synthesizer.pick(&mut pool, count, &mut usage, known)?);
+        }
+        let chains = [
+            (Set::AtomBase, (0..catalog.atoms().len()).map(|atom| vec![atom]).collect()),
+            (Set::CompositeATrain, interleave(a_train)),
+            (Set::CompositeAHeldOut, a_held_out),
+            (Set::CompositeB, synthesizer.chains(Topics::Target, &config.b, |_| true)?),
+            (Set::CompositeC, synthesizer.chains(Topics::Mixed, &config.c, |_| true)?),
+            (Set::Deep, synthesizer.chains(Topics::Source, &config.deep, known)?),
+        ];
+        let mut sets = BTreeMap::new();
+        for (set, chains) in chains {
+            sets.insert(set, synthesizer.problems(&chains, set)?);
+        }
+        let provenance = Provenance {
+            format: FORMAT,
+            seed: seed.value(),
+            config: config.clone(),
+            considered: synthesizer.considered,
+            rejected: synthesizer.rejected,
+        };
+        Ok(Splits { provenance, sets })
+    }
+
+    /// The problems of one set.
+    pub fn get(&self, set: Set) -> &[Problem] {
+        self.sets.get(&set).map_or(&[], Vec::as_slice)
     }
 
     /// All problems, set by set in the order of [`Set::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        Set::ALL.into_iter().flat_map(|set| self.get(set))
+        self.sets.values().flatten()
     }
 
     /// The keys of all chains, whatever their set.
@@ -213,49 +178,43 @@ impl Splits {
         self.iter().filter(|problem| problem.depth > 1).map(|problem| problem.key.clone()).collect()
     }
 
-    pub fn find(&self, key: &str) -> Option<&Problem> {
-        self.iter().find(|problem| problem.key == key)
+    fn lines(&self) -> Result<Vec<u8>> {
+        to_lines(&self.iter().collect::<Vec<_>>())
     }
 
     /// SHA-256 of the problems, as hex: changes with any prompt, program or case.
     pub fn content_hash(&self) -> Result<String> {
-        let problems: Vec<&Problem> = self.iter().collect();
-        let bytes = synth::to_lines(Path::new("splits"), &problems)?;
-        Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+        self.lines().map(hash_bytes)
     }
 
     /// JSON lines: the provenance, then one problem a line. Written whole or not at all.
     pub fn save(&self, path: &Path) -> Result<()> {
         let header = Header { provenance: self.provenance.clone(), content_hash: self.content_hash()? };
-        let mut bytes = synth::to_lines(path, &[header])?;
-        bytes.extend(synth::to_lines(path, &self.iter().collect::<Vec<_>>())?);
-        write_atomically(path, &bytes)
+        write_atomically(path, &[to_lines(&[header])?, self.lines()?].concat())
     }
 
+    /// Reads what [`Splits::save`] wrote.
+    ///
+    /// # Errors
+    /// `Error::Parse` for a file of another format, or whose problems are not those that were saved.
     pub fn load(path: &Path) -> Result<Splits> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-        let first = text.lines().next().unwrap_or_default();
-        let Header { provenance, content_hash } =
-            serde_json::from_str(first).map_err(|error| Error::parse(path, 1, error))?;
+        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let (first, rest) =
+            bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1));
+        let Header { provenance, content_hash } = parse_json(path, first)?;
         if provenance.format != FORMAT {
             let message =
                 format!("format {}, but this version reads {FORMAT}; build it anew", provenance.format);
             return Err(Error::parse(path, 1, message));
         }
-        let mut by_set: BTreeMap<Set, Vec<Problem>> = BTreeMap::new();
-        for problem in synth::read_problem_lines(path, 1)? {
-            by_set.entry(problem.set).or_default().push(problem);
+        let mut sets = BTreeMap::from(Set::ALL.map(|set| (set, Vec::new())));
+        for problem in parse_problems(path, rest).map_err(|error| match error {
+            Error::Parse { path, line: Some(line), message } => Error::parse(path, line + 1, message),
+            other => other,
+        })? {
+            sets.entry(problem.set).or_default().push(problem);
         }
-        let mut take = |set| by_set.remove(&set).unwrap_or_default();
-        let splits = Splits {
-            provenance,
-            atoms: take(Set::AtomBase),
-            a_train: take(Set::CompositeATrain),
-            a_held_out: take(Set::CompositeAHeldOut),
-            b: take(Set::CompositeB),
-            c: take(Set::CompositeC),
-            deep: take(Set::Deep),
-        };
+        let splits = Splits { provenance, sets };
         if splits.content_hash()? != content_hash {
             return Err(Error::damaged(path, "the problems are not those it was saved with; build it anew"));
         }
@@ -276,7 +235,7 @@ pub(crate) mod tests {
     fn smoke(seed: u64) -> Splits {
         let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
         let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
-        build(&catalog, &sandbox, &SplitConfig::smoke(), Seed::new(seed)).unwrap()
+        Splits::build(&catalog, &sandbox, &SplitConfig::smoke(), Seed::new(seed)).unwrap()
     }
 
     #[test]
@@ -302,23 +261,19 @@ pub(crate) mod tests {
     fn sets_have_the_sizes_and_sides_asked_for() {
         let splits = &*SMOKE;
         let config = SplitConfig::smoke();
-        let sizes = |problems: &[Problem]| {
-            problems.iter().fold(Sizes::new(), |mut sizes, problem| {
-                *sizes.entry(problem.depth).or_default() += 1;
-                sizes
-            })
+        let sizes = |set| -> Sizes {
+            splits.get(set).iter().map(|problem| problem.depth).counts().into_iter().collect()
         };
-        assert_eq!(splits.atoms.len(), 100);
-        assert_eq!(sizes(&splits.a_train), config.a_train);
-        assert_eq!(sizes(&splits.a_held_out), config.a_held_out);
-        assert_eq!(sizes(&splits.b), config.b);
-        assert_eq!(sizes(&splits.c), config.c);
-        assert_eq!(sizes(&splits.deep), config.deep);
+        assert_eq!(splits.get(Set::AtomBase).len(), 100);
+        assert_eq!(sizes(Set::CompositeATrain), config.a_train);
+        assert_eq!(sizes(Set::CompositeAHeldOut), config.a_held_out);
+        assert_eq!(sizes(Set::CompositeB), config.b);
+        assert_eq!(sizes(Set::CompositeC), config.c);
+        assert_eq!(sizes(Set::Deep), config.deep);
 
-        let trained: BTreeSet<&String> = splits.a_train.iter().flat_map(|problem| &problem.atoms).collect();
-        assert!(
-            splits.a_held_out.iter().flat_map(|problem| &problem.atoms).all(|atom| trained.contains(atom))
-        );
+        let atoms = |set| splits.get(set).iter().flat_map(|problem| &problem.atoms);
+        let trained: BTreeSet<&String> = atoms(Set::CompositeATrain).collect();
+        assert!(atoms(Set::CompositeAHeldOut).all(|atom| trained.contains(atom)));
         let keys: BTreeSet<&String> = splits.iter().map(|problem| &problem.key).collect();
         assert_eq!(keys.len(), splits.iter().count());
         for problem in splits.iter() {

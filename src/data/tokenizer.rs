@@ -6,13 +6,13 @@
 
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, DecoderWrapper, ModelWrapper, PreTokenizerWrapper, Tokenizer};
 
 use crate::base::error::{Error, Result};
+use crate::base::files::{hash_bytes, write_atomically};
 
 /// Ends every document and every response of the small model.
 pub const END_TEXT: &str = "<|end|>";
@@ -67,7 +67,7 @@ impl Codec {
     }
 
     pub fn save(&self, path: &Path) -> Result<()> {
-        std::fs::write(path, self.to_json()?).map_err(Error::io(path))
+        write_atomically(path, self.to_json()?.as_bytes())
     }
 
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
@@ -96,8 +96,7 @@ impl Codec {
 
     /// SHA-256 of `tokenizer.json`, hexadecimal.
     pub fn content_hash(&self) -> Result<String> {
-        let digest = Sha256::digest(self.to_json()?.as_bytes());
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        self.to_json().map(hash_bytes)
     }
 }
 

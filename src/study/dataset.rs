@@ -12,8 +12,8 @@ use crate::base::files::{hash_bytes, write_atomically};
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
 use crate::data::corpus::Corpus;
-use crate::data::problem::Problem;
-use crate::data::split::{self, Splits};
+use crate::data::problem::{Problem, Set};
+use crate::data::split::Splits;
 use crate::data::tokenizer::Codec;
 use crate::sandbox::Sandbox;
 use crate::study::tier::Tier;
@@ -41,7 +41,7 @@ impl Dataset {
             let shown = folder.strip_prefix(root).unwrap_or(&folder);
             eprintln!("data: synthesizing problems into {}", shown.display());
             std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-            let splits = split::build(catalog, sandbox, &tier.splits, Seed::new(tier.data_seed))?;
+            let splits = Splits::build(catalog, sandbox, &tier.splits, Seed::new(tier.data_seed))?;
             splits.save(&splits_path)?;
             write_atomically(&codec_path, train_codec(tier, catalog, &splits)?.to_json()?.as_bytes())?;
         }
@@ -53,9 +53,9 @@ impl Dataset {
 
     /// The training problems of an arm: Atom_base, and the first `composites` training chains.
     pub fn pool(&self, atoms: bool, composites: usize) -> (Vec<&Problem>, Vec<&Problem>) {
-        let atoms = if atoms { self.splits.atoms.iter().collect() } else { Vec::new() };
+        let atoms = if atoms { self.splits.get(Set::AtomBase).iter().collect() } else { Vec::new() };
         // In an order of its own, so that a small pool has chains of every depth.
-        let mut chains: Vec<&Problem> = self.splits.a_train.iter().collect();
+        let mut chains: Vec<&Problem> = self.splits.get(Set::CompositeATrain).iter().collect();
         chains.shuffle(&mut Seed::new(0).stream("order of training chains"));
         chains.truncate(composites);
         (atoms, chains)
@@ -71,7 +71,7 @@ fn train_codec(tier: &Tier, catalog: &Catalog, splits: &Splits) -> Result<Codec>
         .into_iter()
         .map(|document| document.prompt + &document.response)
         .collect();
-    for problem in splits.atoms.iter().chain(&splits.a_train) {
+    for problem in splits.get(Set::AtomBase).iter().chain(splits.get(Set::CompositeATrain)) {
         texts.extend(problem.prompts.iter().map(|prompt| format!("{prompt}{}", problem.reference)));
     }
     Codec::train(&texts, tier.vocabulary)

@@ -90,7 +90,7 @@ const AUDITED_PER_SECOND: f64 = 12.0;
 
 pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
     let (splits, tier) = (&study.dataset.splits, study.tier.name.as_str());
-    let problems = splits.atoms.len() + args.composites;
+    let problems = splits.get(Set::AtomBase).len() + args.composites;
     eprintln!(
         "mutants: {problems} problems, about {:.0} minutes on two cores",
         (problems as f64 / AUDITED_PER_SECOND / 60.0).ceil()
@@ -220,11 +220,7 @@ pub struct EvalArgs {
 }
 
 pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
-    let set = Set::ALL.into_iter().find(|set| set.name() == args.set).ok_or_else(|| Error::Unknown {
-        kind: "set",
-        name: args.set.clone(),
-        known: Set::ALL.map(Set::name).join(", "),
-    })?;
+    let set: Set = args.set.parse()?;
     if let Some(k) = args.k.iter().find(|k| **k == 0 || **k as usize > args.samples) {
         return Err(Error::config("k", format!("pass@{k} needs 1 to {} samples (--samples)", args.samples)));
     }

@@ -9,7 +9,7 @@ use super::mutants::{MutantConfig, MutantReport, mutant_audit};
 use crate::base::error::Result;
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
-use crate::data::problem::Problem;
+use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;
 use crate::sandbox::Sandbox;
 
@@ -57,7 +57,7 @@ impl HiddenCaseReport {
 /// Audits the hidden cases of `splits`. `watch` is told how many problems are done, and of how many.
 ///
 /// # Errors
-/// `Error::Data` where the verifier contradicts the audit; `Error::Sandbox` where it fails.
+/// `Error::Chain` where the verifier contradicts the audit; `Error::Sandbox` where it fails.
 pub fn hidden_case_audit(
     tier: &str,
     splits: &Splits,
@@ -67,7 +67,7 @@ pub fn hidden_case_audit(
     seed: u64,
     mut watch: impl FnMut(usize, usize),
 ) -> Result<HiddenCaseReport> {
-    let atoms: Vec<&Problem> = splits.atoms.iter().collect();
+    let atoms: Vec<&Problem> = splits.get(Set::AtomBase).iter().collect();
     let mut chains: Vec<&Problem> = splits.iter().filter(|problem| problem.depth > 1).collect();
     let random = Seed::new(seed).child("mutants");
     chains.shuffle(&mut random.stream("chains"));
@@ -119,7 +119,8 @@ mod tests {
             goal: 0.01,
             mutants: MutantConfig { fresh_inputs: 50, problems_per_batch: 4 },
         };
-        let splits = Splits { atoms: SMOKE.atoms[..6].to_vec(), ..SMOKE.clone() };
+        let mut splits = SMOKE.clone();
+        splits.sets.entry(Set::AtomBase).or_default().truncate(6);
         let audit = |workers, seed| {
             let sandbox = Sandbox::start(&SandboxConfig::strict(workers)).unwrap();
             let mut last = (0, 0);

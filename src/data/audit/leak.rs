@@ -7,17 +7,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
-use crate::data::probe::shared_probes;
+use crate::data::probe::{self, shared_probes};
 use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;
 use crate::data::synth::{Fingerprint, prompt};
 use crate::data::value::{Value, ValueType};
-use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};
+use crate::sandbox::{CaseOutput, Sandbox};
 
 /// Parts that something is trained on.
 pub const TRAINING: [Set; 2] = [Set::AtomBase, Set::CompositeATrain];
@@ -53,6 +54,13 @@ pub struct Leak {
     pub test_key: String,
 }
 
+impl Leak {
+    fn new(kind: LeakKind, seen: &Problem, unseen: &Problem) -> Leak {
+        let (training_key, test_key) = (seen.key.clone(), unseen.key.clone());
+        Leak { kind, training: seen.set, training_key, test: unseen.set, test_key }
+    }
+}
+
 /// One training part against one test part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairSummary {
@@ -80,128 +88,83 @@ impl LeakReport {
 
 /// Compares every training part with every test part of `splits`.
 pub fn leak_audit(splits: &Splits, catalog: &Catalog, sandbox: &Sandbox) -> Result<LeakReport> {
-    let fingerprints = fingerprints(splits, sandbox)?;
+    let parts = parts(splits, sandbox)?;
     let mut report =
         LeakReport { n_probes: N_PROBES, pairs: Vec::new(), leaks: prompt_leaks(splits, catalog) };
-    for training in TRAINING {
-        for test in TEST {
-            let (summary, leaks) = compare(splits, &fingerprints, training, test);
-            report.pairs.push(summary);
-            report.leaks.extend(leaks);
+    for (training, test) in TRAINING.into_iter().cartesian_product(TEST) {
+        let mut pair = PairSummary { training, test, compared: 0, leaks: 0, closest: None };
+        for (seen, unseen) in parts[&training].iter().cartesian_product(&parts[&test]) {
+            compare(seen, unseen, &mut pair, &mut report.leaks);
         }
-    }
-    for pair in &mut report.pairs {
-        let same = |leak: &&Leak| (leak.training, leak.test) == (pair.training, pair.test);
-        pair.leaks = report.leaks.iter().filter(same).count();
+        let of_pair = |leak: &&Leak| (leak.training, leak.test) == (training, test);
+        pair.leaks = report.leaks.iter().filter(of_pair).count();
+        report.pairs.push(pair);
     }
     Ok(report)
 }
 
-/// Behavior of each part's problems, in the order of the part.
-fn fingerprints(splits: &Splits, sandbox: &Sandbox) -> Result<HashMap<Set, Vec<Fingerprint>>> {
+/// Each part's problems with their behavior.
+fn parts<'s>(splits: &'s Splits, sandbox: &Sandbox) -> Result<HashMap<Set, Vec<(&'s Problem, Fingerprint)>>> {
     let seed = Seed::new(splits.provenance.seed).child("audit");
     let mut probes: BTreeMap<ValueType, Vec<Value>> = BTreeMap::new();
     for problem in splits.iter() {
         probes.entry(problem.input).or_insert_with(|| shared_probes(problem.input, N_PROBES, seed));
     }
-    let job = |problem: &Problem| Job {
-        program: problem.reference.clone(),
-        entry: problem.entry.clone(),
-        inputs: probes[&problem.input].iter().map(|probe| vec![probe.to_json()]).collect(),
-        expected: Vec::new(),
-        limits: Limits::default(),
-        stop_at_first_failure: false,
+    let runs = splits.iter().map(|problem| (&*problem.reference, &*problem.entry, &*probes[&problem.input]));
+    let behavior = |(problem, outputs): (&'s Problem, Vec<CaseOutput>)| {
+        let typed = |output| match output {
+            CaseOutput::Value(json) => Value::from_json(&json, problem.output).ok(),
+            CaseOutput::Failed(_) => None,
+        };
+        let outputs = outputs.into_iter().map(typed).collect();
+        (problem.set, (problem, Fingerprint { types: (problem.input, problem.output), outputs }))
     };
-    let mut by_set = HashMap::new();
-    for set in Set::ALL {
-        let problems = splits.get(set);
-        let jobs: Vec<Job> = problems.iter().map(job).collect();
-        let mut prints = Vec::with_capacity(problems.len());
-        for (problem, outputs) in problems.iter().zip(sandbox.outputs(&jobs)) {
-            let typed = |output: CaseOutput| match output {
-                CaseOutput::Value(json) => Value::from_json(&json, problem.output).ok(),
-                CaseOutput::Failed(_) => None,
-            };
-            let outputs = outputs.map_err(Error::Sandbox)?.into_iter().map(typed).collect();
-            prints.push(Fingerprint::new(problem.input, problem.output, &outputs));
-        }
-        by_set.insert(set, prints);
-    }
-    Ok(by_set)
+    Ok(splits.iter().zip(probe::outputs(sandbox, runs)?).map(behavior).into_group_map())
 }
 
 fn compare(
-    splits: &Splits,
-    fingerprints: &HashMap<Set, Vec<Fingerprint>>,
-    training: Set,
-    test: Set,
-) -> (PairSummary, Vec<Leak>) {
-    let mut summary = PairSummary { training, test, compared: 0, leaks: 0, closest: None };
-    let mut leaks = Vec::new();
-    for (seen, seen_print) in splits.get(training).iter().zip(&fingerprints[&training]) {
-        for (unseen, unseen_print) in splits.get(test).iter().zip(&fingerprints[&test]) {
-            let mut leak = |kind| {
-                let (training_key, test_key) = (seen.key.clone(), unseen.key.clone());
-                leaks.push(Leak { kind, training, training_key, test, test_key });
-            };
-            if seen.key == unseen.key {
-                leak(LeakKind::Key);
-            }
-            if seen.reference == unseen.reference {
-                leak(LeakKind::Program);
-            }
-            if (seen.input, seen.output) != (unseen.input, unseen.output) {
-                continue;
-            }
-            let agreement = seen_print.agreement(unseen_print);
-            if agreement == 1.0 {
-                leak(LeakKind::Behavior);
-            }
-            summary.compared += 1;
-            if summary.closest.as_ref().is_none_or(|(closest, ..)| agreement > *closest) {
-                summary.closest = Some((agreement, seen.key.clone(), unseen.key.clone()));
-            }
-        }
+    (seen, seen_print): &(&Problem, Fingerprint),
+    (unseen, unseen_print): &(&Problem, Fingerprint),
+    pair: &mut PairSummary,
+    leaks: &mut Vec<Leak>,
+) {
+    let mut leak = |kind| leaks.push(Leak::new(kind, seen, unseen));
+    if seen.key == unseen.key {
+        leak(LeakKind::Key);
     }
-    (summary, leaks)
+    if seen.reference == unseen.reference {
+        leak(LeakKind::Program);
+    }
+    if seen_print.types != unseen_print.types {
+        return;
+    }
+    let agreement = seen_print.agreement(unseen_print);
+    if agreement == 1.0 {
+        leak(LeakKind::Behavior);
+    }
+    pair.compared += 1;
+    if pair.closest.as_ref().is_none_or(|(closest, ..)| agreement > *closest) {
+        pair.closest = Some((agreement, seen.key.clone(), unseen.key.clone()));
+    }
 }
 
 fn prompt_leaks(splits: &Splits, catalog: &Catalog) -> Vec<Leak> {
     let mut leaks = Vec::new();
-    let mut trained: BTreeMap<&str, (Set, &Problem)> = BTreeMap::new();
-    for set in TRAINING {
-        for problem in splits.get(set) {
-            trained.extend(problem.prompts.iter().map(|prompt| (prompt.as_str(), (set, problem))));
-        }
+    let mut trained: BTreeMap<&str, &Problem> = BTreeMap::new();
+    for problem in TRAINING.into_iter().flat_map(|set| splits.get(set)) {
+        trained.extend(problem.prompts.iter().map(|prompt| (prompt.as_str(), problem)));
     }
-    let leak = |kind, (training, seen): (Set, &Problem), (test, unseen): (Set, &Problem)| Leak {
-        kind,
-        training,
-        training_key: seen.key.clone(),
-        test,
-        test_key: unseen.key.clone(),
-    };
-    for set in Set::ALL {
-        for problem in splits.get(set) {
-            let own: &[String] = if TEST.contains(&set) { &problem.prompts } else { &[] };
-            for text in own.iter().chain(&problem.held_out_prompts) {
-                if let Some(seen) = trained.get(text.as_str()) {
-                    leaks.push(leak(LeakKind::Prompt, *seen, (set, problem)));
-                }
-            }
-        }
+    for problem in splits.iter() {
+        let own: &[String] = if TEST.contains(&problem.set) { &problem.prompts } else { &[] };
+        let seen = own.iter().chain(&problem.held_out_prompts).filter_map(|text| trained.get(text.as_str()));
+        leaks.extend(seen.map(|seen| Leak::new(LeakKind::Prompt, seen, problem)));
     }
-
     // Step by step: a held-out description of an atom must not be a step of any training prompt.
-    let held_out: HashSet<&str> = catalog
-        .atoms()
-        .iter()
-        .filter_map(|atom| atom.en.get(prompt::N_TRAINING_DESCRIPTIONS))
-        .map(String::as_str)
-        .collect();
+    let held_out: HashSet<&str> =
+        catalog.atoms().iter().map(|atom| atom.en[prompt::N_TRAINING_DESCRIPTIONS].as_str()).collect();
     for (text, seen) in trained {
         if prompt::steps(text).any(|step| held_out.contains(step)) {
-            leaks.push(leak(LeakKind::Paraphrase, seen, seen));
+            leaks.push(Leak::new(LeakKind::Paraphrase, seen, seen));
         }
     }
     leaks
@@ -239,6 +202,10 @@ mod tests {
     use crate::data::split::tests::SMOKE;
     use crate::sandbox::SandboxConfig;
 
+    fn plant(splits: &mut Splits, set: Set, problem: Problem) {
+        splits.sets.entry(set).or_default().push(Problem { set, ..problem });
+    }
+
     #[test]
     fn clean_splits_are_clean_and_planted_leaks_are_found() {
         let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
@@ -248,23 +215,25 @@ mod tests {
         assert!(report.is_clean(), "{report}");
 
         // A training chain under another name, with other helper names: only its behavior tells.
-        let mut renamed = splits.a_train[0].clone();
+        let mut renamed = splits.get(Set::CompositeATrain)[0].clone();
         renamed.key = "renamed".to_owned();
         renamed.reference = renamed.reference.replace("p(", "first(").replace("q(", "second(");
         renamed.prompts.clear();
         renamed.held_out_prompts.clear();
-        splits.a_held_out.push(renamed);
+        plant(&mut splits, Set::CompositeAHeldOut, renamed);
         // An atom computed in a roundabout way.
-        let sorting = splits.atoms.iter().find(|atom| atom.key == "sort_ascending").unwrap();
+        let sorting = splits.get(Set::AtomBase).iter().find(|atom| atom.key == "sort_ascending").unwrap();
         let mut twice = sorting.clone();
         twice.key = "sort_ascending > sort_ascending".to_owned();
         twice.reference = "def f(x):\n    return sorted(sorted(x))".to_owned();
-        twice.prompts = vec![splits.a_train[1].prompts[0].clone()];
+        twice.prompts = vec![splits.get(Set::CompositeATrain)[1].prompts[0].clone()];
         twice.held_out_prompts.clear();
-        splits.b.push(twice);
+        plant(&mut splits, Set::CompositeB, twice);
         // A held-out description in a training prompt.
         let held_out = catalog.atoms()[0].en[prompt::N_TRAINING_DESCRIPTIONS].clone();
-        splits.a_train[2].prompts.push(format!("# {held_out}, then reverse it\n"));
+        let trained = &mut splits.sets.get_mut(&Set::CompositeATrain).unwrap()[2];
+        trained.prompts.push(format!("# {held_out}, then reverse it\n"));
+        let trained = trained.key.clone();
 
         let report = leak_audit(&splits, &catalog, &sandbox).unwrap();
         let found = |kind, test_key: &str| {
@@ -274,7 +243,7 @@ mod tests {
         assert_eq!(found(LeakKind::Program, "renamed"), 0, "{report}");
         assert_eq!(found(LeakKind::Behavior, "sort_ascending > sort_ascending"), 1, "{report}");
         assert_eq!(found(LeakKind::Prompt, "sort_ascending > sort_ascending"), 1, "{report}");
-        assert_eq!(found(LeakKind::Paraphrase, &splits.a_train[2].key), 1, "{report}");
+        assert_eq!(found(LeakKind::Paraphrase, &trained), 1, "{report}");
         assert_eq!(report.leaks.len(), 4, "{report}");
         assert!(report.to_string().contains("leaks found"));
     }

@@ -9,19 +9,18 @@
 //! Mutants are composed from mutated atoms (see [`Oracle`]); those that end up accepted are run
 //! once more as whole programs by the verifier itself, as is one refused mutant of each problem.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
-use crate::data::catalog::Catalog;
+use crate::data::catalog::{Atom, Catalog};
 use crate::data::probe::domain_probes;
 use crate::data::problem::Problem;
 use crate::data::python::assemble;
-use crate::data::synth::mutate::Operator;
-use crate::data::synth::{Oracle, Outputs, Rival, Rivals, Trial, failures};
+use crate::data::synth::{Chain, Exam, Operator, Oracle, Rival, Rivals, Trial};
 use crate::data::value::Value;
 use crate::sandbox::{Job, Limits, Sandbox};
 
@@ -78,7 +77,7 @@ pub struct Survivor {
     pub share: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MutantReport {
     pub n_problems: usize,
     pub fresh_inputs: usize,
@@ -148,20 +147,19 @@ pub fn mutant_audit(
     seed: Seed,
     mut watch: impl FnMut(usize),
 ) -> Result<MutantReport> {
-    let mut bench = Bench::new(catalog, sandbox, config, seed);
-    let mut report = MutantReport {
-        n_problems: problems.len(),
+    let mut bench = Bench {
+        catalog,
+        sandbox,
+        oracle: Oracle::new(catalog.atoms(), sandbox),
+        rivals: Rivals::default(),
         fresh_inputs: config.fresh_inputs,
-        by_operator: BTreeMap::new(),
-        refused_first_by: Vec::new(),
-        survivors: Vec::new(),
-        confirmed: 0,
+        seed,
     };
-    let mut done = 0;
+    let mut report = MutantReport { fresh_inputs: config.fresh_inputs, ..MutantReport::default() };
     for batch in problems.chunks(config.problems_per_batch.max(1)) {
         bench.audit(batch, &mut report)?;
-        done += batch.len();
-        watch(done);
+        report.n_problems += batch.len();
+        watch(report.n_problems);
     }
     report.sort_survivors();
     Ok(report)
@@ -173,70 +171,28 @@ struct Bench<'a> {
     /// The atoms are its first functions, at their places in the catalog.
     oracle: Oracle<'a>,
     rivals: Rivals,
-    /// By place of the first atom.
-    fresh: HashMap<usize, Vec<Value>>,
     fresh_inputs: usize,
     seed: Seed,
 }
 
-impl<'a> Bench<'a> {
-    fn new(catalog: &'a Catalog, sandbox: &'a Sandbox, config: &MutantConfig, seed: Seed) -> Self {
-        let mut oracle = Oracle::new(sandbox);
-        for atom in catalog.atoms() {
-            oracle.add(&atom.source, &atom.id, atom.output);
-        }
-        let (rivals, fresh) = (Rivals::default(), HashMap::new());
-        Bench { catalog, sandbox, oracle, rivals, fresh, fresh_inputs: config.fresh_inputs, seed }
-    }
-
+impl Bench<'_> {
     fn audit(&mut self, problems: &[&Problem], report: &mut MutantReport) -> Result<()> {
-        let chains: Vec<Vec<usize>> =
-            problems.iter().map(|problem| self.chain(problem)).collect::<Result<_>>()?;
-        let rivals: Vec<Vec<Rival>> = chains
-            .iter()
-            .map(|chain| self.rivals.of(chain, self.catalog.atoms(), &mut self.oracle))
-            .collect();
+        let atoms = self.catalog.atoms();
+        let chains: Vec<Chain> = problems.iter().map(|problem| self.chain(problem)).collect::<Result<_>>()?;
+        let rivals: Vec<Vec<Rival>> =
+            chains.iter().map(|chain| self.rivals.of(chain, atoms, &mut self.oracle)).collect();
+        let cases: Vec<Exam> = problems.iter().map(|problem| Exam::of(problem)).collect();
+        let fresh: Vec<Vec<Value>> = chains.iter().map(|chain| self.fresh(&atoms[chain[0]])).collect();
+        let expected = self.oracle.run(chains.iter().zip(&fresh))?;
+        let fresh: Vec<Exam> =
+            fresh.into_iter().zip(expected).map(|(inputs, expected)| Exam { inputs, expected }).collect();
+        let trial = Trial::run(&mut self.oracle, &rivals, &cases, &fresh)?;
 
-        // 1. The hidden cases.
-        let cases: Vec<(Vec<Value>, Outputs)> = problems
-            .iter()
-            .map(|problem| {
-                problem.cases.iter().map(|case| (case.input.clone(), Some(case.expected.clone()))).unzip()
-            })
-            .collect();
-        let trials: Vec<Trial> = cases
-            .iter()
-            .zip(&rivals)
-            .map(|((inputs, expected), rivals)| Trial { inputs, expected, rivals })
-            .collect();
-        let refused = failures(&mut self.oracle, &trials)?;
-
-        // 2. What they accept, on fresh inputs.
-        let accepted: Vec<Vec<Rival>> = rivals
-            .iter()
-            .zip(&refused)
-            .map(|(rivals, refused)| {
-                let accepted = rivals.iter().zip(refused).filter(|(_, wrong)| !wrong.contains(&true));
-                accepted.map(|(rival, _)| rival.clone()).collect()
-            })
-            .collect();
-        let fresh: Vec<Vec<Value>> = chains.iter().map(|chain| self.fresh(chain[0])).collect();
-        let requests: Vec<(&[usize], &[Value])> =
-            chains.iter().zip(&fresh).map(|(chain, inputs)| (chain.as_slice(), inputs.as_slice())).collect();
-        let expected = self.oracle.run(&requests)?;
-        let trials: Vec<Trial> = fresh
-            .iter()
-            .zip(&expected)
-            .zip(&accepted)
-            .map(|((inputs, expected), rivals)| Trial { inputs, expected, rivals })
-            .collect();
-        let wrong = failures(&mut self.oracle, &trials)?;
-
-        // 3. Count, and let the verifier confirm.
+        // Count, and let the verifier confirm.
         let mut claims: Vec<(&Problem, &Rival, bool)> = Vec::new();
         for (index, &problem) in problems.iter().enumerate() {
             let mut first_refused = None;
-            for (rival, refused) in rivals[index].iter().zip(&refused[index]) {
+            for (rival, refused) in rivals[index].iter().zip(&trial.on_cases[index]) {
                 let counts = report.by_operator.entry(rival.operator).or_default();
                 counts.mutants += 1;
                 if let Some(place) = refused.iter().position(|refused| *refused) {
@@ -248,7 +204,7 @@ impl<'a> Bench<'a> {
                 }
             }
             claims.extend(first_refused.map(|rival| (problem, rival, false)));
-            for (rival, wrong) in accepted[index].iter().zip(&wrong[index]) {
+            for (rival, wrong) in trial.accepted[index].iter().zip(&trial.on_more[index]) {
                 let counts = report.by_operator.entry(rival.operator).or_default();
                 let Some(place) = wrong.iter().position(|wrong| *wrong) else {
                     counts.equivalent += 1;
@@ -261,7 +217,7 @@ impl<'a> Bench<'a> {
                     key: problem.key.clone(),
                     operator: rival.operator,
                     change: rival.change.clone(),
-                    input: fresh[index][place].clone(),
+                    input: fresh[index].inputs[place].clone(),
                     share: n_wrong as f64 / wrong.len() as f64,
                 });
             }
@@ -272,7 +228,7 @@ impl<'a> Bench<'a> {
 
     /// Judges mutants as whole programs; returns how many, all as claimed (`true`: accepted).
     fn confirm(&self, claims: &[(&Problem, &Rival, bool)]) -> Result<usize> {
-        let job = |&(problem, rival, _): &(&Problem, &Rival, bool)| Job {
+        let job = |(problem, rival, _): &(&Problem, &Rival, bool)| Job {
             program: assemble(rival.functions.iter().map(|id| self.oracle.step(*id))),
             entry: problem.entry.clone(),
             inputs: problem.cases.iter().map(|case| vec![case.input.to_json()]).collect(),
@@ -283,32 +239,29 @@ impl<'a> Bench<'a> {
         let jobs: Vec<Job> = claims.iter().map(job).collect();
         for ((problem, rival, claimed), verdict) in claims.iter().zip(self.sandbox.judge(&jobs)) {
             if verdict.passed() != Some(*claimed) {
-                return Err(Error::Data(format!(
-                    "`{}` with {}: step by step it is {}, but the verifier says {verdict:?}",
-                    problem.key,
-                    rival.change,
-                    if *claimed { "accepted" } else { "refused" }
-                )));
+                let found = if *claimed { "accepted" } else { "refused" };
+                let message = format!(
+                    "with {} it is {found} step by step, but the verifier says {verdict:?} of the whole",
+                    rival.change
+                );
+                return Err(Error::Chain { chain: problem.key.clone(), message });
             }
         }
         Ok(claims.len())
     }
 
-    fn chain(&self, problem: &Problem) -> Result<Vec<usize>> {
-        let atoms = self.catalog.atoms();
-        let place = |id: &String| {
-            atoms.iter().position(|atom| atom.id == *id).ok_or_else(|| {
-                Error::Data(format!("problem `{}`: the catalog has no atom `{id}`", problem.key))
-            })
+    fn chain(&self, problem: &Problem) -> Result<Chain> {
+        let missing = |id: &String| Error::Chain {
+            chain: problem.key.clone(),
+            message: format!("the catalog has no atom `{id}`; the problems are of another catalog"),
         };
+        let place = |id: &String| self.catalog.position(id).ok_or_else(|| missing(id));
         problem.atoms.iter().map(place).collect()
     }
 
-    fn fresh(&mut self, first: usize) -> Vec<Value> {
-        let atom = &self.catalog.atoms()[first];
+    fn fresh(&self, atom: &Atom) -> Vec<Value> {
         let seed = self.seed.child("fresh").child(&atom.id);
-        let draw = || domain_probes(&atom.domain, atom.input, self.fresh_inputs, seed);
-        self.fresh.entry(first).or_insert_with(draw).clone()
+        domain_probes(&atom.domain, atom.input, self.fresh_inputs, seed)
     }
 }
 
@@ -347,6 +300,7 @@ impl fmt::Display for MutantReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::problem::Set;
     use crate::data::split::tests::SMOKE;
     use crate::sandbox::SandboxConfig;
 
@@ -358,7 +312,7 @@ mod tests {
         let audit = |problems: &[&Problem]| {
             mutant_audit(problems, &catalog, &sandbox, &config, Seed::new(5), |_| ()).unwrap()
         };
-        let good: Vec<&Problem> = SMOKE.b.iter().chain(&SMOKE.deep).collect();
+        let good: Vec<&Problem> = SMOKE.get(Set::CompositeB).iter().chain(SMOKE.get(Set::Deep)).collect();
         let report = audit(&good);
         let total = report.total();
         assert_eq!(total.mutants, total.refused + total.equivalent + total.accepted, "{report}");

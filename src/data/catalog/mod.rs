@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 pub use check::{AtomCheck, CheckReport, check_catalog};
 
 use crate::base::error::Result;
+use crate::base::files::{canonical_json, hash_bytes};
 use crate::data::python::Step;
 use crate::data::value::{Domain, ValueType};
 
@@ -121,7 +121,7 @@ impl Catalog {
     /// SHA-256 (hex) over what the atoms say, in catalog order. Comments and layout of the files
     /// do not enter it. Part of every data-set hash.
     pub fn content_hash(&self) -> String {
-        format!("{:x}", Sha256::digest(json!(self.atoms).to_string()))
+        hash_bytes(canonical_json(json!(self.atoms)))
     }
 }
 

@@ -3,35 +3,34 @@
 
 use std::collections::HashMap;
 
-use crate::data::synth::oracle::Outputs;
 use crate::data::value::Value;
 
 /// Cases of a problem that may be edge cases of its first atom's domain.
 const MAX_EDGES: usize = 4;
 
-/// Chooses up to `count` of the inputs, as places in the pool. The first `n_edges` of the pool
-/// are edge cases: at most [`MAX_EDGES`] of them, each with an output of its own. Then, again and
-/// again, the earliest input whose output is the rarest so far, so that a program that returns a
-/// constant, or one of two values, meets every value early. Inputs on which the reference fails
+/// Chooses up to `count` of the questions in the pool, by their places. The first `n_edges` of the
+/// pool are edge cases: at most [`MAX_EDGES`] of them, each with an output of its own. Then, again
+/// and again, the earliest question whose output is the rarest so far, so that a program that returns
+/// a constant, or one of two values, meets every value early. Inputs on which the reference fails
 /// are left out.
-pub fn choose(pool: &[Value], n_edges: usize, outputs: &Outputs, count: usize) -> Vec<usize> {
+pub fn choose(pool: &[Option<Value>], n_edges: usize, count: usize) -> Vec<usize> {
+    let answered = || pool.iter().enumerate().filter_map(|(place, output)| Some((place, output.as_ref()?)));
     let mut times_seen: HashMap<&Value, usize> = HashMap::new();
     let mut chosen: Vec<usize> = Vec::with_capacity(count);
-    for (place, output) in outputs.iter().enumerate().take(n_edges) {
-        let Some(output) = output else { continue };
+    for (place, output) in answered().filter(|(place, _)| *place < n_edges) {
         if chosen.len() < MAX_EDGES.min(count) && !times_seen.contains_key(output) {
             times_seen.insert(output, 1);
             chosen.push(place);
         }
     }
     while chosen.len() < count {
-        let rarest = (0..pool.len())
-            .filter(|place| !chosen.contains(place))
-            .filter_map(|place| outputs[place].as_ref().map(|output| (place, output)))
-            .min_by_key(|(place, output)| {
-                (times_seen.get(output).copied().unwrap_or(0), *place < n_edges, *place)
-            });
-        let Some((place, output)) = rarest else { break };
+        let left = answered().filter(|(place, _)| !chosen.contains(place));
+        let times = |output: &Value| times_seen.get(output).copied().unwrap_or(0);
+        let Some((place, output)) =
+            left.min_by_key(|(place, output)| (times(output), *place < n_edges, *place))
+        else {
+            break;
+        };
         *times_seen.entry(output).or_default() += 1;
         chosen.push(place);
     }
@@ -59,12 +58,11 @@ mod tests {
 
     #[test]
     fn edges_with_their_own_outputs_come_first_then_rare_outputs() {
-        let pool: Vec<Value> = (0..8).map(Value::Int).collect();
         let bools = [true, true, true, true, false, true, false, true];
-        let mut outputs: Outputs = bools.iter().map(|b| Some(Value::Bool(*b))).collect();
-        assert_eq!(choose(&pool, 2, &outputs, 4), [0, 4, 2, 6]);
+        let mut outputs: Vec<Option<Value>> = bools.iter().map(|b| Some(Value::Bool(*b))).collect();
+        assert_eq!(choose(&outputs, 2, 4), [0, 4, 2, 6]);
         outputs[4] = None;
-        assert_eq!(choose(&pool, 2, &outputs, 3), [0, 6, 2]);
+        assert_eq!(choose(&outputs, 2, 3), [0, 6, 2]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use itertools::Itertools;
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use strum::VariantNames;
@@ -9,7 +10,7 @@ use strum::VariantNames;
 use crate::base::error::Error;
 use crate::data::catalog::{Atom, Side};
 use crate::data::problem::Set;
-use crate::data::python::MAX_DEPTH;
+use crate::data::value::ValueType;
 
 /// Which topics the atoms of a chain may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
@@ -39,14 +40,8 @@ impl Topics {
         }
     }
 
-    fn admits(self, sides: impl Iterator<Item = Side>) -> bool {
-        let (mut source, mut target) = (false, false);
-        for side in sides {
-            match side {
-                Side::Source => source = true,
-                Side::Target => target = true,
-            }
-        }
+    fn admits(self, mut sides: impl Iterator<Item = Side> + Clone) -> bool {
+        let (source, target) = (sides.clone().contains(&Side::Source), sides.contains(&Side::Target));
         match self {
             Topics::Source => source && !target,
             Topics::Target => target && !source,
@@ -68,8 +63,13 @@ impl<'a> TypeGraph<'a> {
         TypeGraph { atoms }
     }
 
+    /// What a chain takes and returns.
+    pub fn types(&self, chain: &[usize]) -> (ValueType, ValueType) {
+        (self.atoms[chain[0]].input, self.atoms[chain[chain.len() - 1]].output)
+    }
+
     /// Whether each step takes what the step before it returns.
-    pub fn fits(&self, chain: &[usize]) -> bool {
+    fn fits(&self, chain: &[usize]) -> bool {
         chain.windows(2).all(|pair| self.atoms[pair[0]].output == self.atoms[pair[1]].input)
     }
 
@@ -77,15 +77,11 @@ impl<'a> TypeGraph<'a> {
         topics.admits(chain.iter().map(|&place| self.atoms[place].side))
     }
 
-    /// Every chain of two different atoms over `topics`, in catalog order.
-    pub fn pairs(&self, topics: Option<Topics>) -> Vec<Chain> {
+    /// Every chain of two different atoms, in catalog order.
+    pub fn pairs(&self) -> Vec<Chain> {
         let places = 0..self.atoms.len();
-        places
-            .clone()
-            .flat_map(|first| places.clone().map(move |second| vec![first, second]))
-            .filter(|chain| chain[0] != chain[1] && self.fits(chain))
-            .filter(|chain| topics.is_none_or(|topics| self.admits(topics, chain)))
-            .collect()
+        let pairs = places.clone().cartesian_product(places).map(|(first, second)| vec![first, second]);
+        pairs.filter(|pair| pair[0] != pair[1] && self.fits(pair)).collect()
     }
 
     /// `count` distinct chains of `depth` over `topics` that `seen` does not hold yet, which it
@@ -99,9 +95,9 @@ impl<'a> TypeGraph<'a> {
         rng: &mut impl Rng,
     ) -> Vec<Chain> {
         const TRIES: usize = 2_000;
-        debug_assert!(depth <= MAX_DEPTH);
         if depth == 2 {
-            let mut pairs = self.pairs(Some(topics));
+            let mut pairs = self.pairs();
+            pairs.retain(|pair| self.admits(topics, pair));
             pairs.shuffle(rng);
             pairs.retain(|pair| seen.insert(pair.clone()));
             return pairs;
@@ -138,17 +134,11 @@ impl<'a> TypeGraph<'a> {
     /// The chain with one step left out, for each step where the types allow it. A valid chain
     /// differs from all of them.
     pub fn shortened(&self, chain: &[usize]) -> Vec<Chain> {
-        let dropped = (0..chain.len()).map(|place| {
-            let mut shorter = chain.to_vec();
-            shorter.remove(place);
-            shorter
-        });
+        let drop = |place: usize| [&chain[..place], &chain[place + 1..]].concat();
         let callable = |shorter: &Chain| {
-            let first = shorter.first();
-            first.is_some_and(|&first| self.atoms[first].input == self.atoms[chain[0]].input)
-                && self.fits(shorter)
+            !shorter.is_empty() && self.types(shorter).0 == self.types(chain).0 && self.fits(shorter)
         };
-        dropped.filter(callable).collect()
+        (0..chain.len()).map(drop).filter(callable).collect()
     }
 
     /// The chain with two neighbors swapped, for each two where the types allow it.
@@ -158,13 +148,6 @@ impl<'a> TypeGraph<'a> {
             other.swap(place, place + 1);
             other
         };
-        let input = |chain: &[usize]| self.atoms[chain[0]].input;
-        let output = |chain: &[usize]| self.atoms[chain[chain.len() - 1]].output;
-        (0..chain.len().saturating_sub(1))
-            .map(swap)
-            .filter(|other| {
-                self.fits(other) && input(other) == input(chain) && output(other) == output(chain)
-            })
-            .collect()
+        (0..chain.len().saturating_sub(1)).map(swap).filter(|other| self.fits(other)).collect()
     }
 }

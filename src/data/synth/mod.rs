@@ -10,28 +10,27 @@
 mod behavior;
 mod cases;
 mod chain;
-mod export;
-pub mod mutate;
+mod mutate;
 mod oracle;
 pub mod prompt;
 mod rivals;
 mod rules;
 mod synthesizer;
 
-pub use behavior::{BehaviorIndex, Fingerprint};
-pub use chain::{Chain, Topics, TypeGraph};
-pub use export::{export, read_problems, write_problems};
-pub(crate) use export::{read_problem_lines, to_lines};
-pub use oracle::{FunctionId, Oracle, Outputs};
-pub use prompt::prompt_text;
-pub use rivals::{Rival, Rivals, Trial, failures};
+use std::path::Path;
+
+pub use behavior::Fingerprint;
+pub use chain::{Chain, Topics};
+pub use mutate::Operator;
+pub use oracle::{Oracle, Outputs};
+pub use rivals::{Exam, Rival, Rivals, Trial};
 pub use rules::{Rejection, Rules};
-pub use synthesizer::{Candidate, Synthesizer, Usage};
+pub use synthesizer::{Candidate, Sizes, Synthesizer, Usage};
 
 use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
-use crate::data::problem::Problem;
+use crate::data::problem::{Problem, write_problems};
 use crate::data::python::MAX_DEPTH;
 use crate::sandbox::Sandbox;
 
@@ -64,12 +63,11 @@ impl ChainRequest {
     }
 
     /// How many chains of each depth: the shallowest take what does not divide evenly.
-    fn per_depth(&self) -> Vec<(usize, usize)> {
+    fn sizes(&self) -> Sizes {
         let [low, high] = self.depth;
         let depths = high - low + 1;
-        (low..=high)
-            .map(|depth| (depth, self.count / depths + usize::from(depth - low < self.count % depths)))
-            .collect()
+        let count = |depth| self.count / depths + usize::from(depth - low < self.count % depths);
+        (low..=high).map(|depth| (depth, count(depth))).collect()
     }
 }
 
@@ -82,19 +80,30 @@ pub fn synthesize(
 ) -> Result<Vec<Problem>> {
     request.check()?;
     let mut synthesizer = Synthesizer::new(catalog, sandbox, Rules::STANDARD, seed)?;
-    let mut usage = Usage::default();
-    let mut problems = Vec::with_capacity(request.count);
-    for (depth, count) in request.per_depth() {
-        let pool = synthesizer.pool(request.topics, depth, count)?;
-        let (chains, _) = synthesizer.pick(pool, count, &mut usage, |_| true)?;
-        problems.extend(synthesizer.problems(&chains, request.topics.set(depth))?);
-    }
+    let chains = synthesizer.chains(request.topics, &request.sizes(), |_| true)?;
+    let of_one_depth = chains.chunk_by(|a, b| a.len() == b.len());
+    let problems =
+        of_one_depth.map(|chains| synthesizer.problems(chains, request.topics.set(chains[0].len())));
+    Ok(problems.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// What `sft-vs-rl synth` does: synthesizes and writes the problems to `path`. Returns them.
+pub fn export(
+    catalog: &Catalog,
+    sandbox: &Sandbox,
+    request: &ChainRequest,
+    seed: Seed,
+    path: &Path,
+) -> Result<Vec<Problem>> {
+    let problems = synthesize(catalog, sandbox, request, seed)?;
+    write_problems(path, &problems)?;
     Ok(problems)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::problem::read_problems;
     use crate::data::value::ValueType;
     use crate::sandbox::SandboxConfig;
 
@@ -105,7 +114,7 @@ mod tests {
         assert_eq!(ChainRequest::parse_depth("2..=3").unwrap(), [2, 3]);
         assert!(ChainRequest::parse_depth("two").is_err());
         let request = |depth| ChainRequest { topics: Topics::Source, depth, count: 5 };
-        assert_eq!(request([2, 3]).per_depth(), [(2, 3), (3, 2)]);
+        assert_eq!(request([2, 3]).sizes(), Sizes::from([(2, 3), (3, 2)]));
         assert!(request([1, 3]).check().is_err() && request([2, 6]).check().is_err());
     }
 

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::data::python::{Token, TokenKind, tokens};
 
 /// The kind of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Operator {
     /// `+` for `-`, `*` for `+`, `//` for `*`, ...
     Arithmetic,
@@ -23,34 +26,17 @@ pub enum Operator {
     /// `min` for `max`, `upper` for `lower`, ...
     Call,
     /// A step of a chain left out, where the types allow it.
+    #[strum(serialize = "dropped step")]
     DroppedStep,
     /// Two neighboring steps swapped, where the types allow it.
+    #[strum(serialize = "swapped steps")]
     SwappedSteps,
 }
 
 impl Operator {
-    pub const ALL: [Operator; 8] = [
-        Operator::Arithmetic,
-        Operator::Comparison,
-        Operator::Constant,
-        Operator::Logic,
-        Operator::Slice,
-        Operator::Call,
-        Operator::DroppedStep,
-        Operator::SwappedSteps,
-    ];
-
+    /// The name in tables and figures.
     pub fn name(self) -> &'static str {
-        match self {
-            Operator::Arithmetic => "arithmetic",
-            Operator::Comparison => "comparison",
-            Operator::Constant => "constant",
-            Operator::Logic => "logic",
-            Operator::Slice => "slice",
-            Operator::Call => "call",
-            Operator::DroppedStep => "dropped step",
-            Operator::SwappedSteps => "swapped steps",
-        }
+        self.into()
     }
 }
 
@@ -63,51 +49,21 @@ pub struct Mutant {
     pub change: String,
 }
 
-/// What a token may be replaced by, and the kind of change that is.
-const REPLACEMENTS: [(Operator, &str, &[&str]); 43] = [
-    (Operator::Arithmetic, "+", &["-"]),
-    (Operator::Arithmetic, "-", &["+"]),
-    (Operator::Arithmetic, "*", &["+"]),
-    (Operator::Arithmetic, "//", &["*"]),
-    (Operator::Arithmetic, "%", &["//"]),
-    (Operator::Arithmetic, "**", &["*"]),
-    (Operator::Arithmetic, "&", &["|"]),
-    (Operator::Arithmetic, "|", &["&"]),
-    (Operator::Arithmetic, "^", &["|"]),
-    (Operator::Arithmetic, ">>", &["<<"]),
-    (Operator::Arithmetic, "+=", &["-="]),
-    (Operator::Arithmetic, "-=", &["+="]),
-    (Operator::Arithmetic, "*=", &["+="]),
-    (Operator::Arithmetic, "//=", &["-="]),
-    (Operator::Comparison, "<", &["<=", ">="]),
-    (Operator::Comparison, "<=", &["<", ">"]),
-    (Operator::Comparison, ">", &[">=", "<="]),
-    (Operator::Comparison, ">=", &[">", "<"]),
-    (Operator::Comparison, "==", &["!="]),
-    (Operator::Comparison, "!=", &["=="]),
-    (Operator::Constant, "True", &["False"]),
-    (Operator::Constant, "False", &["True"]),
-    (Operator::Logic, "and", &["or"]),
-    (Operator::Logic, "or", &["and"]),
-    (Operator::Logic, "not", &[""]),
-    (Operator::Call, "min", &["max"]),
-    (Operator::Call, "max", &["min"]),
-    (Operator::Call, "any", &["all"]),
-    (Operator::Call, "all", &["any"]),
-    (Operator::Call, "abs", &["int"]),
-    (Operator::Call, "sum", &["len", "max"]),
-    (Operator::Call, "sorted", &["list"]),
-    (Operator::Call, "reversed", &["list"]),
-    (Operator::Call, "upper", &["lower"]),
-    (Operator::Call, "lower", &["upper"]),
-    (Operator::Call, "capitalize", &["upper"]),
-    (Operator::Call, "title", &["capitalize"]),
-    (Operator::Call, "swapcase", &["lower"]),
-    (Operator::Call, "isupper", &["islower"]),
-    (Operator::Call, "isdigit", &["isalpha"]),
-    (Operator::Call, "isalpha", &["isalnum"]),
-    (Operator::Call, "startswith", &["endswith"]),
-    (Operator::Call, "endswith", &["startswith"]),
+/// What a token may be replaced by (`old new`), and the kind of change that is.
+const REPLACEMENTS: [(Operator, &str); 5] = [
+    (
+        Operator::Arithmetic,
+        "+ -, - +, * +, // *, % //, ** *, & |, | &, ^ |, >> <<, += -=, -= +=, *= +=, //= -=",
+    ),
+    (Operator::Comparison, "< <=, < >=, <= <, <= >, > >=, > <=, >= >, >= <, == !=, != =="),
+    (Operator::Constant, "True False, False True"),
+    (Operator::Logic, "and or, or and, not "),
+    (
+        Operator::Call,
+        "min max, max min, any all, all any, abs int, sum len, sum max, sorted list, reversed list, \
+         upper lower, lower upper, capitalize upper, title capitalize, swapcase lower, isupper islower, \
+         isdigit isalpha, isalpha isalnum, startswith endswith, endswith startswith",
+    ),
 ];
 
 /// All single changes to a source that [`Operator`]s of one function make, without repeats. The
@@ -117,7 +73,7 @@ pub fn mutants(source: &str) -> Vec<Mutant> {
     let body = tokens.iter().position(|token| token.text.contains('\n')).unwrap_or(tokens.len());
     let mut found: Vec<Mutant> = Vec::new();
     for place in body..tokens.len() {
-        let token = tokens[place];
+        let (token, here) = (tokens[place], place..place + 1);
         let mut replace = |operator, range: std::ops::Range<usize>, by: &str| {
             let text = |range: std::ops::Range<usize>| -> String {
                 tokens[range].iter().map(|token| token.text).collect()
@@ -129,15 +85,18 @@ pub fn mutants(source: &str) -> Vec<Mutant> {
                 found.push(Mutant { operator, source, change: format!("line {line}: `{old}` -> `{by}`") });
             }
         };
-        for (operator, _, replacements) in REPLACEMENTS.iter().filter(|(_, old, _)| *old == token.text) {
-            replacements.iter().for_each(|by| replace(*operator, place..place + 1, by));
+        for (operator, replacements) in REPLACEMENTS {
+            let pairs = replacements.split(", ").filter_map(|pair| pair.split_once(' '));
+            pairs
+                .filter(|(old, _)| *old == token.text)
+                .for_each(|(_, by)| replace(operator, here.clone(), by));
         }
         match token.kind {
             TokenKind::Number => {
                 if let Ok(number) = token.text.parse::<i64>() {
-                    replace(Operator::Constant, place..place + 1, &(number + 1).to_string());
+                    replace(Operator::Constant, here.clone(), &(number + 1).to_string());
                     if number > 0 {
-                        replace(Operator::Constant, place..place + 1, &(number - 1).to_string());
+                        replace(Operator::Constant, here, &(number - 1).to_string());
                     }
                 }
                 if let Some(bound) = slice_bound(&tokens, place) {
@@ -147,7 +106,7 @@ pub fn mutants(source: &str) -> Vec<Mutant> {
             TokenKind::Text => {
                 let quote = &token.text[token.text.len() - 1..];
                 let other = if token.text.len() > 2 { "" } else { "w" };
-                replace(Operator::Constant, place..place + 1, &format!("{quote}{other}{quote}"));
+                replace(Operator::Constant, here, &format!("{quote}{other}{quote}"));
             }
             _ => {}
         }

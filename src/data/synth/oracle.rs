@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::json;
 
 use crate::base::error::{Error, Result};
+use crate::data::catalog::Atom;
 use crate::data::python::Step;
 use crate::data::value::{Value, ValueType};
 use crate::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox};
@@ -37,14 +38,34 @@ struct Function {
     known: HashMap<Value, Option<Value>>,
 }
 
+impl Function {
+    fn remember(&mut self, input: &Value, output: CaseOutput) {
+        use CaseWord::{Exception, Malformed, NotRun};
+        let value = match output {
+            CaseOutput::Value(json) => Value::from_json(&json, self.output).ok(),
+            CaseOutput::Failed(NotRun) => return,
+            CaseOutput::Failed(word) => {
+                self.dead |= !matches!(word, Exception | Malformed);
+                None
+            }
+        };
+        self.known.insert(input.clone(), value);
+    }
+}
+
 pub struct Oracle<'a> {
     sandbox: &'a Sandbox,
     functions: Vec<Function>,
 }
 
 impl<'a> Oracle<'a> {
-    pub fn new(sandbox: &'a Sandbox) -> Self {
-        Oracle { sandbox, functions: Vec::new() }
+    /// An oracle whose first functions are the atoms, at their places in the catalog.
+    pub fn new(atoms: &[Atom], sandbox: &'a Sandbox) -> Self {
+        let mut oracle = Oracle { sandbox, functions: Vec::new() };
+        for atom in atoms {
+            oracle.add(&atom.source, &atom.id, atom.output);
+        }
+        oracle
     }
 
     /// Makes known the function that `source` defines as `name`.
@@ -60,65 +81,54 @@ impl<'a> Oracle<'a> {
     }
 
     /// The outputs of each chain of functions on its own inputs, in order.
-    pub fn run(&mut self, requests: &[(&[FunctionId], &[Value])]) -> Result<Vec<Outputs>> {
-        let mut outputs: Vec<Outputs> =
-            requests.iter().map(|(_, inputs)| inputs.iter().cloned().map(Some).collect()).collect();
-        let deepest = requests.iter().map(|(chain, _)| chain.len()).max().unwrap_or(0);
+    pub fn run<'r>(
+        &mut self,
+        requests: impl IntoIterator<Item = (&'r Vec<FunctionId>, &'r Vec<Value>)>,
+    ) -> Result<Vec<Outputs>> {
+        let start = |(chain, inputs): (_, &Vec<Value>)| (chain, inputs.iter().cloned().map(Some).collect());
+        let (chains, mut outputs): (Vec<&Vec<FunctionId>>, Vec<Outputs>) =
+            requests.into_iter().map(start).unzip();
+        let deepest = chains.iter().map(|chain| chain.len()).max().unwrap_or(0);
         for step in 0..deepest {
+            let at_step = || chains.iter().map(|chain| chain.get(step).copied());
             // In order: which call of a function ends its process decides what else is known of it.
-            let mut wanted: Vec<BTreeSet<&Value>> = vec![BTreeSet::new(); self.functions.len()];
-            for ((chain, _), values) in requests.iter().zip(&outputs) {
-                if let Some(&id) = chain.get(step) {
-                    wanted[id].extend(values.iter().flatten());
-                }
-            }
-            let wanted: Vec<(FunctionId, Value)> = wanted
-                .iter()
-                .enumerate()
-                .flat_map(|(id, values)| values.iter().map(move |value| (id, (*value).clone())))
+            let calls: BTreeSet<(FunctionId, &Value)> = at_step()
+                .zip(&outputs)
+                .filter_map(|(id, values)| Some((id?, values)))
+                .flat_map(|(id, values)| values.iter().flatten().map(move |value| (id, value)))
                 .collect();
-            self.learn(wanted)?;
-            for ((chain, _), values) in requests.iter().zip(&mut outputs) {
-                if let Some(&id) = chain.get(step) {
-                    for value in values {
-                        *value = value.take().and_then(|value| self.recall(id, &value));
-                    }
+            self.learn(calls.into_iter().map(|(id, value)| (id, value.clone())).collect())?;
+            for (id, values) in at_step().zip(&mut outputs) {
+                let Some(id) = id else { continue };
+                for value in values {
+                    *value = value.take().and_then(|input| self.functions[id].known.get(&input).cloned()?);
                 }
             }
         }
         Ok(outputs)
     }
 
-    /// The remembered output of one call; a dead function has none.
-    fn recall(&self, id: FunctionId, input: &Value) -> Option<Value> {
-        self.functions[id].known.get(input).cloned().flatten()
-    }
-
     /// Runs the calls that are not remembered yet. A call that ends its process leaves the calls
     /// behind it unanswered; they go into another round, without the culprit.
     fn learn(&mut self, mut calls: Vec<(FunctionId, Value)>) -> Result<()> {
+        let mut n_before = None;
         loop {
             calls.retain(|(id, input)| {
-                !self.functions[*id].dead && !self.functions[*id].known.contains_key(input)
+                let function = &self.functions[*id];
+                !function.dead && !function.known.contains_key(input)
             });
             if calls.is_empty() {
                 return Ok(());
             }
-            let before = calls.len();
+            if n_before.replace(calls.len()) == Some(calls.len()) {
+                return Err(Error::Sandbox("no call of a whole round was answered".to_owned()));
+            }
             let programs = self.programs(&calls);
             let jobs: Vec<Job> = programs.iter().map(|calls| self.job(calls)).collect();
-            let answers = self.sandbox.outputs(&jobs);
-            for (calls, answer) in programs.into_iter().zip(answers) {
-                let answer = answer.map_err(Error::Sandbox)?;
-                for ((id, input), output) in calls.iter().zip(answer) {
-                    self.remember(*id, input, output);
+            for (calls, answers) in programs.into_iter().zip(self.sandbox.outputs(&jobs)) {
+                for ((id, input), output) in calls.iter().zip(answers.map_err(Error::Sandbox)?) {
+                    self.functions[*id].remember(input, output);
                 }
-            }
-            calls.retain(|(id, input)| {
-                !self.functions[*id].dead && !self.functions[*id].known.contains_key(input)
-            });
-            if calls.len() == before {
-                return Err(Error::Sandbox("no call of a whole round was answered".to_owned()));
             }
         }
     }
@@ -133,29 +143,13 @@ impl<'a> Oracle<'a> {
             .collect()
     }
 
-    fn remember(&mut self, id: FunctionId, input: &Value, output: CaseOutput) {
-        let function = &mut self.functions[id];
-        let value = match output {
-            CaseOutput::Value(json) => Value::from_json(&json, function.output).ok(),
-            CaseOutput::Failed(CaseWord::NotRun) => return,
-            CaseOutput::Failed(CaseWord::Exception | CaseWord::Malformed) => None,
-            CaseOutput::Failed(_) => {
-                function.dead = true;
-                None
-            }
-        };
-        function.known.insert(input.clone(), value);
-    }
-
     /// One program that answers many calls: its entry takes which function, and the input.
     fn job(&self, calls: &[(FunctionId, Value)]) -> Job {
         let mut ids: Vec<FunctionId> = calls.iter().map(|(id, _)| *id).collect();
         ids.dedup();
-        let place = |id: FunctionId| ids.iter().position(|other| *other == id).unwrap_or(0);
-        let sources: Vec<[&str; 2]> = ids
-            .iter()
-            .map(|id| [self.functions[*id].source.as_str(), self.functions[*id].name.as_str()])
-            .collect();
+        let place = |id: FunctionId| ids.iter().position(|other| *other == id);
+        let sources: Vec<[&str; 2]> =
+            ids.iter().map(|id| self.step(*id)).map(|step| [step.source, step.name]).collect();
         // A JSON array of strings is a Python list of strings, and compiling each source on its
         // first call keeps one broken mutant from spoiling the others.
         let program = format!(

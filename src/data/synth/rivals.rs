@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 
+use itertools::Itertools;
+
 use crate::base::error::Result;
 use crate::data::catalog::Atom;
-use crate::data::synth::chain::TypeGraph;
-use crate::data::synth::mutate::{self, Operator};
+use crate::data::problem::{Case, Problem, chain_key};
+use crate::data::synth::chain::{Chain, TypeGraph};
+use crate::data::synth::mutate::{self, Mutant, Operator};
 use crate::data::synth::oracle::{FunctionId, Oracle, Outputs};
 use crate::data::value::Value;
 
@@ -19,79 +22,109 @@ pub struct Rival {
     pub functions: Vec<FunctionId>,
 }
 
-struct AtomMutant {
-    operator: Operator,
-    change: String,
-    function: FunctionId,
-}
-
 /// The mutants of atoms, as functions of an oracle whose first functions are the atoms. An atom
 /// is mutated when it is first asked for.
 #[derive(Default)]
 pub struct Rivals {
-    by_atom: HashMap<usize, Vec<AtomMutant>>,
+    by_atom: HashMap<usize, Vec<(Mutant, FunctionId)>>,
 }
 
 impl Rivals {
     /// All rivals of a chain that take and return what it takes and returns.
-    pub fn of(&mut self, chain: &[usize], atoms: &[Atom], oracle: &mut Oracle<'_>) -> Vec<Rival> {
-        let graph = TypeGraph::new(atoms);
+    pub fn of(&mut self, chain: &Chain, atoms: &[Atom], oracle: &mut Oracle<'_>) -> Vec<Rival> {
         let mut rivals = Vec::new();
         for (place, &atom) in chain.iter().enumerate() {
-            for mutant in self.mutants(atom, atoms, oracle) {
-                let mut functions = chain.to_vec();
-                functions[place] = mutant.function;
+            for (mutant, function) in self.mutants(atom, &atoms[atom], oracle) {
+                let mut functions = chain.clone();
+                functions[place] = *function;
                 let change = format!("{}, {}", atoms[atom].id, mutant.change);
                 rivals.push(Rival { operator: mutant.operator, change, functions });
             }
         }
-        let output = |chain: &[usize]| atoms[chain[chain.len() - 1]].output;
-        let ids = |chain: &[usize]| {
-            chain.iter().map(|&atom| atoms[atom].id.as_str()).collect::<Vec<_>>().join(" > ")
-        };
-        let dropped = graph.shortened(chain).into_iter().filter(|shorter| output(shorter) == output(chain));
-        let structural = dropped
-            .map(|shorter| (Operator::DroppedStep, shorter))
-            .chain(graph.swapped(chain).into_iter().map(|other| (Operator::SwappedSteps, other)));
-        rivals.extend(structural.map(|(operator, functions)| {
-            let change = format!("only {}", ids(&functions));
-            Rival { operator, change, functions }
-        }));
+        let graph = TypeGraph::new(atoms);
+        let dropped = graph.shortened(chain).into_iter().map(|chain| (Operator::DroppedStep, chain));
+        let swapped = graph.swapped(chain).into_iter().map(|chain| (Operator::SwappedSteps, chain));
+        let same_types = |other: &Chain| graph.types(other) == graph.types(chain);
+        rivals.extend(dropped.chain(swapped).filter(|(_, other)| same_types(other)).map(
+            |(operator, functions)| {
+                let change = format!("only {}", chain_key(functions.iter().map(|&atom| &atoms[atom].id)));
+                Rival { operator, change, functions }
+            },
+        ));
         rivals
     }
 
-    fn mutants(&mut self, place: usize, atoms: &[Atom], oracle: &mut Oracle<'_>) -> &[AtomMutant] {
+    fn mutants(&mut self, place: usize, atom: &Atom, oracle: &mut Oracle<'_>) -> &[(Mutant, FunctionId)] {
         self.by_atom.entry(place).or_insert_with(|| {
-            let atom = &atoms[place];
-            let add = |mutant: mutate::Mutant| AtomMutant {
-                operator: mutant.operator,
-                change: mutant.change,
-                function: oracle.add(&mutant.source, &atom.id, atom.output),
+            let add = |mutant: Mutant| {
+                let function = oracle.add(&mutant.source, &atom.id, atom.output);
+                (mutant, function)
             };
             mutate::mutants(&atom.source).into_iter().map(add).collect()
         })
     }
 }
 
-/// Inputs, what a chain returns on each, and the rivals that are tried on them.
-pub struct Trial<'t> {
-    pub inputs: &'t [Value],
-    pub expected: &'t Outputs,
-    pub rivals: &'t [Rival],
+/// Inputs, and what a chain returns on each.
+#[derive(Debug, Clone, Default)]
+pub struct Exam {
+    pub inputs: Vec<Value>,
+    pub expected: Outputs,
 }
 
-/// For each trial and each of its rivals, on which inputs the rival is wrong.
-pub fn failures(oracle: &mut Oracle<'_>, trials: &[Trial<'_>]) -> Result<Vec<Vec<Vec<bool>>>> {
-    let requests: Vec<(&[FunctionId], &[Value])> = trials
+impl Exam {
+    /// The hidden cases of a problem.
+    pub fn of(problem: &Problem) -> Exam {
+        let pair = |case: &Case| (case.input.clone(), Some(case.expected.clone()));
+        let (inputs, expected) = problem.cases.iter().map(pair).unzip();
+        Exam { inputs, expected }
+    }
+
+    /// The questions at these places.
+    pub fn select(&self, places: &[usize]) -> Exam {
+        let pair = |&place: &usize| (self.inputs[place].clone(), self.expected[place].clone());
+        let (inputs, expected) = places.iter().map(pair).unzip();
+        Exam { inputs, expected }
+    }
+}
+
+/// For each chain and each of its rivals, on which questions of an exam the rival is wrong.
+pub type Failures = Vec<Vec<Vec<bool>>>;
+
+/// Rivals tried on the hidden cases, and those that the cases accept on further questions.
+pub struct Trial {
+    pub on_cases: Failures,
+    pub accepted: Vec<Vec<Rival>>,
+    pub on_more: Failures,
+}
+
+impl Trial {
+    pub fn run(
+        oracle: &mut Oracle<'_>,
+        rivals: &[Vec<Rival>],
+        cases: &[Exam],
+        more: &[Exam],
+    ) -> Result<Trial> {
+        let on_cases = failures(oracle, rivals, cases)?;
+        let accepted = |(rivals, failures): (&Vec<Rival>, &Vec<Vec<bool>>)| {
+            let rivals = rivals.iter().zip(failures).filter(|(_, wrong)| !wrong.contains(&true));
+            rivals.map(|(rival, _)| rival.clone()).collect_vec()
+        };
+        let accepted = rivals.iter().zip(&on_cases).map(accepted).collect_vec();
+        let on_more = failures(oracle, &accepted, more)?;
+        Ok(Trial { on_cases, accepted, on_more })
+    }
+}
+
+fn failures(oracle: &mut Oracle<'_>, rivals: &[Vec<Rival>], exams: &[Exam]) -> Result<Failures> {
+    let requests = rivals
         .iter()
-        .flat_map(|trial| trial.rivals.iter().map(|rival| (rival.functions.as_slice(), trial.inputs)))
-        .collect();
-    let mut outputs = oracle.run(&requests)?.into_iter();
-    let wrong = |trial: &Trial<'_>, outputs: Outputs| -> Vec<bool> {
-        outputs.iter().zip(trial.expected).map(|(output, expected)| output != expected).collect()
+        .zip(exams)
+        .flat_map(|(rivals, exam)| rivals.iter().map(|rival| (&rival.functions, &exam.inputs)));
+    let mut outputs = oracle.run(requests)?.into_iter();
+    let wrong = |(rivals, exam): (&Vec<Rival>, &Exam)| {
+        let differs = |outputs: Outputs| outputs.iter().zip(&exam.expected).map(|(a, b)| a != b).collect();
+        outputs.by_ref().take(rivals.len()).map(differs).collect()
     };
-    Ok(trials
-        .iter()
-        .map(|trial| outputs.by_ref().take(trial.rivals.len()).map(|found| wrong(trial, found)).collect())
-        .collect())
+    Ok(rivals.iter().zip(exams).map(wrong).collect())
 }
