@@ -80,30 +80,19 @@ impl Value {
 
 /// Where an atom's inputs come from: ranges for random inputs, and the edge cases to always try.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Domain {
     /// Inclusive range of an `int` input, or of the items of a `list[int]`.
-    #[serde(default = "default_range")]
     pub range: [i64; 2],
     /// Inclusive range of the length of a list, or of the number of words of a `str`.
-    #[serde(default = "default_length")]
     pub length: [usize; 2],
     /// Inputs that are always tried, whatever is drawn.
-    #[serde(default)]
     pub edges: Vec<Value>,
-}
-
-fn default_range() -> [i64; 2] {
-    [-20, 40]
-}
-
-fn default_length() -> [usize; 2] {
-    [0, 8]
 }
 
 impl Default for Domain {
     fn default() -> Self {
-        Domain { range: default_range(), length: default_length(), edges: Vec::new() }
+        Domain { range: [-20, 40], length: [0, 8], edges: Vec::new() }
     }
 }
 
@@ -124,15 +113,7 @@ impl Domain {
             ValueType::Bool => Value::Bool(rng.random()),
             ValueType::Int => Value::Int(rng.random_range(low..=high)),
             ValueType::ListInt => {
-                let mut items: Vec<i64> = Vec::with_capacity(length);
-                for _ in 0..length {
-                    let item = if !items.is_empty() && rng.random_bool(0.25) {
-                        items[rng.random_range(0..items.len())]
-                    } else {
-                        rng.random_range(low..=high)
-                    };
-                    items.push(item);
-                }
+                let mut items = with_repeats(length, 0.25, rng, |rng| rng.random_range(low..=high));
                 if rng.random_bool(0.1) {
                     items.sort_unstable();
                 }
@@ -144,17 +125,24 @@ impl Domain {
     }
 }
 
-fn words(count: usize, rng: &mut impl Rng) -> Vec<String> {
-    let mut words: Vec<String> = Vec::with_capacity(count);
+fn words<R: Rng>(count: usize, rng: &mut R) -> Vec<String> {
+    with_repeats(count, 0.2, rng, |rng| WORDS[rng.random_range(0..WORDS.len())].to_owned())
+}
+
+/// Items drawn by `draw`, or, with probability `share`, equal to an earlier one.
+fn with_repeats<T: Clone, R: Rng>(
+    count: usize,
+    share: f64,
+    rng: &mut R,
+    draw: impl Fn(&mut R) -> T,
+) -> Vec<T> {
+    let mut items: Vec<T> = Vec::with_capacity(count);
     for _ in 0..count {
-        let word = if !words.is_empty() && rng.random_bool(0.2) {
-            words[rng.random_range(0..words.len())].clone()
-        } else {
-            WORDS[rng.random_range(0..WORDS.len())].to_owned()
-        };
-        words.push(word);
+        let repeat = !items.is_empty() && rng.random_bool(share);
+        let item = if repeat { items[rng.random_range(0..items.len())].clone() } else { draw(rng) };
+        items.push(item);
     }
-    words
+    items
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use sft_vs_rl::base::progress::Progress;
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::data::audit::{self, HiddenCaseConfig, HiddenCaseReport};
 use sft_vs_rl::data::catalog::{self, Catalog};
-use sft_vs_rl::data::problem::Set;
-use sft_vs_rl::data::synth::{self, ChainRequest, Topics};
+use sft_vs_rl::data::problem::{Set, write_problems};
+use sft_vs_rl::data::synth::{ChainRequest, Topics, synthesize};
 use sft_vs_rl::data::tokenizer::Codec;
 use sft_vs_rl::model::{Decoder, Kernels};
 use sft_vs_rl::report::figure::{dataset_figure, mutant_figure};
@@ -55,7 +55,8 @@ pub fn synth(args: &SynthArgs, sandbox: &SandboxConfig) -> Result<bool> {
     let request = ChainRequest { topics, depth: ChainRequest::parse_depth(&args.depth)?, count: args.count };
     let catalog = Catalog::load(&project_root().join("data/catalog"))?;
     let sandbox = Sandbox::start(sandbox)?;
-    let problems = synth::export(&catalog, &sandbox, &request, Seed::new(args.seed), &args.out)?;
+    let problems = synthesize(&catalog, &sandbox, &request, Seed::new(args.seed))?;
+    write_problems(&args.out, &problems)?;
     println!("{} problems in {}", problems.len(), args.out.display());
     Ok(true)
 }

@@ -20,7 +20,7 @@ use crate::data::catalog::{Atom, Catalog};
 use crate::data::probe::domain_probes;
 use crate::data::problem::Problem;
 use crate::data::python::assemble;
-use crate::data::synth::{Chain, Exam, Operator, Oracle, Rival, Rivals, Trial};
+use crate::data::synth::{Chain, Exam, Operator, Rival, Rivals};
 use crate::data::value::Value;
 use crate::sandbox::{Job, Limits, Sandbox};
 
@@ -57,8 +57,10 @@ impl OperatorCounts {
         let wrong = self.refused + self.accepted;
         (wrong > 0).then(|| self.accepted as f64 / wrong as f64)
     }
+}
 
-    fn add(&mut self, other: &OperatorCounts) {
+impl std::ops::AddAssign for OperatorCounts {
+    fn add_assign(&mut self, other: OperatorCounts) {
         self.mutants += other.mutants;
         self.refused += other.refused;
         self.equivalent += other.equivalent;
@@ -92,10 +94,9 @@ pub struct MutantReport {
 
 impl MutantReport {
     pub fn total(&self) -> OperatorCounts {
-        self.by_operator.values().fold(OperatorCounts::default(), |mut total, counts| {
-            total.add(counts);
-            total
-        })
+        let mut total = OperatorCounts::default();
+        self.by_operator.values().for_each(|counts| total += *counts);
+        total
     }
 
     /// Share of false accepts among mutants that are not equivalent, in 0..=1.
@@ -107,13 +108,11 @@ impl MutantReport {
     pub fn shares_by_cases(&self) -> Vec<f64> {
         let total = self.total();
         let wrong = total.refused + total.accepted;
-        let mut left = wrong;
-        let mut shares = vec![1.0];
-        for refused in &self.refused_first_by {
-            left -= refused;
-            shares.push(left as f64 / wrong.max(1) as f64);
-        }
-        shares
+        let left = self.refused_first_by.iter().scan(wrong, |left, refused| {
+            *left -= refused;
+            Some(*left as f64 / wrong.max(1) as f64)
+        });
+        [1.0].into_iter().chain(left).collect()
     }
 
     /// The counts of two audits together.
@@ -124,7 +123,7 @@ impl MutantReport {
         merged.survivors.extend(other.survivors.iter().cloned());
         merged.sort_survivors();
         for (operator, counts) in &other.by_operator {
-            merged.by_operator.entry(*operator).or_default().add(counts);
+            *merged.by_operator.entry(*operator).or_default() += *counts;
         }
         let places = merged.refused_first_by.len().max(other.refused_first_by.len());
         merged.refused_first_by.resize(places, 0);
@@ -147,14 +146,8 @@ pub fn mutant_audit(
     seed: Seed,
     mut watch: impl FnMut(usize),
 ) -> Result<MutantReport> {
-    let mut bench = Bench {
-        catalog,
-        sandbox,
-        oracle: Oracle::new(catalog.atoms(), sandbox),
-        rivals: Rivals::default(),
-        fresh_inputs: config.fresh_inputs,
-        seed,
-    };
+    let rivals = Rivals::new(catalog, sandbox);
+    let mut bench = Bench { catalog, sandbox, rivals, fresh_inputs: config.fresh_inputs, seed };
     let mut report = MutantReport { fresh_inputs: config.fresh_inputs, ..MutantReport::default() };
     for batch in problems.chunks(config.problems_per_batch.max(1)) {
         bench.audit(batch, &mut report)?;
@@ -168,9 +161,7 @@ pub fn mutant_audit(
 struct Bench<'a> {
     catalog: &'a Catalog,
     sandbox: &'a Sandbox,
-    /// The atoms are its first functions, at their places in the catalog.
-    oracle: Oracle<'a>,
-    rivals: Rivals,
+    rivals: Rivals<'a>,
     fresh_inputs: usize,
     seed: Seed,
 }
@@ -179,20 +170,16 @@ impl Bench<'_> {
     fn audit(&mut self, problems: &[&Problem], report: &mut MutantReport) -> Result<()> {
         let atoms = self.catalog.atoms();
         let chains: Vec<Chain> = problems.iter().map(|problem| self.chain(problem)).collect::<Result<_>>()?;
-        let rivals: Vec<Vec<Rival>> =
-            chains.iter().map(|chain| self.rivals.of(chain, atoms, &mut self.oracle)).collect();
         let cases: Vec<Exam> = problems.iter().map(|problem| Exam::of(problem)).collect();
-        let fresh: Vec<Vec<Value>> = chains.iter().map(|chain| self.fresh(&atoms[chain[0]])).collect();
-        let expected = self.oracle.run(chains.iter().zip(&fresh))?;
-        let fresh: Vec<Exam> =
-            fresh.into_iter().zip(expected).map(|(inputs, expected)| Exam { inputs, expected }).collect();
-        let trial = Trial::run(&mut self.oracle, &rivals, &cases, &fresh)?;
+        let fresh = chains.iter().map(|chain| self.fresh(&atoms[chain[0]])).collect();
+        let fresh = self.rivals.exams(&chains, fresh)?;
+        let trial = self.rivals.trial(&chains, &cases, &fresh)?;
 
         // Count, and let the verifier confirm.
         let mut claims: Vec<(&Problem, &Rival, bool)> = Vec::new();
         for (index, &problem) in problems.iter().enumerate() {
             let mut first_refused = None;
-            for (rival, refused) in rivals[index].iter().zip(&trial.on_cases[index]) {
+            for (rival, refused) in trial.rivals[index].iter().zip(&trial.on_cases[index]) {
                 let counts = report.by_operator.entry(rival.operator).or_default();
                 counts.mutants += 1;
                 if let Some(place) = refused.iter().position(|refused| *refused) {
@@ -229,7 +216,7 @@ impl Bench<'_> {
     /// Judges mutants as whole programs; returns how many, all as claimed (`true`: accepted).
     fn confirm(&self, claims: &[(&Problem, &Rival, bool)]) -> Result<usize> {
         let job = |(problem, rival, _): &(&Problem, &Rival, bool)| Job {
-            program: assemble(rival.functions.iter().map(|id| self.oracle.step(*id))),
+            program: assemble(rival.functions.iter().map(|id| self.rivals.oracle.step(*id))),
             entry: problem.entry.clone(),
             inputs: problem.cases.iter().map(|case| vec![case.input.to_json()]).collect(),
             expected: problem.cases.iter().map(|case| case.expected.to_json()).collect(),

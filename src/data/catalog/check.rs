@@ -21,7 +21,7 @@ use crate::base::error::Result;
 use crate::base::seed::Seed;
 use crate::data::probe::{self, domain_probes, shared_probes};
 use crate::data::value::{MAX_INT, Value, ValueType};
-use crate::sandbox::{CaseOutput, Sandbox};
+use crate::sandbox::{CaseOutput, CaseWord, Sandbox};
 
 /// Edges and random inputs of each atom's own domain.
 const DOMAIN_INPUTS: usize = 64;
@@ -134,9 +134,7 @@ fn is_beyond(output: &CaseOutput, kind: ValueType) -> bool {
         (CaseOutput::Value(Json::Array(items)), ValueType::ListInt) => {
             items.iter().all(integer) && items.iter().any(too_large)
         }
-        (CaseOutput::Failed(word), ValueType::Int | ValueType::ListInt) => {
-            *word == crate::sandbox::CaseWord::Malformed
-        }
+        (CaseOutput::Failed(CaseWord::Malformed), ValueType::Int | ValueType::ListInt) => true,
         _ => false,
     }
 }
@@ -145,47 +143,35 @@ fn is_beyond(output: &CaseOutput, kind: ValueType) -> bool {
 fn extremes(kind: ValueType) -> Vec<Value> {
     let texts = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect::<Vec<String>>();
     match kind {
-        ValueType::Bool => vec![Value::Bool(false), Value::Bool(true)],
+        ValueType::Bool => [false, true].map(Value::Bool).to_vec(),
         // 6361 is prime and so is 999,983: slow cases of trial division.
         ValueType::Int => [0, 1, -1, MAX_INT, -MAX_INT, MAX_INT - 1, 1 - MAX_INT, 6361 * 6361, 999_983]
             .map(Value::Int)
             .to_vec(),
-        ValueType::ListInt => vec![
-            Value::ListInt(vec![]),
-            Value::ListInt(vec![MAX_INT]),
-            Value::ListInt(vec![-MAX_INT]),
-            Value::ListInt(vec![MAX_INT, -MAX_INT, 0]),
-            Value::ListInt(vec![MAX_INT; 40]),
-            Value::ListInt(vec![0; 60]),
-            Value::ListInt((-100..100).collect()),
-        ],
-        ValueType::Str => texts(&["", " ", "   ", "\n\t x", "\0", "-", "aA bB  cC ", "é ß 中文 İ \u{1f600}"])
-            .into_iter()
-            .chain([" a".repeat(200)])
-            .map(Value::Str)
-            .collect(),
-        ValueType::ListStr => vec![
-            Value::ListStr(vec![]),
-            Value::ListStr(texts(&[""])),
-            Value::ListStr(texts(&["", "", " "])),
-            Value::ListStr(texts(&["é", "ß", "中文", "\0"])),
-            Value::ListStr(vec!["ab".repeat(50); 50]),
-        ],
+        ValueType::ListInt => {
+            let long = [vec![MAX_INT; 40], vec![0; 60], (-100..100).collect()];
+            let short = [vec![], vec![MAX_INT], vec![-MAX_INT], vec![MAX_INT, -MAX_INT, 0]];
+            short.into_iter().chain(long).map(Value::ListInt).collect()
+        }
+        ValueType::Str => {
+            let short = texts(&["", " ", "   ", "\n\t x", "\0", "-", "aA bB  cC ", "é ß 中文 İ \u{1f600}"]);
+            short.into_iter().chain([" a".repeat(200)]).map(Value::Str).collect()
+        }
+        ValueType::ListStr => {
+            let short = [texts(&[]), texts(&[""]), texts(&["", "", " "]), texts(&["é", "ß", "中文", "\0"])];
+            short.into_iter().chain([vec!["ab".repeat(50); 50]]).map(Value::ListStr).collect()
+        }
     }
 }
 
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut id_width, mut signature_width) = ("atom".len(), "signature".len());
-        for atom in &self.atoms {
-            id_width = id_width.max(atom.id.len());
-            signature_width = signature_width.max(atom.signature.len());
-        }
+        let width = |text: fn(&AtomCheck) -> &str| self.atoms.iter().map(|atom| text(atom).len()).max();
+        let id_width = width(|atom| &atom.id).unwrap_or(0);
+        let signature_width = width(|atom| &atom.signature).unwrap_or(0);
         let mut row = |id: &str, topic: &str, signature: &str, inputs: &str, outputs: &str, result: &str| {
-            writeln!(
-                f,
-                "{id:id_width$}  {topic:10}  {signature:signature_width$}  {inputs:>6}  {outputs:>8}  {result}"
-            )
+            write!(f, "{id:id_width$}  {topic:10}  {signature:signature_width$}")?;
+            writeln!(f, "  {inputs:>6}  {outputs:>8}  {result}")
         };
         row("atom", "topic", "signature", "inputs", "distinct", "result")?;
         for atom in &self.atoms {
@@ -198,9 +184,9 @@ impl fmt::Display for CheckReport {
             row(&atom.id, &atom.topic, &atom.signature, &inputs, &outputs, &result)?;
         }
         let faulty = self.atoms.iter().filter(|atom| !atom.problems.is_empty()).count();
-        match faulty {
-            0 => write!(f, "{} atoms, all ok", self.atoms.len()),
-            _ => write!(f, "{faulty} of {} atoms have a problem", self.atoms.len()),
+        match (faulty, self.atoms.len()) {
+            (0, n) => write!(f, "{n} atoms, all ok"),
+            (_, n) => write!(f, "{faulty} of {n} atoms have a problem"),
         }
     }
 }
@@ -208,7 +194,7 @@ impl fmt::Display for CheckReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::{CaseWord, SandboxConfig};
+    use crate::sandbox::SandboxConfig;
 
     /// A catalog of the given bodies, each in place of the body of a real atom.
     fn catalog_of(bodies: &[(&str, &str)]) -> Catalog {

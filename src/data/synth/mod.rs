@@ -17,8 +17,6 @@ mod rivals;
 mod rules;
 mod synthesizer;
 
-use std::path::Path;
-
 pub use behavior::Fingerprint;
 pub use chain::{Chain, Topics};
 pub use mutate::Operator;
@@ -30,7 +28,7 @@ pub use synthesizer::{Candidate, Sizes, Synthesizer, Usage};
 use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
-use crate::data::problem::{Problem, write_problems};
+use crate::data::problem::Problem;
 use crate::data::python::MAX_DEPTH;
 use crate::sandbox::Sandbox;
 
@@ -53,21 +51,16 @@ impl ChainRequest {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    /// How many chains of each depth: the shallowest take what does not divide evenly.
+    fn sizes(&self) -> Result<Sizes> {
         let [low, high] = self.depth;
         if low < 2 || high > MAX_DEPTH || low > high {
-            let message = format!("{low}..{high} is not a range of depths within 2..{}", MAX_DEPTH);
+            let message = format!("{low}..{high} is not a range of depths within 2..{MAX_DEPTH}");
             return Err(Error::config("depth", message));
         }
-        Ok(())
-    }
-
-    /// How many chains of each depth: the shallowest take what does not divide evenly.
-    fn sizes(&self) -> Sizes {
-        let [low, high] = self.depth;
         let depths = high - low + 1;
         let count = |depth| self.count / depths + usize::from(depth - low < self.count % depths);
-        (low..=high).map(|depth| (depth, count(depth))).collect()
+        Ok((low..=high).map(|depth| (depth, count(depth))).collect())
     }
 }
 
@@ -78,32 +71,19 @@ pub fn synthesize(
     request: &ChainRequest,
     seed: Seed,
 ) -> Result<Vec<Problem>> {
-    request.check()?;
+    let sizes = request.sizes()?;
     let mut synthesizer = Synthesizer::new(catalog, sandbox, Rules::STANDARD, seed)?;
-    let chains = synthesizer.chains(request.topics, &request.sizes(), |_| true)?;
+    let chains = synthesizer.chains(request.topics, &sizes, |_| true)?;
     let of_one_depth = chains.chunk_by(|a, b| a.len() == b.len());
     let problems =
         of_one_depth.map(|chains| synthesizer.problems(chains, request.topics.set(chains[0].len())));
     Ok(problems.collect::<Result<Vec<_>>>()?.concat())
 }
 
-/// What `sft-vs-rl synth` does: synthesizes and writes the problems to `path`. Returns them.
-pub fn export(
-    catalog: &Catalog,
-    sandbox: &Sandbox,
-    request: &ChainRequest,
-    seed: Seed,
-    path: &Path,
-) -> Result<Vec<Problem>> {
-    let problems = synthesize(catalog, sandbox, request, seed)?;
-    write_problems(path, &problems)?;
-    Ok(problems)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::problem::read_problems;
+    use crate::data::problem::{read_problems, write_problems};
     use crate::data::value::ValueType;
     use crate::sandbox::SandboxConfig;
 
@@ -114,8 +94,8 @@ mod tests {
         assert_eq!(ChainRequest::parse_depth("2..=3").unwrap(), [2, 3]);
         assert!(ChainRequest::parse_depth("two").is_err());
         let request = |depth| ChainRequest { topics: Topics::Source, depth, count: 5 };
-        assert_eq!(request([2, 3]).sizes(), Sizes::from([(2, 3), (3, 2)]));
-        assert!(request([1, 3]).check().is_err() && request([2, 6]).check().is_err());
+        assert_eq!(request([2, 3]).sizes().unwrap(), Sizes::from([(2, 3), (3, 2)]));
+        assert!(request([1, 3]).sizes().is_err() && request([2, 6]).sizes().is_err());
     }
 
     #[test]
@@ -125,7 +105,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("problems.jsonl");
         let request = ChainRequest { topics: Topics::Mixed, depth: [2, 2], count: 12 };
-        let problems = export(&catalog, &sandbox, &request, Seed::new(4), &path).unwrap();
+        let problems = synthesize(&catalog, &sandbox, &request, Seed::new(4)).unwrap();
+        write_problems(&path, &problems).unwrap();
         assert_eq!(read_problems(&path).unwrap(), problems);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         for problem in &problems {

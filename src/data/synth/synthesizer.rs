@@ -10,8 +10,8 @@ use crate::data::problem::{Case, Problem, Set, chain_key};
 use crate::data::python::{self, assemble};
 use crate::data::synth::behavior::Fingerprint;
 use crate::data::synth::chain::{Chain, Topics, TypeGraph};
-use crate::data::synth::oracle::{Oracle, Outputs};
-use crate::data::synth::rivals::{Exam, Rivals, Trial};
+use crate::data::synth::oracle::Outputs;
+use crate::data::synth::rivals::{Exam, Rivals};
 use crate::data::synth::rules::{Rejection, Rules};
 use crate::data::synth::{cases, prompt};
 use crate::data::value::Value;
@@ -59,9 +59,7 @@ pub struct Synthesizer<'a> {
     sandbox: &'a Sandbox,
     rules: Rules,
     seed: Seed,
-    /// The atoms are its first functions, at their places in the catalog.
-    oracle: Oracle<'a>,
-    rivals: Rivals,
+    rivals: Rivals<'a>,
     /// What atoms do, and chains that were picked.
     taken: Vec<Fingerprint>,
     /// What pairs of atoms do, picked or not; filled when a deeper chain is asked for.
@@ -79,8 +77,7 @@ impl<'a> Synthesizer<'a> {
             sandbox,
             rules,
             seed,
-            oracle: Oracle::new(atoms, sandbox),
-            rivals: Rivals::default(),
+            rivals: Rivals::new(catalog, sandbox),
             taken: Vec::new(),
             pairs: None,
             considered: 0,
@@ -167,10 +164,8 @@ impl<'a> Synthesizer<'a> {
 
     /// The chains as problems of `set`, hidden cases computed by their reference programs.
     pub fn problems(&mut self, chains: &[Chain], set: Set) -> Result<Vec<Problem>> {
-        let pools: Vec<Vec<Value>> = chains.iter().map(|chain| self.case_pool(chain)).collect();
-        let outputs = self.oracle.run(chains.iter().zip(&pools))?;
-        let pools: Vec<Exam> =
-            pools.into_iter().zip(outputs).map(|(inputs, expected)| Exam { inputs, expected }).collect();
+        let pools = chains.iter().map(|chain| self.case_pool(chain)).collect();
+        let pools = self.rivals.exams(chains, pools)?;
         let mut problems = Vec::with_capacity(chains.len());
         for (chains, pools) in chains.chunks(CHAINS_PER_BATCH).zip(pools.chunks(CHAINS_PER_BATCH)) {
             for (chain, cases) in chains.iter().zip(self.cases(chains, pools)?) {
@@ -191,10 +186,8 @@ impl<'a> Synthesizer<'a> {
         let select = |chosen: &[Vec<usize>]| {
             pools.iter().zip(chosen).map(|(pool, places)| pool.select(places)).collect()
         };
-        let rivals: Vec<_> =
-            chains.iter().map(|chain| self.rivals.of(chain, self.atoms, &mut self.oracle)).collect();
         let cases: Vec<Exam> = select(&chosen);
-        let trial = Trial::run(&mut self.oracle, &rivals, &cases, pools)?;
+        let trial = self.rivals.trial(chains, &cases, pools)?;
         for (chosen, failures) in chosen.iter_mut().zip(&trial.on_more) {
             cases::reinforce(chosen, failures, MAX_CASES);
         }
@@ -263,7 +256,7 @@ impl<'a> Synthesizer<'a> {
             let complete = outputs.iter().all(Option::is_some);
             complete.then(|| Fingerprint { types: graph.types(chain), outputs })
         };
-        Ok(chains.iter().zip(self.oracle.run(requests)?).map(fingerprint).collect())
+        Ok(chains.iter().zip(self.rivals.oracle.run(requests)?).map(fingerprint).collect())
     }
 
     /// The drawn chains that keep the rules, with their fingerprints.
@@ -280,7 +273,7 @@ impl<'a> Synthesizer<'a> {
         let groups: Vec<Vec<Chain>> =
             drawn.into_iter().map(|chain| [vec![chain.clone()], graph.shortened(&chain)].concat()).collect();
         let requests = groups.iter().flat_map(|group| group.iter().map(|chain| (chain, &own[group[0][0]])));
-        let mut outputs = self.oracle.run(requests)?.into_iter();
+        let mut outputs = self.rivals.oracle.run(requests)?.into_iter();
         let mut kept = Vec::new();
         for group in groups {
             let group_outputs: Vec<Outputs> = outputs.by_ref().take(group.len()).collect();
