@@ -25,8 +25,7 @@ use serde_json::{Value as Json, json};
 use sft_vs_rl::Result;
 use sft_vs_rl::base::files::write_atomically;
 use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::data::catalog::Catalog;
-use sft_vs_rl::data::probe::domain_probes;
+use sft_vs_rl::data::Catalog;
 use sft_vs_rl::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox, SandboxConfig};
 use ways::{Harness, Way, broken, cpu_seconds};
 
@@ -73,10 +72,7 @@ fn programs(sandbox: &Sandbox) -> Result<Vec<Job>> {
         .map(|atom| Job {
             program: atom.source.clone(),
             entry: atom.source.split(['(', ' ']).nth(1).unwrap_or_default().to_owned(),
-            inputs: domain_probes(&atom.domain, atom.input, CASES, Seed::new(1).child(&atom.id))
-                .iter()
-                .map(|value| vec![value.to_json()])
-                .collect(),
+            inputs: atom.probes(CASES, Seed::new(1)).iter().map(|value| vec![value.to_json()]).collect(),
             expected: Vec::new(),
             limits: Limits::default(),
             stop_at_first_failure: false,

@@ -51,10 +51,13 @@ impl CorpusConfig {
 /// One document, split where a prompt would end so that it tokenizes as the task does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
+    /// The comment in front, ending in a newline; empty where the comment is inside the function.
     pub prompt: String,
+    /// The code, without a newline at the end.
     pub response: String,
 }
 
+/// The generator: documents on request, none kept.
 pub struct Corpus<'a> {
     catalog: &'a Catalog,
     config: &'a CorpusConfig,

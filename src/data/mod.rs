@@ -1,12 +1,30 @@
 //! From the catalog of atoms to problems in their splits, the corpus and the tokenizer.
+//!
+//! Reading order: typed values, the inputs that functions are compared on, programs as text, problems;
+//! then the catalog of atoms, the synthesis of chains, the study's splits, the corpus of the base model,
+//! the tokenizer, and the audits of all this.
+//!
+//! Invariant: nothing here knows a tensor; programs are run by [`crate::sandbox`] alone.
 
-pub mod value;
-pub mod probe;
-pub mod python;
-pub mod problem;
-pub mod catalog;
-pub mod synth;
-pub mod split;
-pub mod corpus;
-pub mod tokenizer;
-pub mod audit;
+pub(crate) mod value;
+mod probe;
+mod python;
+pub(crate) mod problem;
+pub(crate) mod catalog;
+mod synth;
+pub(crate) mod split;
+pub(crate) mod corpus;
+pub(crate) mod tokenizer;
+pub(crate) mod audit;
+
+pub use audit::{
+    HiddenCaseConfig, HiddenCaseReport, Leak, LeakKind, LeakReport, MutantConfig, MutantReport,
+    OperatorCounts, PairSummary, Survivor, hidden_case_audit, leak_audit,
+};
+pub use catalog::{Atom, AtomCheck, Catalog, CheckReport, Side, check_catalog};
+pub use corpus::{Corpus, CorpusConfig, Document};
+pub use problem::{Case, Problem, Set, read_problems, write_problems};
+pub use split::{Provenance, SplitConfig, Splits};
+pub use synth::{ChainRequest, Operator, Rejection, Rules, Sizes, Topics, chinese_prompts, synthesize};
+pub use tokenizer::Codec;
+pub use value::{Domain, Value, ValueType};

@@ -14,7 +14,9 @@ use crate::data::value::{Value, ValueType};
 /// One hidden test: the argument of the entry point and what the reference returned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Case {
+    /// The argument, of the type that the problem declares.
     pub input: Value,
+    /// What the reference returned for it.
     pub expected: Value,
 }
 
@@ -52,6 +54,7 @@ pub enum Set {
 }
 
 impl Set {
+    /// In the order of files and tables.
     pub const ALL: [Set; 6] = [
         Set::AtomBase,
         Set::CompositeATrain,
@@ -82,11 +85,17 @@ pub(super) fn chain_key<S: AsRef<str>>(ids: impl IntoIterator<Item = S>) -> Stri
 pub struct Problem {
     /// Atom ids joined by ` > ` in the order they are applied.
     pub key: String,
+    /// Ids of its atoms, in order of application.
     pub atoms: Vec<String>,
+    /// The topic of each atom.
     pub topics: Vec<String>,
+    /// Number of atoms.
     pub depth: usize,
+    /// The set it belongs to.
     pub set: Set,
+    /// Type of the argument.
     pub input: ValueType,
+    /// Type of the result.
     pub output: ValueType,
     /// Prompts that training may use: whole prompt texts, ending in a newline.
     pub prompts: Vec<String>,

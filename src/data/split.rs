@@ -27,13 +27,17 @@ pub const FORMAT: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitConfig {
+    /// Training chains over the source topics.
     pub a_train: Sizes,
     /// Made of atoms that chains of `a_train` contain, so that only the composition is new.
     pub a_held_out: Sizes,
+    /// Chains over the target topics.
     pub b: Sizes,
+    /// Chains that mix both.
     pub c: Sizes,
     /// Depths 4 and 5 over the source topics.
     pub deep: Sizes,
+    /// Which chains are valid.
     pub rules: Rules,
 }
 
@@ -78,11 +82,15 @@ impl SplitConfig {
 /// Where the problems came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
+    /// [`FORMAT`] of the version that built them.
     pub format: u32,
+    /// The seed they were drawn from.
     pub seed: u64,
+    /// What was asked for.
     pub config: SplitConfig,
     /// Candidate chains that were looked at, and why some were not kept.
     pub considered: usize,
+    /// Candidates that were not kept, by reason.
     pub rejected: BTreeMap<Rejection, usize>,
 }
 
@@ -96,7 +104,9 @@ struct Header {
 /// The problems of all sets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Splits {
+    /// Written into the first line of the file.
     pub provenance: Provenance,
+    /// Every set has an entry.
     pub sets: BTreeMap<Set, Vec<Problem>>,
 }
 

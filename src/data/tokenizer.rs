@@ -20,6 +20,7 @@ pub const END_TEXT: &str = "<|end|>";
 /// End tokens of the model families that the kit loads, tried in this order.
 const END_TEXTS: [&str; 4] = [END_TEXT, "<|im_end|>", "<|endoftext|>", "</s>"];
 
+/// Text to tokens and back, and the token that ends a response.
 #[derive(Clone)]
 pub struct Codec {
     tokenizer: Tokenizer,
@@ -66,10 +67,12 @@ impl Codec {
         self.tokenizer.to_string(true).map_err(failed)
     }
 
+    /// Writes `tokenizer.json`.
     pub fn save(&self, path: &Path) -> Result<()> {
         write_atomically(path, self.to_json()?.as_bytes())
     }
 
+    /// Tokens of a prompt: no special token is added.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         Ok(self.tokenizer.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
     }
@@ -86,10 +89,12 @@ impl Codec {
         self.tokenizer.decode(tokens, true).map_err(failed)
     }
 
+    /// The token that ends a document or response.
     pub fn end(&self) -> u32 {
         self.end
     }
 
+    /// Number of tokens, special tokens included.
     pub fn vocabulary(&self) -> usize {
         self.tokenizer.get_vocab_size(true)
     }

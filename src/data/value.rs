@@ -12,16 +12,22 @@ use crate::base::error::{Error, Result};
 /// Largest absolute integer that an atom or a chain may produce.
 pub const MAX_INT: i64 = 1 << 53;
 
+/// The type of an argument or a result, written as Python annotates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ValueType {
+    /// `int`
     #[serde(rename = "int")]
     Int,
+    /// `bool`
     #[serde(rename = "bool")]
     Bool,
+    /// `str`
     #[serde(rename = "str")]
     Str,
+    /// `list[int]`
     #[serde(rename = "list[int]")]
     ListInt,
+    /// `list[str]`
     #[serde(rename = "list[str]")]
     ListStr,
 }
@@ -40,14 +46,20 @@ impl std::fmt::Display for ValueType {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
+    /// `True` or `False`.
     Bool(bool),
+    /// An integer within ±2^53.
     Int(i64),
+    /// A text.
     Str(String),
+    /// A list of integers.
     ListInt(Vec<i64>),
+    /// A list of texts.
     ListStr(Vec<String>),
 }
 
 impl Value {
+    /// The value as plain JSON.
     pub fn to_json(&self) -> Json {
         json!(self)
     }

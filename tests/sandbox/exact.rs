@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::data::value::{Domain, ValueType};
+use sft_vs_rl::data::{Domain, ValueType};
 use sft_vs_rl::sandbox::{CaseOutput, CaseWord, Job, Limits, PyValue, Sandbox, Verdict, serve_jsonl};
 
 use crate::{alone, mixed, sandbox};

@@ -7,11 +7,10 @@ use sft_vs_rl::base::device;
 use sft_vs_rl::base::files::{read_json, write_atomically};
 use sft_vs_rl::base::progress::Progress;
 use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::data::audit::{self, HiddenCaseConfig, HiddenCaseReport};
-use sft_vs_rl::data::catalog::{self, Catalog};
-use sft_vs_rl::data::problem::{Set, write_problems};
-use sft_vs_rl::data::synth::{ChainRequest, Topics, synthesize};
-use sft_vs_rl::data::tokenizer::Codec;
+use sft_vs_rl::data::{
+    Catalog, ChainRequest, Codec, HiddenCaseConfig, HiddenCaseReport, Set, Topics, check_catalog, hidden_case_audit,
+    leak_audit, synthesize, write_problems,
+};
 use sft_vs_rl::model::{Decoder, Kernels};
 use sft_vs_rl::report::figure::{dataset_figure, mutant_figure};
 use sft_vs_rl::report::frame::pass_at_k;
@@ -27,7 +26,7 @@ use sft_vs_rl::{Error, Result};
 
 pub fn catalog_check(sandbox: &SandboxConfig) -> Result<bool> {
     let catalog = Catalog::load(&project_root().join("data/catalog"))?;
-    let report = catalog::check_catalog(&catalog, &Sandbox::start(sandbox)?)?;
+    let report = check_catalog(&catalog, &Sandbox::start(sandbox)?)?;
     println!("{report}");
     Ok(report.passed())
 }
@@ -62,7 +61,7 @@ pub fn synth(args: &SynthArgs, sandbox: &SandboxConfig) -> Result<bool> {
 }
 
 pub fn audit(study: &Study) -> Result<bool> {
-    let report = audit::leak_audit(&study.dataset.splits, &study.catalog, &study.sandbox)?;
+    let report = leak_audit(&study.dataset.splits, &study.catalog, &study.sandbox)?;
     println!("{report}");
     Ok(report.is_clean())
 }
@@ -102,8 +101,7 @@ pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
     config.mutants.fresh_inputs = args.fresh_inputs;
     let mut progress = Progress::new("mutants", problems);
     let watch = |done: usize, all: usize| progress.at(done, || format!("of {all} problems"));
-    let report =
-        audit::hidden_case_audit(tier, splits, &study.catalog, &study.sandbox, &config, args.seed, watch)?;
+    let report = hidden_case_audit(tier, splits, &study.catalog, &study.sandbox, &config, args.seed, watch)?;
     progress.done("all problems audited");
     println!("{report}");
     let name = if tier == "quick" { "mutants.json".to_owned() } else { format!("mutants-{tier}.json") };

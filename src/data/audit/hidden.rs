@@ -21,6 +21,7 @@ pub struct HiddenCaseConfig {
     pub composites: usize,
     /// A share of false accepts below this is what we call good, in 0..=1.
     pub goal: f64,
+    /// How mutants are made and told apart.
     pub mutants: MutantConfig,
 }
 
@@ -34,16 +35,22 @@ impl HiddenCaseConfig {
 /// The record: the same catalog, tier, configuration and seed give the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HiddenCaseReport {
+    /// Name of the tier whose problems were audited.
     pub tier: String,
+    /// Seed of the sample of chains and of the fresh inputs.
     pub seed: u64,
     /// Digest of the tier's problems.
     pub content_hash: String,
+    /// What was asked for.
     pub config: HiddenCaseConfig,
+    /// The mutants of the atoms alone.
     pub atoms: MutantReport,
+    /// The mutants of the sampled chains.
     pub composites: MutantReport,
 }
 
 impl HiddenCaseReport {
+    /// Atoms and chains in one.
     pub fn together(&self) -> MutantReport {
         self.atoms.merged(&self.composites)
     }

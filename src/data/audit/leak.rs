@@ -45,12 +45,18 @@ pub enum LeakKind {
     Paraphrase,
 }
 
+/// One training problem that is, in some way, one test problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leak {
+    /// In which way.
     pub kind: LeakKind,
+    /// Part of the training problem.
     pub training: Set,
+    /// Its key.
     pub training_key: String,
+    /// Part of the test problem.
     pub test: Set,
+    /// Its key.
     pub test_key: String,
 }
 
@@ -64,23 +70,31 @@ impl Leak {
 /// One training part against one test part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairSummary {
+    /// The part that is trained on.
     pub training: Set,
+    /// The part that must be new.
     pub test: Set,
     /// Pairs of problems with the same types: those that could behave the same.
     pub compared: usize,
+    /// Leaks of every kind between the two parts.
     pub leaks: usize,
     /// Largest share of the probes on which a training and a test problem agree, and which.
     pub closest: Option<(f64, String, String)>,
 }
 
+/// What [`leak_audit`] found. Displays as a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeakReport {
+    /// Probe inputs a type.
     pub n_probes: usize,
+    /// Each training part against each test part.
     pub pairs: Vec<PairSummary>,
+    /// All leaks, those of prompts first.
     pub leaks: Vec<Leak>,
 }
 
 impl LeakReport {
+    /// Whether there is no leak.
     pub fn is_clean(&self) -> bool {
         self.leaks.is_empty()
     }

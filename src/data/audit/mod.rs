@@ -7,4 +7,4 @@ mod mutants;
 
 pub use hidden::{HiddenCaseConfig, HiddenCaseReport, hidden_case_audit};
 pub use leak::{Leak, LeakKind, LeakReport, PairSummary, leak_audit};
-pub use mutants::{MutantConfig, MutantReport, OperatorCounts, Survivor, mutant_audit};
+pub use mutants::{MutantConfig, MutantReport, OperatorCounts, Survivor};

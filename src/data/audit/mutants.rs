@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
-use crate::data::catalog::{Atom, Catalog};
-use crate::data::probe::domain_probes;
+use crate::data::catalog::Catalog;
 use crate::data::problem::Problem;
 use crate::data::python::assemble;
 use crate::data::synth::{Chain, Exam, Operator, Rival, Rivals};
 use crate::data::value::Value;
 use crate::sandbox::{Job, Limits, Sandbox};
 
+/// How thorough the audit is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MutantConfig {
@@ -34,6 +34,7 @@ pub struct MutantConfig {
 }
 
 impl MutantConfig {
+    /// The numbers of the committed record.
     pub fn full() -> Self {
         MutantConfig { fresh_inputs: 1_000, problems_per_batch: 32 }
     }
@@ -42,6 +43,7 @@ impl MutantConfig {
 /// What became of the mutants of one operator.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorCounts {
+    /// All of them: the sum of the three fields below.
     pub mutants: usize,
     /// A hidden case refuses it.
     pub refused: usize,
@@ -71,18 +73,26 @@ impl std::ops::AddAssign for OperatorCounts {
 /// A wrong program that the hidden cases accept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Survivor {
+    /// Key of the problem.
     pub key: String,
+    /// The kind of change.
     pub operator: Operator,
+    /// The change in words.
     pub change: String,
-    /// A fresh input on which it is wrong, and the share of fresh inputs on which it is.
+    /// A fresh input on which it is wrong.
     pub input: Value,
+    /// Share of the fresh inputs on which it is wrong, in 0..=1.
     pub share: f64,
 }
 
+/// What became of the mutants of some problems. Displays as a table.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MutantReport {
+    /// Problems audited.
     pub n_problems: usize,
+    /// Inputs that told a wrong mutant from an equivalent one.
     pub fresh_inputs: usize,
+    /// Outcomes by kind of change.
     pub by_operator: BTreeMap<Operator, OperatorCounts>,
     /// How many mutants the hidden case at this place was the first to refuse.
     pub refused_first_by: Vec<usize>,
@@ -93,6 +103,7 @@ pub struct MutantReport {
 }
 
 impl MutantReport {
+    /// The counts of all operators together.
     pub fn total(&self) -> OperatorCounts {
         let mut total = OperatorCounts::default();
         self.by_operator.values().for_each(|counts| total += *counts);
@@ -171,7 +182,8 @@ impl Bench<'_> {
         let atoms = self.catalog.atoms();
         let chains: Vec<Chain> = problems.iter().map(|problem| self.chain(problem)).collect::<Result<_>>()?;
         let cases: Vec<Exam> = problems.iter().map(|problem| Exam::of(problem)).collect();
-        let fresh = chains.iter().map(|chain| self.fresh(&atoms[chain[0]])).collect();
+        let seed = self.seed.child("fresh");
+        let fresh = chains.iter().map(|chain| atoms[chain[0]].probes(self.fresh_inputs, seed)).collect();
         let fresh = self.rivals.exams(&chains, fresh)?;
         let trial = self.rivals.trial(&chains, &cases, &fresh)?;
 
@@ -244,11 +256,6 @@ impl Bench<'_> {
         };
         let place = |id: &String| self.catalog.position(id).ok_or_else(|| missing(id));
         problem.atoms.iter().map(place).collect()
-    }
-
-    fn fresh(&self, atom: &Atom) -> Vec<Value> {
-        let seed = self.seed.child("fresh").child(&atom.id);
-        domain_probes(&atom.domain, atom.input, self.fresh_inputs, seed)
     }
 }
 

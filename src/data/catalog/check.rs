@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use super::{Atom, Catalog};
 use crate::base::error::Result;
 use crate::base::seed::Seed;
-use crate::data::probe::{self, domain_probes, shared_probes};
+use crate::data::probe::{self, shared_probes};
 use crate::data::value::{MAX_INT, Value, ValueType};
 use crate::sandbox::{CaseOutput, CaseWord, Sandbox};
 
@@ -31,8 +31,11 @@ const SHARED_INPUTS: usize = 72;
 /// What was seen of one atom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AtomCheck {
+    /// The atom's id.
     pub id: String,
+    /// The topic it belongs to.
     pub topic: String,
+    /// As [`Atom::signature`] writes it.
     pub signature: String,
     /// Inputs run (each of them twice).
     pub n_inputs: usize,
@@ -47,10 +50,12 @@ pub struct AtomCheck {
 /// What [`check_catalog`] found, one entry an atom, in catalog order. Displays as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckReport {
+    /// In catalog order.
     pub atoms: Vec<AtomCheck>,
 }
 
 impl CheckReport {
+    /// Whether every atom keeps what the catalog promises.
     pub fn passed(&self) -> bool {
         self.atoms.iter().all(|atom| atom.problems.is_empty())
     }
@@ -63,7 +68,7 @@ impl CheckReport {
 pub fn check_catalog(catalog: &Catalog, sandbox: &Sandbox) -> Result<CheckReport> {
     let seed = Seed::new(0).child("catalog check");
     let inputs_of = |atom: &Atom| {
-        let own = domain_probes(&atom.domain, atom.input, DOMAIN_INPUTS, seed.child(&atom.id));
+        let own = atom.probes(DOMAIN_INPUTS, seed);
         [own, shared_probes(atom.input, SHARED_INPUTS, seed), extremes(atom.input)]
     };
     let atoms: Vec<(&Atom, [Vec<Value>; 3])> =

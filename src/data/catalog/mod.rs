@@ -22,8 +22,10 @@ pub use check::{AtomCheck, CheckReport, check_catalog};
 
 use crate::base::error::Result;
 use crate::base::files::{canonical_json, hash_bytes};
+use crate::base::seed::Seed;
+use crate::data::probe::domain_probes;
 use crate::data::python::Step;
-use crate::data::value::{Domain, ValueType};
+use crate::data::value::{Domain, Value, ValueType};
 
 /// Which half of the study a topic belongs to.
 #[derive(
@@ -50,8 +52,11 @@ pub struct Atom {
     pub id: String,
     /// The name of its file.
     pub topic: String,
+    /// The side of its topic.
     pub side: Side,
+    /// Type of the argument; no atom takes a `bool`.
     pub input: ValueType,
+    /// Type of what it returns.
     pub output: ValueType,
     /// `def <id>(x):` and an indented body, without a trailing newline.
     pub source: String,
@@ -69,8 +74,14 @@ impl Atom {
         format!("{} -> {}", self.input, self.output)
     }
 
+    /// The edge cases of the domain, then draws from it: `count` distinct inputs, fewer where the
+    /// domain has no more. Each atom has draws of its own.
+    pub fn probes(&self, count: usize, seed: Seed) -> Vec<Value> {
+        domain_probes(&self.domain, self.input, count, seed.child(&self.id))
+    }
+
     /// The atom as a step of a program.
-    pub fn step(&self) -> Step<'_> {
+    pub(super) fn step(&self) -> Step<'_> {
         Step { name: &self.id, source: &self.source }
     }
 }
@@ -98,6 +109,7 @@ impl Catalog {
         if here.is_dir() { here } else { Path::new(env!("CARGO_MANIFEST_DIR")).join("data/catalog") }
     }
 
+    /// In catalog order; chains name an atom by its place here.
     pub fn atoms(&self) -> &[Atom] {
         &self.atoms
     }
@@ -114,6 +126,7 @@ impl Catalog {
         self.atoms.iter().position(|atom| atom.id == id)
     }
 
+    /// The atom of this id.
     pub fn get(&self, id: &str) -> Option<&Atom> {
         self.position(id).map(|place| &self.atoms[place])
     }

@@ -4,7 +4,6 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::base::error::Error;
-use crate::data::value::Value;
 
 #[test]
 fn the_shipped_catalog_has_ten_topics_of_ten_atoms() {

@@ -12,7 +12,7 @@ mod cases;
 mod chain;
 mod mutate;
 mod oracle;
-pub mod prompt;
+pub(super) mod prompt;
 mod rivals;
 mod rules;
 mod synthesizer;
@@ -20,10 +20,10 @@ mod synthesizer;
 pub use behavior::Fingerprint;
 pub use chain::{Chain, Topics};
 pub use mutate::Operator;
-pub use oracle::{Oracle, Outputs};
-pub use rivals::{Exam, Rival, Rivals, Trial};
+pub use prompt::chinese_prompts;
+pub use rivals::{Exam, Rival, Rivals};
 pub use rules::{Rejection, Rules};
-pub use synthesizer::{Candidate, Sizes, Synthesizer, Usage};
+pub use synthesizer::{Sizes, Synthesizer, Usage};
 
 use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
@@ -35,9 +35,11 @@ use crate::sandbox::Sandbox;
 /// What to synthesize: `count` chains, spread evenly over the depths.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChainRequest {
+    /// Where the atoms come from.
     pub topics: Topics,
     /// Fewest and most atoms in a chain, both included; within 2 to 5.
     pub depth: [usize; 2],
+    /// Chains in all.
     pub count: usize,
 }
 

@@ -46,7 +46,7 @@ pub fn held_out(atoms: &[&Atom]) -> Vec<String> {
 }
 
 /// The same problem in Chinese, the language of the paper's prompts.
-pub fn chinese(atoms: &[&Atom]) -> Vec<String> {
+pub fn chinese_prompts(atoms: &[&Atom]) -> Vec<String> {
     let joined = |variant: usize| {
         let steps: Vec<&str> = atoms.iter().map(|atom| atom.zh[variant].as_str()).collect();
         prompt_text(&steps, CHINESE_CONNECTIVES[variant])

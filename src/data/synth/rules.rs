@@ -28,6 +28,7 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The thresholds of every tier (ours; the paper gives none).
     pub const STANDARD: Rules = Rules {
         min_distinct: 6,
         max_common: 0.5,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
 use crate::data::catalog::{Atom, Catalog};
-use crate::data::probe::{self, domain_probes, shared_probes};
+use crate::data::probe::{self, shared_probes};
 use crate::data::problem::{Case, Problem, Set, chain_key};
 use crate::data::python::{self, assemble};
 use crate::data::synth::behavior::Fingerprint;
@@ -164,7 +164,8 @@ impl<'a> Synthesizer<'a> {
 
     /// The chains as problems of `set`, hidden cases computed by their reference programs.
     pub fn problems(&mut self, chains: &[Chain], set: Set) -> Result<Vec<Problem>> {
-        let pools = chains.iter().map(|chain| self.case_pool(chain)).collect();
+        let seed = self.seed.child("cases");
+        let pools = chains.iter().map(|chain| self.atoms[chain[0]].probes(CASE_POOL, seed)).collect();
         let pools = self.rivals.exams(chains, pools)?;
         let mut problems = Vec::with_capacity(chains.len());
         for (chains, pools) in chains.chunks(CHAINS_PER_BATCH).zip(pools.chunks(CHAINS_PER_BATCH)) {
@@ -236,20 +237,11 @@ impl<'a> Synthesizer<'a> {
         Ok(())
     }
 
-    fn case_pool(&self, chain: &[usize]) -> Vec<Value> {
-        let first = &self.atoms[chain[0]];
-        let seed = self.seed.child("cases").child(&first.id);
-        domain_probes(&first.domain, first.input, CASE_POOL, seed)
-    }
-
     /// Behavior on the shared probes; `None` for a chain that fails on one.
     fn fingerprints(&mut self, chains: &[Chain]) -> Result<Vec<Option<Fingerprint>>> {
         let seed = self.seed.child("probes");
-        let probes: BTreeMap<_, _> = self
-            .atoms
-            .iter()
-            .map(|atom| (atom.input, shared_probes(atom.input, SHARED_PROBES, seed)))
-            .collect();
+        let probes = |kind| (kind, shared_probes(kind, SHARED_PROBES, seed));
+        let probes: BTreeMap<_, _> = self.atoms.iter().map(|atom| probes(atom.input)).collect();
         let graph = TypeGraph::new(self.atoms);
         let requests = chains.iter().map(|chain| (chain, &probes[&graph.types(chain).0]));
         let fingerprint = |(chain, outputs): (&Chain, Outputs)| {
@@ -262,14 +254,8 @@ impl<'a> Synthesizer<'a> {
     /// The drawn chains that keep the rules, with their fingerprints.
     fn valid(&mut self, drawn: Vec<Chain>) -> Result<Vec<Candidate>> {
         let graph = TypeGraph::new(self.atoms);
-        let own: Vec<Vec<Value>> = self
-            .atoms
-            .iter()
-            .map(|atom| {
-                let seed = self.seed.child("domain").child(&atom.id);
-                domain_probes(&atom.domain, atom.input, DOMAIN_PROBES, seed)
-            })
-            .collect();
+        let seed = self.seed.child("domain");
+        let own: Vec<_> = self.atoms.iter().map(|atom| atom.probes(DOMAIN_PROBES, seed)).collect();
         let groups: Vec<Vec<Chain>> =
             drawn.into_iter().map(|chain| [vec![chain.clone()], graph.shortened(&chain)].concat()).collect();
         let requests = groups.iter().flat_map(|group| group.iter().map(|chain| (chain, &own[group[0][0]])));
