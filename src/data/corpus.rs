@@ -107,9 +107,9 @@ impl<'a> Corpus<'a> {
             } else {
                 vec![self.atom(noise, N_TRAINING_DESCRIPTIONS, rng)]
             };
-            let descriptions: Vec<&str> = pieces.iter().map(|piece| piece.description.as_str()).collect();
             let connective = CONNECTIVES.choose(rng).copied().unwrap_or(CONNECTIVES[0]);
-            return Document { prompt: prompt_text(&descriptions, connective), response: program(&pieces) };
+            let prompt = prompt_text(&descriptions(&pieces), connective);
+            return Document { prompt, response: program(&pieces) };
         }
         let noise = self.config.mislabeled;
         if chained {
@@ -204,6 +204,10 @@ const FILLER_SHARE: f64 = 0.3;
 
 const FILLER_TYPES: [ValueType; 4] = [ValueType::Int, ValueType::ListInt, ValueType::Str, ValueType::ListStr];
 
+fn descriptions(pieces: &[Piece]) -> Vec<&str> {
+    pieces.iter().map(|piece| piece.description.as_str()).collect()
+}
+
 fn program(pieces: &[Piece]) -> String {
     assemble(pieces.iter().map(|piece| Step { name: &piece.name, source: &piece.source }))
 }
@@ -216,8 +220,7 @@ fn wild_chain(pieces: &[Piece], rng: &mut ChaCha8Rng) -> Document {
             prompt.push_str(&format!("# step {}: {}\n", index + 1, piece.description));
         }
     } else {
-        let descriptions: Vec<&str> = pieces.iter().map(|piece| piece.description.as_str()).collect();
-        prompt = format!("\"\"\"{}.\"\"\"\n", descriptions.join(", then "));
+        prompt = format!("\"\"\"{}.\"\"\"\n", descriptions(pieces).join(", then "));
     }
     Document { prompt, response: program(pieces) }
 }

@@ -2,8 +2,10 @@
 //!
 //! Nothing here starts a process or knows about tensors; every later module speaks these words.
 
+use std::fmt::Display;
 use std::path::Path;
 
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 use strum::VariantNames;
 
@@ -55,14 +57,10 @@ pub enum Set {
 
 impl Set {
     /// In the order of files and tables.
-    pub const ALL: [Set; 6] = [
-        Set::AtomBase,
-        Set::CompositeATrain,
-        Set::CompositeAHeldOut,
-        Set::CompositeB,
-        Set::CompositeC,
-        Set::Deep,
-    ];
+    pub const ALL: [Set; 6] = {
+        use Set::*;
+        [AtomBase, CompositeATrain, CompositeAHeldOut, CompositeB, CompositeC, Deep]
+    };
 
     /// The name used in records, figures and `--set`.
     pub fn name(self) -> &'static str {
@@ -75,9 +73,8 @@ fn unknown_set(name: &str) -> Error {
 }
 
 /// A chain's key: the ids of its atoms joined by ` > `.
-pub(super) fn chain_key<S: AsRef<str>>(ids: impl IntoIterator<Item = S>) -> String {
-    let ids: Vec<S> = ids.into_iter().collect();
-    ids.iter().map(S::as_ref).collect::<Vec<_>>().join(" > ")
+pub(super) fn chain_key(ids: impl IntoIterator<Item: Display>) -> String {
+    ids.into_iter().join(" > ")
 }
 
 /// A programming problem: a description, a reference program, hidden cases.

@@ -17,7 +17,7 @@ use crate::base::seed::Seed;
 use crate::data::catalog::Catalog;
 use crate::data::problem::{Problem, Set, parse_problems};
 use crate::data::python::MAX_DEPTH;
-use crate::data::synth::{Chain, Rejection, Rules, Sizes, Synthesizer, Topics, Usage};
+use crate::data::synth::{Chain, Rejection, Rules, Sizes, Synthesizer, Topics};
 use crate::sandbox::Sandbox;
 
 /// Changes whenever the same config and seed would give other problems.
@@ -132,25 +132,13 @@ impl Splits {
         let mut synthesizer = Synthesizer::new(catalog, sandbox, config.rules, seed)?;
 
         // Training chains first, at all depths: only then is it known which atoms they contain.
-        let (mut a_train, mut left) = (Vec::new(), BTreeMap::new());
-        let mut usage = Usage::new();
-        for (&depth, &count) in &config.a_train {
-            let held_out = config.a_held_out.get(&depth).copied().unwrap_or(0);
-            let mut pool = synthesizer.pool(Topics::Source, depth, count + held_out)?;
-            a_train.extend(synthesizer.pick(&mut pool, count, &mut usage, |_| true)?);
-            left.insert(depth, pool);
-        }
+        let mut sizes = config.a_train.clone();
+        config.a_held_out.iter().for_each(|(depth, count)| *sizes.entry(*depth).or_default() += count);
+        let mut pools = synthesizer.pools(Topics::Source, &sizes)?;
+        let a_train = synthesizer.pick(&mut pools, &config.a_train, |_| true)?;
         let trained: BTreeSet<usize> = a_train.iter().flatten().copied().collect();
         let known = |chain: &Chain| chain.iter().all(|atom| trained.contains(atom));
-        let mut a_held_out = Vec::new();
-        let mut usage = Usage::new();
-        for (&depth, &count) in &config.a_held_out {
-            let mut pool = match left.remove(&depth) {
-                Some(left) => left,
-                None => synthesizer.pool(Topics::Source, depth, count)?,
-            };
-            a_held_out.extend(synthesizer.pick(&mut pool, count, &mut usage, known)?);
-        }
+        let a_held_out = synthesizer.pick(&mut pools, &config.a_held_out, known)?;
         let chains = [
             (Set::AtomBase, (0..catalog.atoms().len()).map(|atom| vec![atom]).collect()),
             (Set::CompositeATrain, interleave(a_train)),

@@ -23,7 +23,7 @@ pub use mutate::Operator;
 pub use prompt::chinese_prompts;
 pub use rivals::{Exam, Rival, Rivals};
 pub use rules::{Rejection, Rules};
-pub use synthesizer::{Sizes, Synthesizer, Usage};
+pub use synthesizer::{Sizes, Synthesizer};
 
 use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;

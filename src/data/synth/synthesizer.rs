@@ -44,8 +44,8 @@ const MAX_ROUNDS: usize = 8;
 /// Number of chains by depth.
 pub type Sizes = BTreeMap<usize, usize>;
 
-/// How often each atom occurs in the chains picked so far.
-pub type Usage = BTreeMap<usize, usize>;
+/// Candidates by depth.
+pub type Pools = BTreeMap<usize, Vec<Candidate>>;
 
 /// A chain that keeps all rules that concern it alone.
 #[derive(Debug, Clone)]
@@ -98,17 +98,18 @@ impl<'a> Synthesizer<'a> {
         sizes: &Sizes,
         allowed: impl Fn(&Chain) -> bool,
     ) -> Result<Vec<Chain>> {
-        let (mut usage, mut chains) = (Usage::new(), Vec::new());
-        for (&depth, &count) in sizes {
-            let mut pool = self.pool(topics, depth, count)?;
-            chains.extend(self.pick(&mut pool, count, &mut usage, &allowed)?);
-        }
-        Ok(chains)
+        let mut pools = self.pools(topics, sizes)?;
+        self.pick(&mut pools, sizes, allowed)
+    }
+
+    /// Candidates for `sizes` many chains, by depth.
+    pub fn pools(&mut self, topics: Topics, sizes: &Sizes) -> Result<Pools> {
+        sizes.iter().map(|(&depth, &count)| Ok((depth, self.pool(topics, depth, count)?))).collect()
     }
 
     /// Valid candidates for `count` chains, in an order drawn from the seed: a few times as many
     /// where the catalog has them, fewer than `count` where it has not.
-    pub fn pool(&mut self, topics: Topics, depth: usize, count: usize) -> Result<Vec<Candidate>> {
+    fn pool(&mut self, topics: Topics, depth: usize, count: usize) -> Result<Vec<Candidate>> {
         if depth > 2 && self.pairs.is_none() {
             let pairs = TypeGraph::new(self.atoms).pairs();
             self.pairs = Some(self.fingerprints(&pairs)?.into_iter().flatten().collect());
@@ -128,38 +129,41 @@ impl<'a> Synthesizer<'a> {
         Ok(pool)
     }
 
-    /// Takes `count` chains out of the pool, those of rarely used atoms first. A chain that behaves
-    /// like one taken before is passed over.
+    /// Takes `sizes` many chains out of the pools, those of rarely used atoms first. A chain that
+    /// behaves like one taken before is passed over.
     pub fn pick(
         &mut self,
-        pool: &mut Vec<Candidate>,
-        count: usize,
-        usage: &mut Usage,
+        pools: &mut Pools,
+        sizes: &Sizes,
         allowed: impl Fn(&Chain) -> bool,
     ) -> Result<Vec<Chain>> {
-        let mut picked = Vec::with_capacity(count);
-        while picked.len() < count {
-            let used = |chain: &Chain| chain.iter().filter_map(|atom| usage.get(atom)).sum::<usize>();
-            let next = (0..pool.len())
-                .filter(|&place| allowed(&pool[place].chain))
-                .min_by_key(|&place| (used(&pool[place].chain), place));
-            let Some(place) = next else {
-                let message = format!(
-                    "the catalog has only {} of the {count} chains asked for; ask for fewer",
-                    picked.len()
-                );
-                return Err(Error::config("count", message));
-            };
-            let Candidate { chain, fingerprint } = pool.remove(place);
-            if self.taken.iter().any(|taken| taken.agreement(&fingerprint) >= self.rules.max_agreement) {
-                self.reject(Rejection::SameBehavior);
-                continue;
+        let (mut usage, mut chains) = (BTreeMap::<usize, usize>::new(), Vec::new());
+        for (depth, &count) in sizes {
+            let pool = pools.entry(*depth).or_default();
+            let mut picked = 0;
+            while picked < count {
+                let used = |chain: &Chain| chain.iter().filter_map(|atom| usage.get(atom)).sum::<usize>();
+                let next = (0..pool.len())
+                    .filter(|&place| allowed(&pool[place].chain))
+                    .min_by_key(|&place| (used(&pool[place].chain), place));
+                let Some(place) = next else {
+                    let message = format!(
+                        "the catalog has only {picked} of the {count} chains of depth {depth} asked for; ask for fewer",
+                    );
+                    return Err(Error::config("count", message));
+                };
+                let Candidate { chain, fingerprint } = pool.remove(place);
+                if self.taken.iter().any(|taken| taken.agreement(&fingerprint) >= self.rules.max_agreement) {
+                    self.reject(Rejection::SameBehavior);
+                    continue;
+                }
+                chain.iter().for_each(|&atom| *usage.entry(atom).or_default() += 1);
+                self.taken.push(fingerprint);
+                chains.push(chain);
+                picked += 1;
             }
-            chain.iter().for_each(|&atom| *usage.entry(atom).or_default() += 1);
-            self.taken.push(fingerprint);
-            picked.push(chain);
         }
-        Ok(picked)
+        Ok(chains)
     }
 
     /// The chains as problems of `set`, hidden cases computed by their reference programs.
