@@ -8,8 +8,8 @@ use sft_vs_rl::base::files::{read_json, write_atomically};
 use sft_vs_rl::base::progress::Progress;
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::data::{
-    Catalog, ChainRequest, Codec, HiddenCaseConfig, HiddenCaseReport, Set, Topics, check_catalog, hidden_case_audit,
-    leak_audit, synthesize, write_problems,
+    Catalog, ChainRequest, Codec, HiddenCaseConfig, HiddenCaseReport, Set, Topics, check_catalog,
+    hidden_case_audit, leak_audit, synthesize, write_problems,
 };
 use sft_vs_rl::model::{Decoder, Kernels};
 use sft_vs_rl::report::figure::{dataset_figure, mutant_figure};
