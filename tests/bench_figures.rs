@@ -11,7 +11,7 @@ use std::path::Path;
 
 use engine::{EngineBench, GrowthBench, engine_figure, growth_figure, log_ticks, plain};
 use sft_vs_rl::base::files::read_json;
-use sft_vs_rl::report::figure::Svg;
+use sft_vs_rl::report::Svg;
 
 #[test]
 fn the_axes_of_growth_read_well() {

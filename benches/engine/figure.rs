@@ -4,9 +4,9 @@
 use serde::Deserialize;
 use sft_vs_rl::Result;
 use sft_vs_rl::plotters::prelude::*;
-use sft_vs_rl::report::figure::Svg;
-use sft_vs_rl::report::figure::panel::{Area, page, panel, percent};
-use sft_vs_rl::report::figure::style::{BLUE, CENTERED, GRAY, INK, LABEL, ORANGE, SOFT_INK, ink, tint};
+use sft_vs_rl::report::Svg;
+use sft_vs_rl::report::panel::{Area, page, panel, percent};
+use sft_vs_rl::report::style::{BLUE, CENTERED, GRAY, INK, LABEL, ORANGE, SOFT_INK, ink, tint};
 
 /// Median and range of several rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -256,7 +256,7 @@ fn draw_growth(
     }
     let y = (y.0 * 0.8, y.1 * 1.25);
     let axes = ((x.0 * 0.87..x.1 * 1.15).log_scale(), (y.0..y.1).log_scale().with_key_points(log_ticks(y)));
-    let mut panel = panel(area, "", [34, 20, 54, 90], axes)?;
+    let mut panel = panel(area, "", [34, 34, 54, 90], axes)?;
     panel.y_axis(quantity, 9, plain)?;
     panel.level(y.0, SOFT_INK, 1)?;
     // Not more labels than have room.

@@ -8,9 +8,9 @@ use sft_vs_rl::plotters::coord::cartesian::Cartesian2d;
 use sft_vs_rl::plotters::coord::ranged1d::{AsRangedCoord, Ranged};
 use sft_vs_rl::plotters::coord::types::RangedCoordf64;
 use sft_vs_rl::plotters::prelude::*;
-use sft_vs_rl::report::figure::Svg;
-use sft_vs_rl::report::figure::panel::{Area, Panel, page, panel};
-use sft_vs_rl::report::figure::style::{
+use sft_vs_rl::report::Svg;
+use sft_vs_rl::report::panel::{Area, Panel, page, panel};
+use sft_vs_rl::report::style::{
     AFTER, BEFORE, BLUE, CENTERED, GRAY, GRID, INK, LABEL, SOFT_INK, VERMILLION, bold, dark, ink, tint,
 };
 

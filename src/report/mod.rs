@@ -1,8 +1,8 @@
 //! From run records to what a reader looks at: figures on disk, rulings on claims, tables.
 
-pub mod claims;
-pub mod figure;
-pub mod frame;
+mod claims;
+mod figure;
+mod frame;
 mod table;
 mod tables;
 
@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 use itertools::Itertools;
 
 use crate::base::error::{Error, Result};
-use crate::report::claims::{Claims, ClaimsReport};
-use crate::report::figure::{Evidence, FINDINGS, Svg};
-use crate::report::frame::{Bootstrap, Labeled, Scores, metric_frame};
+use crate::report::figure::{Evidence, FINDINGS};
+use crate::report::frame::{Bootstrap, Scores, metric_frame};
 use crate::study::Runs;
 use crate::study::store::{FinishedRun, MetricRow, OutcomeRow};
 
+pub use claims::{Claims, ClaimsReport, JudgedClause, JudgedFinding, Ruling};
+pub use figure::{Svg, dataset_figure, mutant_figure, panel, style};
+pub use frame::{Interval, Labeled, pass_at_k};
 pub use table::Table;
 pub use tables::arms_table;
 

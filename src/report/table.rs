@@ -23,37 +23,43 @@ impl Table {
     /// More rows than this are left out, and said to be.
     const MAX_ROWS: usize = 40;
 
+    /// What a notebook renders.
     pub fn html(&self) -> String {
         let frame = &self.frame;
-        let mut html = String::new();
+        let row = |tag: &str, cells: Vec<String>| {
+            let cells = cells.into_iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(&cell)));
+            format!("<tr>{}</tr>", cells.collect::<String>())
+        };
+        let names = frame.get_column_names().into_iter().map(ToString::to_string).collect();
+        let shown = |value: AnyValue| match value {
+            AnyValue::Null => String::new(),
+            AnyValue::Float64(value) => format!("{value:.3}"),
+            AnyValue::String(text) => text.to_owned(),
+            other => other.to_string(),
+        };
+        let cells = |row: usize| {
+            frame
+                .columns()
+                .iter()
+                .map(|column| column.get(row).map_or_else(|_| String::new(), shown))
+                .collect()
+        };
+        let rows = (0..frame.height().min(Self::MAX_ROWS)).map(|index| row("td", cells(index)));
+        let mut html = format!(
+            "<table><thead>{}</thead><tbody>\n{}\n</tbody></table>",
+            row("th", names),
+            rows.collect::<Vec<_>>().join("\n")
+        );
         if !self.caption.is_empty() {
-            html.push_str(&format!("<p><b>{}</b></p>", escape(&self.caption)));
+            html.insert_str(0, &format!("<p><b>{}</b></p>", escape(&self.caption)));
         }
-        html.push_str("<table><thead><tr>");
-        for name in frame.get_column_names() {
-            html.push_str(&format!("<th>{}</th>", escape(name.as_str())));
-        }
-        html.push_str("</tr></thead><tbody>\n");
-        for row in 0..frame.height().min(Self::MAX_ROWS) {
-            html.push_str("<tr>");
-            for column in frame.columns() {
-                let cell = match column.get(row) {
-                    Ok(AnyValue::Null) | Err(_) => String::new(),
-                    Ok(AnyValue::Float64(value)) => format!("{value:.3}"),
-                    Ok(AnyValue::String(text)) => escape(text),
-                    Ok(other) => escape(&other.to_string()),
-                };
-                html.push_str(&format!("<td>{cell}</td>"));
-            }
-            html.push_str("</tr>\n");
-        }
-        html.push_str("</tbody></table>");
         if frame.height() > Self::MAX_ROWS {
-            html.push_str(&format!("<p>first {} of {} rows</p>", Self::MAX_ROWS, frame.height()));
+            html += &format!("<p>first {} of {} rows</p>", Self::MAX_ROWS, frame.height());
         }
         html
     }
 
+    /// Called by a notebook to show the value of a cell.
     pub fn evcxr_display(&self) {
         show("text/html", &self.html());
     }

@@ -12,9 +12,9 @@ use sft_vs_rl::data::{
     hidden_case_audit, leak_audit, synthesize, write_problems,
 };
 use sft_vs_rl::model::{Decoder, Kernels};
-use sft_vs_rl::report::figure::{dataset_figure, mutant_figure};
-use sft_vs_rl::report::frame::pass_at_k;
 use sft_vs_rl::report::local_figures;
+use sft_vs_rl::report::pass_at_k;
+use sft_vs_rl::report::{dataset_figure, mutant_figure};
 use sft_vs_rl::sandbox::{CaseWord, Sandbox, SandboxConfig};
 use sft_vs_rl::study::evaluate::{EvalConfig, Question, evaluate};
 use sft_vs_rl::study::memory;

@@ -30,7 +30,9 @@ pub struct Claims {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
+    /// As the paper and the arms' table number them.
     pub number: u32,
+    /// The paper's words.
     pub text: String,
 }
 
@@ -78,9 +80,6 @@ pub struct Clause {
     /// Tiers the clause belongs to; empty for all.
     #[serde(default)]
     pub tiers: Vec<String>,
-    /// Overrides the file's `min_seeds` for single tiers.
-    #[serde(default)]
-    pub min_seeds: BTreeMap<String, usize>,
 }
 
 /// One side of a clause.
@@ -203,10 +202,6 @@ impl Claims {
 
     pub(super) fn bootstrap(&self) -> Bootstrap {
         Bootstrap { draws: self.draws, level: self.level, ..Bootstrap::standard() }
-    }
-
-    pub(super) fn min_seeds(&self, clause: &Clause, tier: &str) -> usize {
-        clause.min_seeds.get(tier).or_else(|| self.min_seeds.get(tier)).copied().unwrap_or(1)
     }
 
     /// What the format cannot say: known findings, unique ids, sides that make sense. Returns where

@@ -12,7 +12,7 @@ mod tests;
 use crate::base::error::{Error, Result};
 use crate::report::frame::{Interval, Scores};
 
-pub use file::{ArmNames, Claims, Clause, Combine, Finding, RateTerm, Relation, Role, Term};
+pub use file::{Claims, Clause, Finding, Relation, Role};
 pub use report::ClaimsReport;
 
 /// What runs say of a claim.
@@ -65,7 +65,7 @@ impl Claims {
             }
             Err(error) => return Err(error),
         };
-        let needed = self.min_seeds(clause, tier);
+        let needed = self.min_seeds.get(tier).copied().unwrap_or(1);
         if found.n_seeds < needed {
             return judged(Some(found), Ruling::Inconclusive, format!("{} of {needed} seeds", found.n_seeds));
         }

@@ -66,7 +66,7 @@ impl Svg {
     /// Draws a figure of the common size.
     ///
     /// ```
-    /// use sft_vs_rl::report::figure::{Svg, panel};
+    /// use sft_vs_rl::report::{Svg, panel};
     /// let svg = Svg::draw(|area| panel::page(area, "Title", "subtitle", "footer").map(|_| ())).unwrap();
     /// assert!(svg.0.contains("<svg") && svg.0.contains("Title"));
     /// ```

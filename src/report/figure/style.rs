@@ -7,19 +7,26 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::data::problem::Set;
 use crate::study::store::Prompts;
 
-// Okabe and Ito (2008), "Color universal design".
+/// Okabe and Ito (2008), "Color universal design".
 pub const ORANGE: RGBColor = RGBColor(230, 159, 0);
+/// Okabe and Ito (2008), "Color universal design".
 pub const SKY: RGBColor = RGBColor(86, 180, 233);
+/// Okabe and Ito (2008), "Color universal design".
 pub const GREEN: RGBColor = RGBColor(0, 158, 115);
+/// Okabe and Ito (2008), "Color universal design".
 pub const BLUE: RGBColor = RGBColor(0, 114, 178);
+/// Okabe and Ito (2008), "Color universal design".
 pub const VERMILLION: RGBColor = RGBColor(213, 94, 0);
+/// Okabe and Ito (2008), "Color universal design".
 pub const PURPLE: RGBColor = RGBColor(204, 121, 167);
+/// What others are compared with.
 pub const GRAY: RGBColor = RGBColor(130, 130, 130);
 
 /// Text and what else must be seen.
 pub const INK: RGBColor = RGBColor(34, 34, 34);
 /// Text of second rank, axes.
 pub const SOFT_INK: RGBColor = RGBColor(90, 90, 90);
+/// Lines behind the data.
 pub const GRID: RGBColor = RGBColor(225, 225, 225);
 
 /// Font sizes in pixels, for a figure of [`SIZE`].
@@ -33,7 +40,7 @@ pub(super) const SMALL: f64 = 14.0;
 /// Width and height of the figures, in pixels.
 pub const SIZE: (u32, u32) = (1200, 720);
 
-/// Where a text stands to its point.
+/// The text is centered on its point.
 pub const CENTERED: Pos = Pos { h_pos: HPos::Center, v_pos: VPos::Center };
 /// The text ends at its point.
 pub const BEFORE: Pos = Pos { h_pos: HPos::Right, v_pos: VPos::Center };

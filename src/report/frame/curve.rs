@@ -1,5 +1,6 @@
 //! Training curves: one logged value over steps, averaged over seeds.
 
+use itertools::izip;
 use polars::prelude::*;
 
 use crate::base::error::Result;
@@ -50,17 +51,16 @@ pub fn curve(
             value().mean().alias("mean"),
             value().min().alias("low"),
             value().max().alias("high"),
-            value().count().cast(DataType::UInt64).alias("n_seeds"),
+            value().count().cast(DataType::Float64).alias("n_seeds"),
         ])
         .sort(["step"], SortMultipleOptions::default())
         .collect()?;
-    let number =
-        |name: &str| -> Result<Vec<f64>> { Ok(points.column(name)?.f64()?.iter().flatten().collect()) };
-    let (means, lows, highs) = (number("mean")?, number("low")?, number("high")?);
-    let steps_and_seeds = points.column("step")?.u64()?.iter().zip(points.column("n_seeds")?.u64()?.iter());
-    let point = |(row, (step, n_seeds)): (usize, (Option<u64>, Option<u64>))| {
-        let (mean, low, high) = (means[row], lows[row], highs[row]);
-        Some(CurvePoint { step: step?, mean, low, high, n_seeds: n_seeds? as usize })
-    };
-    Ok(steps_and_seeds.enumerate().filter_map(point).collect())
+    let [mean, low, high, n_seeds] = ["mean", "low", "high", "n_seeds"].map(|name| points.column(name));
+    let (mean, low, high, n_seeds) = (mean?.f64()?, low?.f64()?, high?.f64()?, n_seeds?.f64()?);
+    let point =
+        |(step, mean, low, high, n_seeds): (_, Option<f64>, Option<f64>, Option<f64>, Option<f64>)| {
+            Some(CurvePoint { step: step?, mean: mean?, low: low?, high: high?, n_seeds: n_seeds? as usize })
+        };
+    let steps = points.column("step")?.u64()?;
+    Ok(izip!(steps.iter(), mean.iter(), low.iter(), high.iter(), n_seeds.iter()).filter_map(point).collect())
 }

@@ -23,7 +23,7 @@ pub use curve::{CurvePoint, curve};
 pub use estimate::{Bootstrap, Interval, Quantity};
 pub use pass_at_k::pass_at_k;
 pub(crate) use scores::stage_number;
-pub use scores::{Cell, Decode, LAST_STAGE, Scores};
+pub use scores::{Cell, Decode, Scores};
 
 /// A row of a run's logs with the arm and the seed it is of.
 pub type Labeled<Row> = (String, u64, Row);

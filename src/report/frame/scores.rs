@@ -11,24 +11,16 @@ use crate::data::problem::Set;
 use crate::study::store::{FINAL_STAGE, OutcomeRow, Prompts};
 
 /// How the answers that are scored were drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Decode {
     /// The most likely answer; a problem scores 0 or 1.
     Greedy,
     /// Answers at temperature 1; a problem scores the share that passed.
     Sampled,
     /// Unbiased pass@k of the answers at temperature 1.
+    #[strum(to_string = "pass@{0}")]
     PassAt(u32),
-}
-
-impl std::fmt::Display for Decode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Decode::Greedy => f.write_str("greedy"),
-            Decode::Sampled => f.write_str("sampled"),
-            Decode::PassAt(k) => write!(f, "pass@{k}"),
-        }
-    }
 }
 
 impl FromStr for Decode {

@@ -2,6 +2,7 @@
 
 use rand::Rng;
 
+use super::scores::LAST_STAGE;
 use super::*;
 use crate::base::seed::Seed;
 use crate::data::problem::Set;
