@@ -1,0 +1,108 @@
+//! The same weights, bit for bit, whatever vector instructions the CPU has: pretraining, SFT and PPO
+//! in miniature give the hashes of `tests/golden/weights.toml` with AVX-512, with AVX2 and with the
+//! portable kernels.
+//!
+//! A change that is meant to change weights writes the table anew:
+//! `SFT_VS_RL_WRITE_WEIGHTS=1 cargo test --test same_bits`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use kernels::InstructionSet::{self, Avx2, Avx512, Portable};
+use tempfile::TempDir;
+
+/// What `run` is asked to train; their parents come with them.
+const ARMS: [&str; 2] = ["sft-rl", "rl-base"];
+
+/// The smoke tier with fewer steps: on the portable path of a CPU without FMA, each multiply-add is a
+/// call of the C library.
+const SETTINGS: [&str; 12] = [
+    "pretrain_steps=4",
+    "pretrain.batch_size=8",
+    "start_steps=2",
+    "sft.batch_size=12",
+    "rl_steps=2",
+    "ppo.prompts_per_step=4",
+    "ppo.max_new_tokens=30",
+    "ppo.value_warmup_steps=0",
+    "ppo.epochs=2",
+    "eval.problems_per_set=1",
+    "eval.samples=1",
+    "eval.max_new_tokens=8",
+];
+
+/// Where glibc has variants by CPU, this takes the plain ones, as on a CPU without the instructions.
+const PLAIN_C_LIBRARY: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4,-AVX2_Usable,-FMA_Usable";
+
+/// A project without runs.
+fn project() -> TempDir {
+    let project = tempfile::tempdir().expect("a temporary folder");
+    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), project.path().join("data"));
+    std::fs::create_dir(&to).expect("a folder");
+    for name in ["catalog", "arms.toml"] {
+        std::os::unix::fs::symlink(from.join(name), to.join(name)).expect("a link");
+    }
+    project
+}
+
+/// Trains all arms with `set`; the weights hash of each.
+fn train(project: &Path, set: InstructionSet) -> BTreeMap<String, String> {
+    let mut hashes = BTreeMap::new();
+    for arm in ARMS {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sft-vs-rl"));
+        command.args(["run", arm, "--tier", "smoke", "--isolation", "process"]).current_dir(project);
+        command.args(SETTINGS.iter().flat_map(|setting| ["--set", setting]));
+        command.env("SFT_VS_RL_INSTRUCTIONS", set.to_string());
+        if set == Portable {
+            command.env("GLIBC_TUNABLES", PLAIN_C_LIBRARY);
+        }
+        let output = command.output().expect("the binary starts");
+        assert!(output.status.success(), "{set}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    for arm in std::fs::read_dir(project.join("data/runs")).expect("runs").flatten() {
+        for run in std::fs::read_dir(arm.path()).into_iter().flatten().flatten() {
+            let Ok(record) = std::fs::read_to_string(run.path().join("record.json")) else { continue };
+            let record: serde_json::Value = serde_json::from_str(&record).expect("JSON");
+            let hash = record["weights_hash"].as_str().expect("a hash").to_owned();
+            hashes.insert(arm.file_name().to_string_lossy().into_owned(), hash);
+        }
+    }
+    std::fs::remove_dir_all(project.join("data/runs")).expect("no runs");
+    hashes
+}
+
+#[test]
+fn weights_are_the_same_bits_with_every_instruction_set() {
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/weights.toml");
+    let project = project();
+    let best = InstructionSet::best();
+    if std::env::var_os("SFT_VS_RL_WRITE_WEIGHTS").is_some() {
+        let head = "# Weights hashes of a small smoke tier at seed 0: see tests/same_bits.rs, which rewrites them.\n";
+        let hashes = toml::to_string(&train(project.path(), best)).expect("TOML");
+        std::fs::write(&table, format!("{head}{hashes}")).expect("the table can be written");
+    }
+    let expected: BTreeMap<String, String> =
+        toml::from_str(&std::fs::read_to_string(&table).expect("the table")).expect("TOML");
+    assert!(expected.len() >= 4, "base, SFT, PPO after SFT and PPO from the base");
+    for set in [Avx512, Avx2, Portable] {
+        if set > best {
+            println!("{set}: this CPU does not have it; not run");
+            continue;
+        }
+        assert_eq!(train(project.path(), set), expected, "{set}");
+        println!("{set}: {} arms have the weights of the table", expected.len());
+    }
+}
+
+#[test]
+fn an_instruction_set_that_is_not_there_is_refused() {
+    let output = Command::new(env!("CARGO_BIN_EXE_sft-vs-rl"))
+        .arg("doctor")
+        .env("SFT_VS_RL_INSTRUCTIONS", "sse9")
+        .output()
+        .expect("the binary starts");
+    assert_eq!(output.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("sse9") && message.contains("avx512, avx2, portable"), "{message}");
+}
