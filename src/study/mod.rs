@@ -31,7 +31,7 @@ use crate::base::error::{Error, Result};
 use crate::data::catalog::Catalog;
 use crate::model::{Decoder, Kernels};
 use crate::sandbox::{Sandbox, SandboxConfig};
-use crate::study::arms::{Arm, Arms, Length, Recipe};
+use crate::study::arms::{Arm, Arms};
 use crate::study::evaluate::{Question, questions};
 use crate::study::store::{Begin, FinishedRun, RunSpec, RunStore};
 use crate::study::tier::Tier;
@@ -138,60 +138,29 @@ impl Study {
         let parent = arm.parent.as_ref().map(|name| self.run(self.arms.arm(name)?, seed)).transpose()?;
         match self.store.begin_waiting(&spec, PATIENCE)? {
             Begin::Complete(run) => Ok(*run),
-            Begin::Ready(handle) => run::train(self, arm, seed, parent.as_ref(), *handle),
+            Begin::Ready(handle) => self.train_run(arm, seed, parent.as_ref(), *handle),
         }
     }
 
     /// Everything that decides the content of a run.
     fn spec(&self, arm: &Arm, seed: u64) -> Result<RunSpec> {
-        let tier = &self.tier;
-        let training = match arm.recipe {
-            Recipe::Pretrain => serde_json::json!({
-                "model": tier.model, "corpus": tier.corpus, "pretrain": tier.pretrain,
-                "steps": tier.pretrain_steps,
-            }),
-            Recipe::Sft { .. } => serde_json::json!({ "sft": tier.sft, "steps": self.steps(arm) }),
-            Recipe::Ppo { .. } => serde_json::json!({ "ppo": tier.ppo, "steps": self.steps(arm) }),
-        };
+        let plan = self.plan(arm);
         let config = serde_json::json!({
             "recipe": arm.recipe,
-            "training": training,
-            "eval": tier.eval,
-            "stages": self.stages(arm),
+            "training": plan.settings,
+            "eval": self.tier.eval,
+            "stages": plan.early_stages(),
             "kernels": kernels_name(self.kernels),
         });
         let parent = arm.parent.as_ref().map(|name| self.spec(self.arms.arm(name)?, seed)).transpose()?;
         Ok(RunSpec {
             arm: arm.name.clone(),
             seed,
-            tier: tier.name.clone(),
+            tier: self.tier.name.clone(),
             config,
             data_hash: self.dataset.hash.clone(),
             parent: parent.map(|spec| spec.hash()),
         })
-    }
-
-    /// Training steps of an arm.
-    pub fn steps(&self, arm: &Arm) -> usize {
-        match arm.recipe {
-            Recipe::Pretrain => self.tier.pretrain_steps,
-            Recipe::Sft { length: Length::Full, .. } => self.tier.sft_steps,
-            Recipe::Sft { length: Length::Start, .. } => self.tier.start_steps,
-            Recipe::Sft { length: Length::More, .. } => self.tier.more_steps(),
-            Recipe::Ppo { .. } => self.tier.rl_steps,
-        }
-    }
-
-    /// Steps after which an arm is evaluated before its end.
-    fn stages(&self, arm: &Arm) -> Vec<usize> {
-        match arm.recipe {
-            Recipe::Sft { length: Length::More, .. } => {
-                let steps = self.steps(arm) as f64;
-                let stages = self.tier.stages.iter().map(|share| (share * steps).round() as usize);
-                stages.filter(|step| *step > 0 && *step < steps as usize).collect()
-            }
-            _ => Vec::new(),
-        }
     }
 
     /// The questions of every evaluation, the same for all arms.

@@ -8,12 +8,15 @@
 //! | `reward.rs` | the verifier: answers in, judgements out, through the sandbox or a control |
 //! | `statistics.rs` | whitening, estimators of the KL, explained variance |
 //! | `ppo/` | the loop of PPO with its numbered details, its settings and its metrics |
+//! | `method.rs` | a loop with its data, settings and state, as a study stops it and takes it up again |
 //!
 //! A loop is written out from top to bottom and shares only leaf mathematics with the others. Each is
 //! a function of data, settings, a seed and a range of steps, and hands what a step measured to its
 //! `observe`; step `n` draws from `seed.child_index(n)` alone, so the state of a run is what the
-//! optimizers change and the next step. A new method is one file of that form.
+//! optimizers change and the next step. A new method is one file of that form,
+//! with an `impl Method`, and one more arm of the `match` in `study/run.rs`.
 
+mod method;
 mod optim;
 mod packing;
 mod ppo;
@@ -21,6 +24,7 @@ mod reward;
 mod statistics;
 mod supervised;
 
+pub use method::{Method, Observe, Ppo, Supervised};
 pub use optim::{AdamW, AdamWConfig, Decay, Gradients, LearningRate};
 pub use packing::{Microbatch, Passage};
 pub use ppo::{
