@@ -5,21 +5,23 @@
 //! both are always taken.
 
 use std::collections::BTreeMap;
+use std::iter::repeat_n;
 
 use itertools::Itertools;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::seed::Seed;
 use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;
 use crate::model::Decoder;
 use crate::model::sample::{self, Sampling};
 use crate::sandbox::{CaseWord, Verdict};
-use crate::study::store::{FINAL_STAGE, OutcomeRow, Prompts};
+use crate::study::store::{Cost, FINAL_STAGE, OutcomeRow, Prompts};
 use crate::train::{Court, Judge, Reward};
 
+/// How much is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvalConfig {
@@ -90,15 +92,8 @@ pub fn pass_rates(rows: &[OutcomeRow]) -> BTreeMap<Set, PassRates> {
     by_set.into_iter().map(of_set).collect()
 }
 
-/// What an evaluation cost, for the record.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct EvalCost {
-    pub tokens_sampled: u64,
-    pub programs_judged: u64,
-}
-
-/// Answers all questions; one row a question. An answer that the sandbox could not judge is left
-/// out of its row: it is never counted as a failure.
+/// Answers all questions; one row a question, and what that took is added to `cost`. An answer that the
+/// sandbox could not judge is left out of its row: it is never counted as a failure.
 pub fn evaluate(
     model: &Decoder,
     court: Court,
@@ -106,51 +101,52 @@ pub fn evaluate(
     stage: &str,
     config: &EvalConfig,
     seed: Seed,
-) -> Result<(Vec<OutcomeRow>, EvalCost)> {
-    let codec = court.codec;
-    let mut prompts = Vec::with_capacity(questions.len());
-    for question in questions {
+    cost: &mut Cost,
+) -> Result<Vec<OutcomeRow>> {
+    let EvalConfig { samples, max_new_tokens, .. } = *config;
+    if samples == 0 {
+        return Err(Error::config("eval.samples", "must be 1 or more"));
+    }
+    let encode = |question: &Question| {
         let texts = match question.prompts {
             Prompts::Train => &question.problem.prompts,
             Prompts::HeldOut => &question.problem.held_out_prompts,
         };
-        prompts.push(codec.encode(texts.first().map_or("", String::as_str))?);
-    }
+        court.codec.encode(texts.first().map_or("", String::as_str))
+    };
+    let prompts: Vec<Vec<u32>> = questions.iter().map(encode).try_collect()?;
 
-    // ---- answers: one greedy row a question, then `samples` rows a question ----
-    let greedy = Sampling { temperature: 0.0, max_new_tokens: config.max_new_tokens, end_token: codec.end() };
+    // ---- Answers: one greedy row a question, then `samples` rows a question.
+    let greedy = Sampling { temperature: 0.0, max_new_tokens, end_token: court.codec.end() };
     let sampled = Sampling { temperature: 1.0, ..greedy.clone() };
-    let repeated: Vec<Vec<u32>> =
-        prompts.iter().flat_map(|prompt| std::iter::repeat_n(prompt.clone(), config.samples)).collect();
+    let repeated = prompts.iter().flat_map(|prompt| repeat_n(prompt.clone(), samples)).collect_vec();
     let mut completions = sample::sample(model, &prompts, &greedy, seed.child("greedy"))?;
     completions.extend(sample::sample(model, &repeated, &sampled, seed.child("sampled"))?);
 
-    // ---- verdicts ----
-    let mut judge =
-        Judge::new(court, questions.iter().map(|question| question.problem).collect(), Reward::Tests);
-    let question_of =
-        |row: usize| if row < questions.len() { row } else { (row - questions.len()) / config.samples };
-    let answers: Vec<_> =
-        completions.iter().enumerate().map(|(row, completion)| (question_of(row), completion)).collect();
-    let verdicts = judge.verdicts(&answers)?;
+    // ---- Verdicts.
+    let problems = questions.iter().map(|question| question.problem).collect();
+    let mut judge = Judge::new(court, problems, Reward::Tests);
+    let asked = (0..questions.len()).chain((0..questions.len()).flat_map(|index| repeat_n(index, samples)));
+    let verdicts = judge.verdicts(&asked.zip(&completions).collect_vec())?;
+    let tokens: u64 = completions.iter().map(|completion| completion.tokens.len() as u64).sum();
+    cost.tokens_sampled += tokens;
+    cost.verifier_calls += judge.programs_judged();
+    cost.flops += 2.0 * model.config().parameters() as f64 * tokens as f64;
 
-    // ---- rows ----
-    let mut rows = Vec::with_capacity(questions.len());
-    for (index, question) in questions.iter().enumerate() {
-        let first = questions.len() + index * config.samples;
-        let draws = &verdicts[first..first + config.samples];
-        let judged: Vec<bool> = draws.iter().filter_map(Verdict::passed).collect();
-        rows.push(OutcomeRow {
+    // ---- Rows.
+    let (greedy, sampled) = verdicts.split_at(questions.len());
+    let row = |((question, greedy), sampled): ((&Question, &Verdict), &[Verdict])| {
+        let judged = sampled.iter().filter_map(Verdict::passed).collect_vec();
+        OutcomeRow {
             stage: stage.to_owned(),
             set: question.problem.set,
             prompts: question.prompts,
             problem: question.problem.key.clone(),
             depth: question.problem.depth,
-            greedy: verdicts[index].word(),
+            greedy: greedy.word(),
             samples: judged.len() as u32,
             passed: judged.iter().filter(|passed| **passed).count() as u32,
-        });
-    }
-    let tokens_sampled = completions.iter().map(|completion| completion.tokens.len() as u64).sum();
-    Ok((rows, EvalCost { tokens_sampled, programs_judged: judge.programs_judged() }))
+        }
+    };
+    Ok(questions.iter().zip(greedy).zip(sampled.chunks(samples)).map(row).collect())
 }

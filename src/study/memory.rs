@@ -1,12 +1,10 @@
 //! How much memory a tier needs, said before it starts, and whether this machine has it.
 //!
-//! The estimate follows what the fused kernels keep (`ops/block.rs`, `ops/log_prob.rs`,
-//! `rollout/fused.rs`): everything is `f32`, activations are those of one microbatch, whatever the
+//! The estimate follows what the fused kernels keep (the crate `kernels`,
+//! `model/sample`): everything is `f32`, activations are those of one microbatch, whatever the
 //! batch. `cargo bench --profile dev --bench engine -- growth` prints it beside the measured peak;
 //! `docs/performance.md` has the comparison. The composed kernels (`--composed`) keep every
 //! intermediate of candle's graph, several times as much: the estimate is not for them.
-
-use std::fmt;
 
 use serde::Serialize;
 use sysinfo::{Process, ProcessesToUpdate, System};
@@ -47,6 +45,7 @@ impl Stage {
 
     /// The largest part, and what makes it smaller.
     fn advice(&self) -> String {
+        let weights = self.weights + self.gradients + self.moments;
         let parts = [
             (self.activations, "activations", "`tokens_per_microbatch` of the stage, or `model.layers`"),
             (
@@ -54,14 +53,10 @@ impl Stage {
                 "key-value cache",
                 "`eval.problems_per_set`, `max_new_tokens` or `ppo.prompts_per_step`",
             ),
-            (
-                self.weights + self.gradients + self.moments,
-                "weights",
-                "`model.hidden_size` or `model.layers`",
-            ),
+            (weights, "weights", "`model.hidden_size` or `model.layers`"),
         ];
         let (bytes, part, settings) = parts.into_iter().max_by_key(|part| part.0).unwrap_or_default();
-        format!("its {part} take {}; lower {settings}", Size(bytes))
+        format!("its {part} take {}; lower {settings}", size(bytes))
     }
 }
 
@@ -90,16 +85,11 @@ impl Estimate {
     /// `Error::Config` where the peak is over `available` bytes: both numbers, the stage, its largest
     /// part and the settings that make it smaller.
     fn fits(&self, available: usize) -> Result<()> {
-        match self.largest() {
-            Some(stage) if self.peak() > available => {
-                let (peak, available) = (Size(self.peak()), Size(available));
-                let (name, advice) = (stage.name, stage.advice());
-                let message =
-                    format!("{name} needs about {peak} of memory, {available} are available: {advice}");
-                Err(Error::config("tier", message))
-            }
-            _ => Ok(()),
-        }
+        let Some(stage) = self.largest().filter(|_| self.peak() > available) else { return Ok(()) };
+        let (name, peak, available, advice) =
+            (stage.name, size(self.peak()), size(available), stage.advice());
+        let message = format!("{name} needs about {peak} of memory, {available} are available: {advice}");
+        Err(Error::config("tier", message))
     }
 }
 
@@ -201,14 +191,9 @@ pub fn available() -> Option<usize> {
 }
 
 /// Bytes, for messages.
-struct Size(usize);
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        const MIB: f64 = (1 << 20) as f64;
-        let mib = self.0 as f64 / MIB;
-        if mib < 1000.0 { write!(f, "{mib:.0} MiB") } else { write!(f, "{:.1} GiB", mib / 1024.0) }
-    }
+fn size(bytes: usize) -> String {
+    let mib = bytes as f64 / (1 << 20) as f64;
+    if mib < 1000.0 { format!("{mib:.0} MiB") } else { format!("{:.1} GiB", mib / 1024.0) }
 }
 
 #[cfg(test)]

@@ -184,13 +184,15 @@ impl Study {
     }
 
     /// What results were made with and on, for the record.
-    fn environment(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([
-            ("sft-vs-rl".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ("candle".to_owned(), "0.11.1".to_owned()),
-            ("device".to_owned(), device::describe(&self.device)),
-            ("threads".to_owned(), rayon::current_num_threads().to_string()),
-        ])
+    fn environment(&self) -> Result<BTreeMap<String, String>> {
+        let facts = [
+            ("sft-vs-rl", env!("CARGO_PKG_VERSION").to_owned()),
+            ("candle", "0.11.1".to_owned()),
+            ("device", device::describe(&self.device)),
+            ("instructions", device::instructions()?.to_string()),
+            ("threads", rayon::current_num_threads().to_string()),
+        ];
+        Ok(facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect())
     }
 }
 

@@ -248,7 +248,7 @@ impl Study {
         let facts = RunFacts {
             cost,
             isolation: serde_json::to_value(self.sandbox.isolation())?,
-            environment: self.environment(),
+            environment: self.environment()?,
             weights_hash: method.model().weights_hash()?,
         };
         let run = handle.finish(facts, &rows, |folder| {
@@ -261,12 +261,8 @@ impl Study {
 
     /// One evaluation. All arms of a seed draw their answers from the same streams.
     fn answer(&self, model: &Decoder, stage: &str, seed: Seed, cost: &mut Cost) -> Result<Vec<OutcomeRow>> {
-        let (questions, seed) = (self.questions(), seed.child("evaluation"));
-        let (rows, took) = evaluate(model, self.court(), &questions, stage, &self.tier.eval, seed)?;
-        cost.tokens_sampled += took.tokens_sampled;
-        cost.verifier_calls += took.programs_judged;
-        cost.flops += 2.0 * model.config().parameters() as f64 * took.tokens_sampled as f64;
-        Ok(rows)
+        let seed = seed.child("evaluation");
+        evaluate(model, self.court(), &self.questions(), stage, &self.tier.eval, seed, cost)
     }
 }
 

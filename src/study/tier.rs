@@ -79,15 +79,12 @@ impl Shape {
 }
 
 impl Tier {
-    pub const NAMES: [&'static str; 3] = ["smoke", "quick", "full"];
-
+    /// `smoke`, `quick` or `full`.
     pub fn named(name: &str) -> Result<Tier> {
-        match name {
-            "smoke" => Ok(Tier::smoke()),
-            "quick" => Ok(Tier::quick()),
-            "full" => Ok(Tier::full()),
-            _ => Err(Error::Unknown { kind: "tier", name: name.to_owned(), known: Tier::NAMES.join(", ") }),
-        }
+        let tiers = [Tier::smoke(), Tier::quick(), Tier::full()];
+        let known = tiers.each_ref().map(|tier| tier.name.as_str()).join(", ");
+        let unknown = Error::Unknown { kind: "tier", name: name.to_owned(), known };
+        tiers.into_iter().find(|tier| tier.name == name).ok_or(unknown)
     }
 
     /// Minutes on two cores; `docs/regime.md` tells how its numbers were found.
@@ -162,7 +159,7 @@ impl Tier {
                 setting.split_once('=').ok_or_else(|| Error::config(setting, "is not `field=value`"))?;
             let place = changed
                 .pointer_mut(&format!("/{}", field.replace('.', "/")))
-                .ok_or_else(|| Error::config(field, "no such setting; src/tier.rs lists them"))?;
+                .ok_or_else(|| Error::config(field, "no such setting; src/study/tier.rs lists them"))?;
             *place = serde_json::from_str(value)
                 .map_err(|error| Error::config(field, format!("`{value}` is not JSON: {error}")))?;
             serde_json::from_value::<Tier>(changed.clone()).map_err(|error| Error::config(field, error))?;

@@ -18,10 +18,10 @@ use sft_vs_rl::report::{dataset_figure, mutant_figure};
 use sft_vs_rl::sandbox::{CaseWord, Sandbox, SandboxConfig};
 use sft_vs_rl::study::evaluate::{EvalConfig, Question, evaluate};
 use sft_vs_rl::study::memory;
-use sft_vs_rl::study::store::{Prompts, RunStore};
+use sft_vs_rl::study::store::{Cost, Prompts, RunStore};
 use sft_vs_rl::study::tier::Tier;
-use sft_vs_rl::study::{Options, Runs, Study, project_root};
-use sft_vs_rl::train::Court;
+use sft_vs_rl::study::{Dataset, Runs, Study, project_root};
+use sft_vs_rl::train::{Court, KnownVerdicts};
 use sft_vs_rl::{Error, Result};
 
 pub fn catalog_check(sandbox: &SandboxConfig) -> Result<bool> {
@@ -228,18 +228,20 @@ pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
     let model = Decoder::load(&args.checkpoint, &device, kernels)?;
     let codec = Codec::load(&args.checkpoint.join("tokenizer.json"))?;
     let tier = Tier::named(&args.tier)?;
-    let study = Study::with(Options { root: project_root(), tier, device, kernels, sandbox })?;
+    let root = project_root();
+    let (catalog, sandbox) = (Catalog::load(&root.join("data/catalog"))?, Sandbox::start(&sandbox)?);
+    let dataset = Dataset::open(&root, &tier, &catalog, &sandbox)?;
     let prompts = if args.held_out_prompts { Prompts::HeldOut } else { Prompts::Train };
     let questions: Vec<Question> =
-        study.dataset.splits.get(set).iter().map(|problem| Question { problem, prompts }).collect();
+        dataset.splits.get(set).iter().map(|problem| Question { problem, prompts }).collect();
     let config = EvalConfig {
         problems_per_set: questions.len(),
         samples: args.samples,
         max_new_tokens: args.max_new_tokens,
     };
-    let court = Court { codec: &codec, ..study.court() };
+    let court = Court { sandbox: &sandbox, codec: &codec, known: &KnownVerdicts::default() };
     let seed = Seed::new(args.seed).child("eval");
-    let (rows, _) = evaluate(&model, court, &questions, "eval", &config, seed)?;
+    let rows = evaluate(&model, court, &questions, "eval", &config, seed, &mut Cost::default())?;
     if args.json {
         for row in &rows {
             println!("{}", serde_json::to_string(row).map_err(|error| Error::Data(error.to_string()))?);
