@@ -8,8 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::{Config, Decoder, Kernels};
-use sft_vs_rl::study::memory;
-use sft_vs_rl::study::tier::Shape;
+use sft_vs_rl::study::{Shape, StageMemory};
 use sft_vs_rl::train::{AdamW, Example, ExamplePool, Mixture, SupervisedConfig, train_supervised};
 use sft_vs_rl::{Error, Result};
 
@@ -32,7 +31,7 @@ pub fn point(text: &str) -> Result<Value> {
     let config: Config = point.shape.config(point.vocabulary, 1);
     let tokens = point.batch * point.shape.context;
     let microbatch = point.tokens_per_microbatch.max(point.shape.context).min(tokens);
-    let estimate = memory::training(&config, microbatch);
+    let estimate = StageMemory::of_training("training", &config, microbatch);
 
     let model = Decoder::new(&config, Seed::new(1), &Device::Cpu, Kernels::Fused)?;
     let token = |i: usize, j: usize| ((i * 7919 + j * 104_729) % point.vocabulary) as u32;

@@ -8,7 +8,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use sft_vs_rl::base::seed::Seed;
 use sft_vs_rl::model::{Config, Decoder, Kernels};
-use sft_vs_rl::study::tier::Tier;
+use sft_vs_rl::study::Tier;
 use sft_vs_rl::train::{
     AdamW, Example, ExamplePool, LearningRate, Mixture, PpoConfig, SupervisedConfig, train_supervised,
 };

@@ -13,6 +13,7 @@ use crate::base::error::{Error, Result};
 use crate::model::Config;
 use crate::model::sample::ROWS_TOGETHER;
 use crate::study::tier::Tier;
+use crate::train::SupervisedConfig;
 use kernels::groups;
 
 /// Bytes of a number.
@@ -24,7 +25,8 @@ const PROGRAM: usize = 100 << 20;
 
 /// What one stage holds at its peak, in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Stage {
+pub struct StageMemory {
+    /// For messages.
     pub name: &'static str,
     /// The model, its copies and packed forms, and the frozen reference of RL.
     pub weights: usize,
@@ -38,7 +40,32 @@ pub struct Stage {
     pub cache: usize,
 }
 
-impl Stage {
+impl StageMemory {
+    /// One training step with microbatches of `tokens` tokens, all of them predicted.
+    pub fn of_training(name: &'static str, config: &Config, tokens: usize) -> StageMemory {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let qkv = hidden + 2 * config.kv_size();
+        let parameters = config.parameters();
+        let table = config.vocab_size * hidden;
+        let block = (parameters - table) / config.num_hidden_layers;
+        let groups = groups(tokens).len() - 1; // each sums weight gradients apart
+        // `Activations` of each layer, then `Gradients`, and about six arrays the size of the hidden
+        // states: the last norm's input and output, their gradients, those of the output projection.
+        let layer = hidden + qkv + hidden + config.num_attention_heads + hidden + 2 * inner;
+        let activations = tokens * (config.num_hidden_layers * layer + hidden + qkv + 6 * hidden);
+        StageMemory {
+            name,
+            // Stored, flat in the graph, and one layer packed.
+            weights: NUMBER * (2 * parameters + 2 * block + 2 * table),
+            // Summed, in candle's store (flat, and apart), and by group.
+            gradients: NUMBER * (3 * parameters + groups * (block + table)),
+            moments: 2 * NUMBER * parameters,
+            activations: NUMBER * activations,
+            cache: 0,
+        }
+    }
+
+    /// All of it.
     pub fn total(&self) -> usize {
         self.weights + self.gradients + self.moments + self.activations + self.cache
     }
@@ -46,13 +73,10 @@ impl Stage {
     /// The largest part, and what makes it smaller.
     fn advice(&self) -> String {
         let weights = self.weights + self.gradients + self.moments;
+        let cache = "`eval.problems_per_set`, `max_new_tokens` or `ppo.prompts_per_step`";
         let parts = [
             (self.activations, "activations", "`tokens_per_microbatch` of the stage, or `model.layers`"),
-            (
-                self.cache,
-                "key-value cache",
-                "`eval.problems_per_set`, `max_new_tokens` or `ppo.prompts_per_step`",
-            ),
+            (self.cache, "key-value cache", cache),
             (weights, "weights", "`model.hidden_size` or `model.layers`"),
         ];
         let (bytes, part, settings) = parts.into_iter().max_by_key(|part| part.0).unwrap_or_default();
@@ -60,74 +84,37 @@ impl Stage {
     }
 }
 
-/// The stages of a tier.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Estimate {
-    pub program: usize,
-    pub stages: Vec<Stage>,
+/// The memory of a run of a tier with the fused kernels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemoryEstimate {
+    stages: Vec<StageMemory>,
 }
 
-impl Estimate {
-    /// Bytes of the whole process when its largest stage runs.
-    pub fn peak(&self) -> usize {
-        self.program + self.largest().map_or(0, Stage::total)
+impl MemoryEstimate {
+    /// With as many threads as there are.
+    pub fn of(tier: &Tier) -> MemoryEstimate {
+        MemoryEstimate::with_threads(tier, rayon::current_num_threads())
     }
 
-    pub fn peak_gib(&self) -> f64 {
-        self.peak() as f64 / (1u64 << 30) as f64
-    }
-
-    fn largest(&self) -> Option<&Stage> {
-        self.stages.iter().max_by_key(|stage| stage.total())
-    }
-
-    /// # Errors
-    /// `Error::Config` where the peak is over `available` bytes: both numbers, the stage, its largest
-    /// part and the settings that make it smaller.
-    fn fits(&self, available: usize) -> Result<()> {
-        let Some(stage) = self.largest().filter(|_| self.peak() > available) else { return Ok(()) };
-        let (name, peak, available, advice) =
-            (stage.name, size(self.peak()), size(available), stage.advice());
-        let message = format!("{name} needs about {peak} of memory, {available} are available: {advice}");
-        Err(Error::config("tier", message))
-    }
-}
-
-/// Estimates the memory of a run of `tier` with the fused kernels, and compares it with what the
-/// machine has to give (on Linux: `MemAvailable` and the limits of the control groups; elsewhere
-/// nothing is compared).
-///
-/// # Errors
-/// `Error::Config` where the run would not fit.
-pub fn check(tier: &Tier) -> Result<Estimate> {
-    let estimate = estimate(tier, rayon::current_num_threads());
-    if let Some(available) = available() {
-        estimate.fits(available)?;
-    }
-    Ok(estimate)
-}
-
-/// See [`check`].
-pub fn estimate(tier: &Tier, threads: usize) -> Estimate {
-    let config = tier.model.config(tier.vocabulary, 0);
-    let context = tier.model.context;
-    // A microbatch holds at most its bound, or one passage that is longer than it, or the whole step.
-    let tokens = |bound: usize, passages: usize| bound.max(context).min(passages * context);
-    let ppo = &tier.ppo;
-    let rollouts = tokens(ppo.tokens_per_microbatch, ppo.rollouts_per_step());
-    let mut rl = Stage { name: "RL", ..training(&config, rollouts) };
-    // The frozen reference, and the forward pass of a model without a graph.
-    rl.weights += NUMBER * config.parameters();
-    rl.activations += forward(&config, rollouts);
-    rl.cache += sampling(&config, ppo.prompts_per_step, ppo.max_new_tokens, threads);
-    // Sets of problems, some of them asked twice (`evaluate::questions`).
-    let questions = 8 * tier.eval.problems_per_set;
-    let training = |name, bound, passages| Stage { name, ..training(&config, tokens(bound, passages)) };
-    let stages = vec![
-        training("pretraining", tier.pretrain.tokens_per_microbatch, tier.pretrain.batch_size),
-        training("SFT", tier.sft.tokens_per_microbatch, tier.sft.batch_size),
-        rl,
-        Stage {
+    fn with_threads(tier: &Tier, threads: usize) -> MemoryEstimate {
+        let config = tier.model.config(tier.vocabulary, 0);
+        let context = tier.model.context;
+        // A microbatch holds at most its bound, or one passage that is longer than it, or the whole step.
+        let tokens = |bound: usize, passages: usize| bound.max(context).min(passages * context);
+        let supervised = |name, settings: &SupervisedConfig| {
+            let tokens = tokens(settings.tokens_per_microbatch, settings.batch_size);
+            StageMemory::of_training(name, &config, tokens)
+        };
+        let ppo = &tier.ppo;
+        let rollouts = tokens(ppo.tokens_per_microbatch, ppo.rollouts_per_step());
+        let mut rl = StageMemory::of_training("RL", &config, rollouts);
+        // The frozen reference, and the forward pass of a model without a graph.
+        rl.weights += NUMBER * config.parameters();
+        rl.activations += forward(&config, rollouts);
+        rl.cache += sampling(&config, ppo.prompts_per_step, ppo.max_new_tokens, threads);
+        // Sets of problems, some of them asked twice (`evaluate::questions`).
+        let questions = 8 * tier.eval.problems_per_set;
+        let evaluation = StageMemory {
             name: "evaluation",
             // The model in training waits with its optimizer; the sampler packs its weights once more.
             weights: 4 * NUMBER * config.parameters(),
@@ -135,32 +122,35 @@ pub fn estimate(tier: &Tier, threads: usize) -> Estimate {
             moments: 2 * NUMBER * config.parameters(),
             activations: forward(&config, questions * LONGEST_PROMPT),
             cache: sampling(&config, questions, tier.eval.max_new_tokens, threads),
-        },
-    ];
-    Estimate { program: PROGRAM, stages }
-}
+        };
+        let (pretraining, sft) = (supervised("pretraining", &tier.pretrain), supervised("SFT", &tier.sft));
+        MemoryEstimate { stages: vec![pretraining, sft, rl, evaluation] }
+    }
 
-/// One training step with microbatches of `tokens` tokens, all of them predicted.
-pub fn training(config: &Config, tokens: usize) -> Stage {
-    let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-    let qkv = hidden + 2 * config.kv_size();
-    let parameters = config.parameters();
-    let table = config.vocab_size * hidden;
-    let block = (parameters - table) / config.num_hidden_layers;
-    let groups = groups(tokens).len() - 1; // each sums weight gradients apart
-    // `Activations` of each layer, then `Gradients`, and about six arrays the size of the hidden
-    // states: the last norm's input and output, their gradients, those of the output projection.
-    let layer = hidden + qkv + hidden + config.num_attention_heads + hidden + 2 * inner;
-    let activations = tokens * (config.num_hidden_layers * layer + hidden + qkv + 6 * hidden);
-    Stage {
-        name: "training",
-        // Stored, flat in the graph, and one layer packed.
-        weights: NUMBER * (2 * parameters + 2 * block + 2 * table),
-        // Summed, in candle's store (flat, and apart), and by group.
-        gradients: NUMBER * (3 * parameters + groups * (block + table)),
-        moments: 2 * NUMBER * parameters,
-        activations: NUMBER * activations,
-        cache: 0,
+    /// Bytes of the whole process when its largest stage runs.
+    pub fn peak(&self) -> usize {
+        PROGRAM + self.largest().map_or(0, StageMemory::total)
+    }
+
+    /// Compares the peak with what the machine has to give, where it says so.
+    ///
+    /// # Errors
+    /// `Error::Config` where the run would not fit: both numbers, the stage, its largest part and the
+    /// settings that make it smaller.
+    pub fn check(&self) -> Result<()> {
+        available().map_or(Ok(()), |bytes| self.fits(bytes))
+    }
+
+    fn largest(&self) -> Option<&StageMemory> {
+        self.stages.iter().max_by_key(|stage| stage.total())
+    }
+
+    fn fits(&self, available: usize) -> Result<()> {
+        let Some(stage) = self.largest().filter(|_| self.peak() > available) else { return Ok(()) };
+        let (name, peak, available, advice) =
+            (stage.name, size(self.peak()), size(available), stage.advice());
+        let message = format!("{name} needs about {peak} of memory, {available} are available: {advice}");
+        Err(Error::config("tier", message))
     }
 }
 
@@ -180,7 +170,7 @@ fn sampling(config: &Config, prompts: usize, max_new_tokens: usize, threads: usi
 /// Bytes this process may still take: what the machine has, and what the control groups leave (the
 /// cache of files makes room when asked, so only what is held counts as used). `None` where the system
 /// does not say.
-pub fn available() -> Option<usize> {
+fn available() -> Option<usize> {
     let mut system = System::new();
     system.refresh_memory();
     let own = sysinfo::get_current_pid().ok()?;
@@ -202,33 +192,39 @@ mod tests {
 
     #[test]
     fn a_tier_that_cannot_fit_says_what_to_lower() {
-        let quick = estimate(&Tier::quick(), 2);
+        let quick = MemoryEstimate::with_threads(&Tier::quick(), 2);
         assert!(quick.fits(4 << 30).is_ok());
         let message = quick.fits(64 << 20).unwrap_err().to_string();
         assert!(message.contains("64 MiB are available") && message.contains("lower `"), "{message}");
 
         let wide = Tier::quick().with(&["model.hidden_size=8192".into(), "model.layers=32".into()]).unwrap();
-        let message = estimate(&wide, 2).fits(16 << 30).unwrap_err().to_string();
+        let message = MemoryEstimate::with_threads(&wide, 2).fits(16 << 30).unwrap_err().to_string();
         assert!(message.contains("its weights take") && message.contains("`model.hidden_size`"), "{message}");
 
         let long = ["sft.tokens_per_microbatch=4000000".into(), "sft.batch_size=40000".into()];
-        let message = estimate(&Tier::quick().with(&long).unwrap(), 2).fits(4 << 30).unwrap_err().to_string();
+        let message = MemoryEstimate::with_threads(&Tier::quick().with(&long).unwrap(), 2)
+            .fits(4 << 30)
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("SFT needs") && message.contains("`tokens_per_microbatch`"), "{message}");
     }
 
     #[test]
     fn microbatches_bound_the_activations() {
         let mut tier = Tier::quick();
-        let before = estimate(&tier, 2);
+        let before = MemoryEstimate::with_threads(&tier, 2);
         tier.sft.batch_size *= 100;
         tier.pretrain.batch_size *= 100;
-        assert_eq!(estimate(&tier, 2).stages[..2], before.stages[..2]);
+        assert_eq!(MemoryEstimate::with_threads(&tier, 2).stages[..2], before.stages[..2]);
         tier.sft.tokens_per_microbatch *= 2;
-        assert_eq!(estimate(&tier, 2).stages[1].activations, 2 * before.stages[1].activations);
+        assert_eq!(
+            MemoryEstimate::with_threads(&tier, 2).stages[1].activations,
+            2 * before.stages[1].activations
+        );
         // A passage is never cut, so the context is the least there is.
         tier.sft.tokens_per_microbatch = 1;
-        let least = training(&tier.model.config(tier.vocabulary, 0), tier.model.context);
-        assert_eq!(estimate(&tier, 2).stages[1].activations, least.activations);
+        let least = StageMemory::of_training("", &tier.model.config(tier.vocabulary, 0), tier.model.context);
+        assert_eq!(MemoryEstimate::with_threads(&tier, 2).stages[1].activations, least.activations);
     }
 
     #[cfg(target_os = "linux")]

@@ -10,14 +10,14 @@
 //! # }
 //! ```
 
-pub mod arms;
+pub(crate) mod arms;
 mod dataset;
-pub mod evaluate;
-pub mod memory;
+mod evaluate;
+mod memory;
 mod run;
 mod runs;
-pub mod store;
-pub mod tier;
+pub(crate) mod store;
+mod tier;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,14 +31,17 @@ use crate::base::error::{Error, Result};
 use crate::data::catalog::Catalog;
 use crate::model::{Decoder, Kernels};
 use crate::sandbox::{Sandbox, SandboxConfig};
-use crate::study::arms::{Arm, Arms};
-use crate::study::evaluate::{Question, questions};
-use crate::study::store::{Begin, FinishedRun, RunSpec, RunStore};
-use crate::study::tier::Tier;
+use crate::study::evaluate::questions;
+use crate::study::store::{Begin, RunSpec, RunStore};
 use crate::train::{Court, KnownVerdicts};
 
+pub use arms::{Arm, Arms, Length, Recipe};
 pub use dataset::Dataset;
+pub use evaluate::{EvalConfig, PassRates, Question, evaluate};
+pub use memory::{MemoryEstimate, StageMemory};
 pub use runs::{Comparison, Runs};
+pub use store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts, Record, RunFacts};
+pub use tier::{Shape, Tier};
 
 /// How many training chains the questions about training chains are drawn from, for every arm: the
 /// first ones, which all arms with 64 chains or more have trained on.

@@ -19,7 +19,7 @@ use crate::data::problem::{Problem, Set};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
 use crate::study::evaluate::{PassRates, evaluate, pass_rates};
-use crate::study::memory;
+use crate::study::memory::MemoryEstimate;
 use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
 use crate::train::{Example, ExamplePool, Judge, Method, Mixture, Ppo, Supervised, Task};
 
@@ -171,7 +171,7 @@ impl Study {
         mut handle: RunHandle,
     ) -> Result<FinishedRun> {
         if self.kernels == Kernels::Fused {
-            memory::check(&self.tier)?; // the estimate is of these kernels
+            MemoryEstimate::of(&self.tier).check()?; // it is of these kernels
         }
         let (plan, seed) = (self.plan(arm), Seed::new(seed));
         let stream = seed.child(plan.kind);

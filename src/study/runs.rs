@@ -81,6 +81,12 @@ impl Runs {
         format!("{} finished runs of tier {}, seeds {seeds}, from {origins}", self.runs.len(), self.tier)
     }
 
+    /// Copies the runs to the folder `to`, without models, checkpoints and locks: what a reader needs to
+    /// redraw every figure and judge every claim.
+    pub fn export(&self, to: &Path) -> Result<()> {
+        self.runs.iter().try_for_each(|run| run.export(to))
+    }
+
     /// Each run beside `committed`'s of the same arm and seed, where there is one: is what this machine
     /// made the same, to the last bit?
     pub fn compare(&self, committed: &Runs) -> Result<Vec<Comparison>> {

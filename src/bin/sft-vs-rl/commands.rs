@@ -16,11 +16,9 @@ use sft_vs_rl::report::local_figures;
 use sft_vs_rl::report::pass_at_k;
 use sft_vs_rl::report::{dataset_figure, mutant_figure};
 use sft_vs_rl::sandbox::{CaseWord, Sandbox, SandboxConfig};
-use sft_vs_rl::study::evaluate::{EvalConfig, Question, evaluate};
-use sft_vs_rl::study::memory;
-use sft_vs_rl::study::store::{Cost, Prompts, RunStore};
-use sft_vs_rl::study::tier::Tier;
-use sft_vs_rl::study::{Dataset, Runs, Study, project_root};
+use sft_vs_rl::study::{
+    Cost, Dataset, EvalConfig, MemoryEstimate, Prompts, Question, Runs, Study, Tier, evaluate, project_root,
+};
 use sft_vs_rl::train::{Court, KnownVerdicts};
 use sft_vs_rl::{Error, Result};
 
@@ -119,8 +117,8 @@ pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
 
 /// What a training of `tier` will take, for the line that is printed before it starts.
 pub fn expected_memory(tier: &Tier) -> String {
-    let estimate = memory::estimate(tier, rayon::current_num_threads());
-    format!("up to {:.1} GiB of memory with the fused kernels", estimate.peak_gib())
+    let gib = MemoryEstimate::of(tier).peak() as f64 / (1u64 << 30) as f64;
+    format!("up to {gib:.1} GiB of memory with the fused kernels")
 }
 
 /// The main job: all arms, all figures, all verdicts.
@@ -182,8 +180,9 @@ pub fn claims(root: &Path, tier: &Tier) -> Result<bool> {
 
 pub fn export(root: &Path, tier: &Tier) -> Result<bool> {
     let to = root.join("data/records").join(&tier.name);
-    let count = RunStore::read_only(root.join("data/runs")).export(&tier.name, &to)?;
-    println!("{count} records in {}", to.display());
+    let runs = Runs::own(root, &tier.name)?;
+    runs.export(&to)?;
+    println!("{} records in {}", runs.runs.len(), to.display());
     Ok(true)
 }
 

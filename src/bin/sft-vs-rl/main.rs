@@ -10,9 +10,7 @@ use sft_vs_rl::Result;
 use sft_vs_rl::base::device;
 use sft_vs_rl::model::Kernels;
 use sft_vs_rl::sandbox::{self, IsolationLevel, Sandbox, SandboxConfig};
-use sft_vs_rl::study::arms::Arms;
-use sft_vs_rl::study::tier::Tier;
-use sft_vs_rl::study::{Options, Study, project_root};
+use sft_vs_rl::study::{Arms, Options, Study, Tier, project_root};
 
 #[derive(Parser)]
 #[command(version, about = "Re-execute what arXiv 2406.10305 found about SFT and RL for code models")]

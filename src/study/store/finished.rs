@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION, folder_name, version1};
 use crate::base::error::{Error, Result};
-use crate::base::files::{canonical_json, hash_bytes, hash_file, parse_json, parse_lines, read_json};
+use crate::base::files::{
+    canonical_json, hash_bytes, hash_file, parse_json, parse_lines, read_json, write_atomically,
+};
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const METRICS: &str = "metrics.jsonl";
@@ -140,6 +142,19 @@ impl FinishedRun {
                 continue;
             }
             digest.check(&self.folder.join(name), damaged)?;
+        }
+        Ok(())
+    }
+
+    /// Copies the run to `to`, a folder of runs, without model, checkpoint and lock.
+    pub(in crate::study) fn export(&self, to: &Path) -> Result<()> {
+        self.verify()?;
+        let target = to.join(&self.spec.arm).join(folder_name(self.spec.seed, &self.record.hash));
+        let kept = self.record.files.keys().map(String::as_str).filter(|name| !name.starts_with("model/"));
+        // The record last: an export that is cut short does not read as complete.
+        for name in kept.chain([RECORD]) {
+            let from = self.folder.join(name);
+            write_atomically(&target.join(name), &fs::read(&from).map_err(Error::io(&from))?)?;
         }
         Ok(())
     }

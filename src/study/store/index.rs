@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use itertools::Itertools;
 
 use super::RunSpec;
-use super::finished::{FinishedRun, RECORD};
+use super::finished::FinishedRun;
 use super::handle::{RunHandle, lock};
 use crate::base::error::{Error, Result};
-use crate::base::files::{entries, write_atomically};
+use crate::base::files::entries;
 
 /// A folder of runs: `data/runs`, or committed records under `data/records/<tier>`.
 #[derive(Debug, Clone)]
@@ -125,27 +125,4 @@ impl RunStore {
         }
         Ok(runs)
     }
-
-    /// Copies complete runs of `tier` to the root `to`, without models, checkpoints and locks:
-    /// what a reader needs to redraw every figure and judge every claim. Returns how many.
-    pub fn export(&self, tier: &str, to: impl AsRef<Path>) -> Result<usize> {
-        let runs = self.runs(tier)?;
-        for run in &runs {
-            export_run(run, to.as_ref())?;
-        }
-        Ok(runs.len())
-    }
-}
-
-fn export_run(run: &FinishedRun, to: &Path) -> Result<()> {
-    run.verify()?;
-    let target = to.join(&run.spec.arm).join(run.spec.folder_name());
-    let kept = run.record.files.keys().filter(|name| !name.starts_with("model/")).map(String::as_str);
-    // The record last: an export that is cut short does not read as complete.
-    for name in kept.chain([RECORD]) {
-        let from = run.folder().join(name);
-        let bytes = fs::read(&from).map_err(Error::io(&from))?;
-        write_atomically(&target.join(name), &bytes)?;
-    }
-    Ok(())
 }
