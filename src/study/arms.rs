@@ -9,10 +9,11 @@ use crate::base::error::{Error, Result};
 use crate::base::files::read_toml;
 use crate::train::Reward;
 
-/// What is trained, and on what: each variant is one method (`run.rs`). Atoms and composites of a
-/// recipe are [`super::Dataset::pool`]'s.
+/// What is trained, and on what: each variant is one method (`run.rs`), and its fields are those of
+/// `data/arms.toml`, whose head says what they mean.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs)] // of fields: see above
 pub enum Recipe {
     /// Next-token prediction on the wild corpus.
     Pretrain,
@@ -43,10 +44,12 @@ pub struct Arm {
     pub name: String,
     /// The arm whose model it starts from, at the same seed.
     pub parent: Option<String>,
+    /// How it is trained, and on what.
     pub recipe: Recipe,
     /// Findings that need the arm.
     #[serde(default)]
     pub findings: Vec<u32>,
+    /// What tables say of it.
     pub about: String,
 }
 

@@ -24,8 +24,11 @@ const RECIPE_VERSION: u32 = 3;
 /// Documents that the tokenizer is trained on, besides all prompts and references of training.
 const TOKENIZER_DOCUMENTS: usize = 4_000;
 
+/// Problems and tokenizer of a tier.
 pub struct Dataset {
+    /// The problems, set by set.
     pub splits: Splits,
+    /// The tokenizer.
     pub codec: Codec,
     /// Digest of the problems and the tokenizer: part of every run's hash.
     pub hash: String,

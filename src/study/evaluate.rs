@@ -35,7 +35,9 @@ pub struct EvalConfig {
 
 /// One question of an evaluation: a problem and which wording of it.
 pub struct Question<'a> {
+    /// What is asked.
     pub problem: &'a Problem,
+    /// In which wording.
     pub prompts: Prompts,
 }
 

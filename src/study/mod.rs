@@ -50,12 +50,17 @@ const ASKED_TRAINING_CHAINS: usize = 64;
 /// How long a run waits for another process that works on the same run.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
+/// What a study is opened with.
 pub struct Options {
     /// The project's folder: `data/` is below it.
     pub root: PathBuf,
+    /// Every size and setting.
     pub tier: Tier,
+    /// Where the networks are computed.
     pub device: Device,
+    /// And by which implementation.
     pub kernels: Kernels,
+    /// What programs that a model wrote are judged in.
     pub sandbox: SandboxConfig,
 }
 
@@ -81,14 +86,21 @@ pub fn project_root() -> PathBuf {
     found.unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR"))).to_path_buf()
 }
 
+/// A tier of a project, open: its design, its data, its runs.
 pub struct Study {
+    /// Every size and setting.
     pub tier: Tier,
+    /// The project's folder.
     pub root: PathBuf,
+    /// The design.
     pub arms: Arms,
+    /// The atoms that problems and corpus are made of.
     pub catalog: Catalog,
+    /// Problems and tokenizer.
     pub dataset: Dataset,
+    /// What judges programs.
     pub sandbox: Sandbox,
-    pub store: RunStore,
+    store: RunStore,
     known: KnownVerdicts,
     device: Device,
     kernels: Kernels,

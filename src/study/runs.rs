@@ -104,11 +104,15 @@ impl Runs {
 /// A run of this machine beside the committed record of the same tier, arm and seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
+    /// The arm's name.
     pub arm: String,
+    /// The run's seed.
     pub seed: u64,
     /// Configuration, data and parent are the same; else the weights cannot be.
     pub same_settings: bool,
+    /// The trained model, to the last bit.
     pub same_weights: bool,
+    /// Every evaluation, problem by problem.
     pub same_outcomes: bool,
     /// At the end of training, here and in the record.
     pub pass_rates: BTreeMap<Set, (PassRates, PassRates)>,

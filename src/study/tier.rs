@@ -12,24 +12,32 @@ use crate::train::{PpoConfig, SupervisedConfig};
 /// All settings of a tier. What an arm's run is named by (its hash) is the part it depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tier {
+    /// `smoke`, `quick`, `full`, or one of these with `-custom` behind.
     pub name: String,
     /// For one seed of the whole study on two cores, said before it starts: measured, but for `full`,
     /// which is reckoned from `quick`.
     pub expected_minutes: f64,
 
     // ---- Data: the same for all seeds, so that arms and seeds compare on the same problems
+    /// Of problems and tokenizer.
     pub data_seed: u64,
+    /// How many problems each set has.
     pub splits: SplitConfig,
     /// Entries of the tokenizer's vocabulary.
     pub vocabulary: usize,
 
     // ---- Base model
+    /// Sizes of the decoder.
     pub model: Shape,
+    /// What it is pretrained on.
     pub corpus: CorpusConfig,
+    /// How; a batch is one of documents.
     pub pretrain: SupervisedConfig,
+    /// And how long.
     pub pretrain_steps: usize,
 
     // ---- SFT
+    /// Of all SFT arms.
     pub sft: SupervisedConfig,
     /// Steps of each arm of finding 1.
     pub sft_steps: usize,
@@ -37,11 +45,13 @@ pub struct Tier {
     pub start_steps: usize,
 
     // ---- RL
+    /// Of all RL arms.
     pub ppo: PpoConfig,
     /// PPO steps of each RL arm.
     pub rl_steps: usize,
 
     // ---- Evaluation
+    /// Of every evaluation.
     pub eval: EvalConfig,
     /// Evaluations in the course of `sft-more` (the sweep over SFT epochs), as shares of its length.
     pub stages: Vec<f64>,
@@ -52,14 +62,20 @@ pub struct Tier {
 /// The decoder but for its vocabulary, which the tokenizer decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shape {
+    /// Width of the hidden states.
     pub hidden_size: usize,
+    /// Width of the feed-forward layers.
     pub intermediate_size: usize,
+    /// Blocks.
     pub layers: usize,
+    /// Attention heads, for queries and for keys alike.
     pub heads: usize,
+    /// Most tokens of a sequence.
     pub context: usize,
 }
 
 impl Shape {
+    /// The whole configuration of the network.
     pub fn config(&self, vocabulary: usize, end_token: u32) -> Config {
         Config {
             vocab_size: vocabulary,

@@ -44,15 +44,21 @@ impl FileDigest {
 /// The content of `record.json`: who made what, at which cost, and a digest of each file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// The version of the format.
     pub schema: u32,
+    /// As in the spec, and so are the next two.
     pub arm: String,
+    /// See `arm`.
     pub seed: u64,
+    /// See `arm`.
     pub tier: String,
     /// [`RunSpec::hash`]; children of this run name it as their parent.
     pub hash: String,
+    /// [`RunSpec::hash`] of the run it started from.
     pub parent: Option<String>,
     /// Seconds since 1970 when the run was completed.
     pub finished_at: u64,
+    /// What the run took, on what, and gave.
     #[serde(flatten)]
     pub facts: RunFacts,
     /// Path inside the run's folder -> digest. `model/...` may be left out of an export.
@@ -73,7 +79,9 @@ pub(super) fn seal_of(mut record: Value) -> String {
 #[derive(Debug, Clone)]
 pub struct FinishedRun {
     folder: PathBuf,
+    /// What determines its content.
     pub spec: RunSpec,
+    /// Who made it, at which cost, with which files.
     pub record: Record,
 }
 
@@ -112,6 +120,7 @@ impl FinishedRun {
         Ok(Some(FinishedRun { folder: folder.to_path_buf(), spec, record }))
     }
 
+    /// Where the run lies.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -58,6 +58,7 @@ pub const FINAL_STAGE: &str = "final";
 pub struct RunSpec {
     /// Lower-case letters, digits and hyphens: `sft-mix-64`.
     pub arm: String,
+    /// Everything random follows from it.
     pub seed: u64,
     /// `quick`, `full` or `llm`.
     pub tier: String,
@@ -143,7 +144,9 @@ impl Prompts {
 pub struct MetricRow {
     /// `pretrain`, `sft` or `rl`.
     pub stage: String,
+    /// Counted from 0.
     pub step: usize,
+    /// By name; `docs/ppo.md` has the table of RL's.
     #[serde(deserialize_with = "nan_for_null")]
     pub values: BTreeMap<String, f64>,
 }
@@ -154,10 +157,13 @@ pub struct MetricRow {
 pub struct OutcomeRow {
     /// [`FINAL_STAGE`], or an earlier point such as `epoch-4`.
     pub stage: String,
+    /// The problem's set.
     pub set: Set,
+    /// How it was worded.
     pub prompts: Prompts,
     /// The problem's key.
     pub problem: String,
+    /// Steps of its chain.
     pub depth: usize,
     /// Verdict on the greedy answer; `None` where the sandbox failed, which is no judgement.
     pub greedy: Option<CaseWord>,
@@ -186,6 +192,7 @@ pub struct Cost {
 /// What the caller knows at the end of a run; the store adds the rest of the [`Record`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
+    /// What it took.
     pub cost: Cost,
     /// How well the sandbox was isolated, as it describes itself.
     pub isolation: Value,
