@@ -14,7 +14,7 @@ use crate::base::error::{Error, Result};
 use crate::report::figure::{Evidence, FINDINGS};
 use crate::report::frame::{Bootstrap, Scores, metric_frame};
 use crate::study::Runs;
-use crate::study::store::{FinishedRun, MetricRow, OutcomeRow};
+use crate::study::{FinishedRun, MetricRow, OutcomeRow};
 
 pub use claims::{Claims, ClaimsReport, JudgedClause, JudgedFinding, Ruling};
 pub use figure::{Svg, dataset_figure, mutant_figure, panel, style};

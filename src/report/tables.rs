@@ -9,8 +9,8 @@ use crate::base::error::{Error, Result};
 use crate::data::problem::Set;
 use crate::report::frame::{Bootstrap, Cell, Decode, Labeled, Quantity, Scores, metric_frame};
 use crate::study::Runs;
-use crate::study::arms::{Arm, Arms};
-use crate::study::store::{Cost, FinishedRun, MetricRow, Prompts};
+use crate::study::{Arm, Arms};
+use crate::study::{Cost, FinishedRun, MetricRow, Prompts};
 
 /// The experimental design: one row an arm, with the columns `arm`, `parent`, `findings`, `about`.
 pub fn arms_table(arms: &Arms) -> Result<Table> {

@@ -5,18 +5,18 @@
 //! use sft_vs_rl::study::Study;
 //! let study = Study::open("quick")?; // the project around the current folder, the best device
 //! let runs = study.train("finding2", 0..3)?; // reads finished runs, trains missing ones
-//! println!("{}", runs.summary());
+//! println!("{}", runs.source());
 //! # Ok(())
 //! # }
 //! ```
 
-pub(crate) mod arms;
+mod arms;
 mod dataset;
 mod evaluate;
 mod memory;
 mod run;
 mod runs;
-pub(crate) mod store;
+mod store;
 mod tier;
 
 use std::collections::BTreeMap;

@@ -74,13 +74,6 @@ impl Runs {
         self.runs.iter().map(origin).unique().sorted().collect()
     }
 
-    /// How many runs there are of which seeds, and where from.
-    pub fn summary(&self) -> String {
-        let seeds = self.runs.iter().map(|run| run.record.seed).sorted().dedup().join(", ");
-        let origins = self.origins().iter().map(|origin| origin.display().to_string()).join(" and ");
-        format!("{} finished runs of tier {}, seeds {seeds}, from {origins}", self.runs.len(), self.tier)
-    }
-
     /// Copies the runs to the folder `to`, without models, checkpoints and locks: what a reader needs to
     /// redraw every figure and judge every claim.
     pub fn export(&self, to: &Path) -> Result<()> {
@@ -168,9 +161,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let runs = Runs::of_store(root, "quick", &root.join("data/records/version1/quick")).unwrap();
         assert_eq!(runs.origins(), [Path::new("data/records/version1/quick")]);
-        assert!(
-            runs.summary().starts_with("33 finished runs of tier quick, seeds 0, 1, 2, from data/records")
-        );
+        assert!(runs.source().starts_with("tier quick, seeds 0, 1, 2: 33 committed records"));
         let same = runs.compare(&runs).unwrap();
         assert_eq!(same.len(), 33);
         assert!(same.iter().all(|row| row.same_settings && row.same_weights && row.same_outcomes));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::base::error::{Error, Result};
 use crate::data::problem::Set;
 use crate::report::frame::{Bootstrap, Cell, Quantity};
-use crate::study::store::{FINAL_STAGE, Prompts};
+use crate::study::{FINAL_STAGE, Prompts};
 
 /// The pre-registered claims, checked for consistency.
 #[derive(Debug, Clone, Deserialize)]

@@ -34,7 +34,7 @@ fn parse(text: &str) -> Claims {
 }
 
 /// `arm` passes `passing` of 100 problems in each of `seeds`.
-fn rows(arm: &str, passing: usize, seeds: &[u64]) -> Vec<(String, u64, crate::study::store::OutcomeRow)> {
+fn rows(arm: &str, passing: usize, seeds: &[u64]) -> Vec<(String, u64, crate::study::OutcomeRow)> {
     let passes: Vec<u32> = (0..100).map(|problem| if problem < passing { 4 } else { 0 }).collect();
     seeds.iter().flat_map(|seed| answers(arm, *seed, Set::CompositeB, &passes)).collect()
 }

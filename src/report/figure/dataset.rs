@@ -15,7 +15,7 @@ use super::panel::{Area, page, panel};
 use super::style::{BEFORE, CENTERED, GRID, INK, LABEL, SMALL, SOFT_INK, dark, ink, set_style, tint, upward};
 use crate::base::error::Result;
 use crate::data::problem::{Problem, Set};
-use crate::study::store::Prompts;
+use crate::study::Prompts;
 
 /// Counts of problems, by topic, depth and neighboring topics.
 pub(super) struct Counts<'a> {

@@ -10,7 +10,7 @@ use super::{Evidence, nothing_run, seeds_text};
 use crate::base::error::Result;
 use crate::data::problem::Set;
 use crate::report::frame::{Cell, Decode, Interval};
-use crate::study::store::Prompts;
+use crate::study::Prompts;
 
 const ARMS: [&str; 4] = ["base", "sft-atoms", "sft-composites", "sft-mix-64"];
 const SETS: [Set; 5] =

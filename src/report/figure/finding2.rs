@@ -11,7 +11,7 @@ use super::{Evidence, nothing_run, seeds_text};
 use crate::base::error::Result;
 use crate::data::problem::Set;
 use crate::report::frame::{Cell, CurvePoint, Interval, curve};
-use crate::study::store::Prompts;
+use crate::study::Prompts;
 
 /// The first is the start of the others.
 const ARMS: [&str; 5] = ["sft-start", "sft-more", "rl-shuffled", "rl-format", "sft-rl"];

@@ -11,7 +11,7 @@ use super::{Evidence, nothing_run, seeds_text};
 use crate::base::error::Result;
 use crate::data::problem::Set;
 use crate::report::frame::{Cell, Interval, Quantity, stage_number};
-use crate::study::store::{FINAL_STAGE, Prompts};
+use crate::study::{FINAL_STAGE, Prompts};
 
 const SFT: &str = "sft-more";
 const RL: &str = "rl-base";

@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::data::problem::Set;
-use crate::study::store::Prompts;
+use crate::study::Prompts;
 
 /// Okabe and Ito (2008), "Color universal design".
 pub const ORANGE: RGBColor = RGBColor(230, 159, 0);

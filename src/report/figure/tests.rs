@@ -13,7 +13,7 @@ use crate::data::value::ValueType;
 use crate::report::frame::metric_frame;
 use crate::report::frame::tests::answers_at;
 use crate::report::table::Table;
-use crate::study::store::{MetricRow, OutcomeRow, Prompts};
+use crate::study::{MetricRow, OutcomeRow, Prompts};
 
 /// Outcomes of made-up arms: (arm, stage, pass rates on the sets of [`Set::ALL`]).
 fn made_up_outcomes(arms: &[(&str, &str, [f64; 6])], seeds: u64) -> Vec<(String, u64, OutcomeRow)> {

@@ -17,7 +17,7 @@ use polars::prelude::*;
 
 use crate::base::error::Result;
 use crate::sandbox::CaseWord;
-use crate::study::store::{MetricRow, OutcomeRow};
+use crate::study::{MetricRow, OutcomeRow};
 
 pub use curve::{CurvePoint, curve};
 pub use estimate::{Bootstrap, Interval, Quantity};

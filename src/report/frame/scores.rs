@@ -8,7 +8,7 @@ use polars::prelude::*;
 use super::{Labeled, outcome_frame, pass_at_k};
 use crate::base::error::{Error, Result};
 use crate::data::problem::Set;
-use crate::study::store::{FINAL_STAGE, OutcomeRow, Prompts};
+use crate::study::{FINAL_STAGE, OutcomeRow, Prompts};
 
 /// How the answers that are scored were drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::Display)]

@@ -6,7 +6,7 @@ use super::scores::LAST_STAGE;
 use super::*;
 use crate::base::seed::Seed;
 use crate::data::problem::Set;
-use crate::study::store::{FINAL_STAGE, Prompts};
+use crate::study::{FINAL_STAGE, Prompts};
 
 /// One arm at one seed on one set: `passes[i]` of 4 samples passed on problem `i`; the greedy
 /// answer passes where at least 2 did.

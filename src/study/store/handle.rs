@@ -129,12 +129,12 @@ impl RunHandle {
         Ok(RunHandle { folder, spec, metrics, outcomes, checkpoint, _lock: lock })
     }
 
-    /// Where the run lies.
+    #[cfg(test)]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What it was begun with.
+    #[cfg(test)]
     pub fn spec(&self) -> &RunSpec {
         &self.spec
     }

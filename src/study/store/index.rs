@@ -42,11 +42,7 @@ impl RunStore {
         RunStore { root: root.as_ref().to_path_buf(), writable: false }
     }
 
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
-    pub fn folder_of(&self, spec: &RunSpec) -> PathBuf {
+    fn folder_of(&self, spec: &RunSpec) -> PathBuf {
         self.root.join(&spec.arm).join(spec.folder_name())
     }
 
