@@ -39,6 +39,7 @@ pub fn assemble<'a>(steps: impl IntoIterator<Item = Step<'a>>) -> String {
     let (mut program, mut call) = (String::new(), "x".to_owned());
     let mut helpers = HELPERS.iter();
     for step in steps {
+        // Requests are checked for their depth before they get here (see Panics).
         let helper = helpers.next().expect("a chain has at most MAX_DEPTH steps");
         program += &rename(step.source.trim_end(), step.name, helper);
         program.push('\n');

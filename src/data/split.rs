@@ -82,7 +82,7 @@ impl SplitConfig {
 /// Where the problems came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// [`FORMAT`] of the version that built them.
+    /// Version of the way problems are made and written.
     pub format: u32,
     /// The seed they were drawn from.
     pub seed: u64,

@@ -1,5 +1,5 @@
 //! Audits of the data itself: does a training part tell of a test part ([`leak_audit`]), and do
-//! the hidden cases refuse wrong programs ([`mutant_audit`], and [`hidden_case_audit`] for the record)?
+//! the hidden cases refuse wrong programs ([`hidden_case_audit`])?
 
 mod hidden;
 mod leak;

@@ -66,7 +66,7 @@ impl ChainRequest {
     }
 }
 
-/// `request.count` problems, for use on their own (the study's sets come from [`crate::data::split`]).
+/// `request.count` problems, for use on their own (the study's sets are [`Splits`](crate::data::Splits)).
 pub fn synthesize(
     catalog: &Catalog,
     sandbox: &Sandbox,
