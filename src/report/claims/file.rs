@@ -95,13 +95,13 @@ pub enum Term {
 #[serde(deny_unknown_fields)]
 pub struct RateTerm {
     pub arm: ArmNames,
-    #[serde(default = "final_stage")]
-    pub stage: String,
+    /// `final` where nothing is said.
+    pub stage: Option<String>,
     pub set: Option<Set>,
     /// `[train set, test set]`.
     pub gap: Option<[Set; 2]>,
-    #[serde(default = "train_prompts")]
-    pub prompts: Prompts,
+    /// `train` where nothing is said.
+    pub prompts: Option<Prompts>,
     pub combine: Option<Combine>,
     pub scale: Option<f64>,
 }
@@ -122,14 +122,6 @@ pub enum Combine {
     Max,
 }
 
-fn final_stage() -> String {
-    FINAL_STAGE.to_owned()
-}
-
-fn train_prompts() -> Prompts {
-    Prompts::Train
-}
-
 impl Clause {
     /// `left - right`.
     ///
@@ -146,8 +138,10 @@ impl Clause {
             Term::Constant(value) => return Ok(Quantity::Constant(*value)),
             Term::Rate(rate) => rate,
         };
+        let stage = rate.stage.as_deref().unwrap_or(FINAL_STAGE);
         let of_arm = |arm: &String| {
-            let (arm, stage, prompts) = (arm.clone(), rate.stage.clone(), rate.prompts);
+            let (arm, stage) = (arm.clone(), stage.to_owned());
+            let prompts = rate.prompts.unwrap_or(Prompts::Train);
             match (rate.set, rate.gap) {
                 (Some(set), None) => Ok(Quantity::Rate(Cell { arm, stage, set, prompts, decode })),
                 (None, Some([set, test])) => {

@@ -36,11 +36,7 @@ impl JudgedClause {
             found.map_or_else(String::new, |found| range((found.low, found.high))),
             found.and_then(|found| found.seeds_alone).map_or_else(String::new, range),
             found.map_or(0, |found| found.n_seeds).to_string(),
-            if self.reason.is_empty() {
-                self.ruling.to_string()
-            } else {
-                format!("{}: {}", self.ruling, self.reason)
-            },
+            [self.ruling.to_string(), self.reason.clone()].iter().filter(|part| !part.is_empty()).join(": "),
         ]
     }
 }

@@ -1,6 +1,5 @@
 //! Training curves: one logged value over steps, averaged over seeds.
 
-use itertools::izip;
 use polars::prelude::*;
 
 use crate::base::error::Result;
@@ -44,23 +43,21 @@ pub fn curve(
     let smooth: Vec<f64> = (0..values.len()).map(running_mean).collect();
     logged.with_column(Column::new("value".into(), smooth))?;
     let value = || col("value");
-    let points = logged
-        .lazy()
-        .group_by([col("step")])
-        .agg([
-            value().mean().alias("mean"),
-            value().min().alias("low"),
-            value().max().alias("high"),
-            value().count().cast(DataType::Float64).alias("n_seeds"),
-        ])
-        .sort(["step"], SortMultipleOptions::default())
-        .collect()?;
-    let [mean, low, high, n_seeds] = ["mean", "low", "high", "n_seeds"].map(|name| points.column(name));
-    let (mean, low, high, n_seeds) = (mean?.f64()?, low?.f64()?, high?.f64()?, n_seeds?.f64()?);
-    let point =
-        |(step, mean, low, high, n_seeds): (_, Option<f64>, Option<f64>, Option<f64>, Option<f64>)| {
-            Some(CurvePoint { step: step?, mean: mean?, low: low?, high: high?, n_seeds: n_seeds? as usize })
-        };
-    let steps = points.column("step")?.u64()?;
-    Ok(izip!(steps.iter(), mean.iter(), low.iter(), high.iter(), n_seeds.iter()).filter_map(point).collect())
+    let summaries = [
+        value().mean().alias("mean"),
+        value().min().alias("low"),
+        value().max().alias("high"),
+        value().count().cast(DataType::Float64).alias("n_seeds"),
+    ];
+    let by_step = logged.lazy().group_by([col("step")]).agg(summaries);
+    let points = by_step.sort(["step"], SortMultipleOptions::default()).collect()?;
+    let steps: Vec<u64> = points.column("step")?.u64()?.iter().flatten().collect();
+    let number = |name: &str, row: usize| -> Result<f64> {
+        Ok(points.column(name)?.f64()?.get(row).unwrap_or(f64::NAN))
+    };
+    let point = |(row, step)| {
+        let (mean, low, high) = (number("mean", row)?, number("low", row)?, number("high", row)?);
+        Ok(CurvePoint { step, mean, low, high, n_seeds: number("n_seeds", row)? as usize })
+    };
+    steps.into_iter().enumerate().map(point).collect()
 }
