@@ -27,13 +27,14 @@ impl Batch {
     /// Packs `sequences`, none of them empty.
     pub fn pack(sequences: &[impl AsRef<[u32]>], device: &Device) -> Result<Batch> {
         if sequences.is_empty() {
-            return Err(Error::Data("a batch needs at least one sequence".into()));
+            return Err(Error::Empty { what: "the batch".into(), needed: "it needs at least one sequence" });
         }
         let mut ids = Vec::new();
         let mut offsets = vec![0];
         for (index, sequence) in sequences.iter().enumerate() {
             if sequence.as_ref().is_empty() {
-                return Err(Error::Data(format!("sequence {index} of the batch is empty")));
+                let what = format!("sequence {index} of the batch");
+                return Err(Error::Empty { what, needed: "it needs at least one token" });
             }
             ids.extend_from_slice(sequence.as_ref());
             offsets.push(ids.len());

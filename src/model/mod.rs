@@ -137,8 +137,8 @@ impl Decoder {
     /// returns `(tokens, hidden)`
     pub fn hidden(&self, batch: &Batch) -> Result<Tensor> {
         if let Some(id) = batch.ids().iter().find(|&&id| id as usize >= self.config.vocab_size) {
-            let vocab = self.config.vocab_size;
-            return Err(Error::Data(format!("token {id} with a vocabulary of {vocab}")));
+            let vocabulary = self.config.vocab_size;
+            return Err(Error::Token { place: "batch".into(), token: *id, vocabulary });
         }
         match self.kernels {
             Kernels::Fused => fused::hidden(self, batch),
@@ -262,14 +262,20 @@ impl Decoder {
     fn check_rows(&self, hidden: &Tensor, rows: &[u32], targets: &[u32]) -> Result<()> {
         let tokens = hidden.dim(0)?;
         if rows.len() != targets.len() {
-            return Err(Error::Data(format!("{} rows but {} targets", rows.len(), targets.len())));
+            let (expected, found) = (rows.len(), targets.len());
+            return Err(Error::Count { what: "targets of the rows".into(), expected, found });
         }
         if let Some(row) = rows.iter().find(|&&row| row as usize >= tokens) {
-            return Err(Error::Data(format!("row {row} of a batch of {tokens} tokens")));
+            let (expected, found) = (*row as usize + 1, tokens);
+            return Err(Error::Count {
+                what: format!("tokens of a batch that row {row} lies in"),
+                expected,
+                found,
+            });
         }
-        let vocab = self.config.vocab_size;
-        if let Some(target) = targets.iter().find(|&&target| target as usize >= vocab) {
-            return Err(Error::Data(format!("target token {target} with a vocabulary of {vocab}")));
+        let vocabulary = self.config.vocab_size;
+        if let Some(&token) = targets.iter().find(|&&target| target as usize >= vocabulary) {
+            return Err(Error::Token { place: "targets".into(), token, vocabulary });
         }
         Ok(())
     }

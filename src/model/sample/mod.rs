@@ -88,11 +88,12 @@ fn check(model: &Decoder, prompts: &[Vec<u32>], sampling: &Sampling) -> Result<(
     }
     for (row, prompt) in prompts.iter().enumerate() {
         if prompt.is_empty() {
-            return Err(Error::Data(format!("prompt {row} is empty")));
+            let what = format!("prompt {row}");
+            return Err(Error::Empty { what, needed: "it needs at least one token" });
         }
         if let Some(token) = prompt.iter().find(|&&token| token as usize >= config.vocab_size) {
-            let vocab = config.vocab_size;
-            return Err(Error::Data(format!("prompt {row}: token {token} with a vocabulary of {vocab}")));
+            let (place, token, vocabulary) = (format!("prompt {row}"), *token, config.vocab_size);
+            return Err(Error::Token { place, token, vocabulary });
         }
     }
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + sampling.max_new_tokens;
