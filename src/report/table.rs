@@ -6,16 +6,19 @@ use polars::prelude::{AnyValue, DataFrame};
 /// A frame that a notebook shows as an HTML table.
 #[derive(Debug, Clone)]
 pub struct Table {
+    /// Its rows and columns, in their order.
     pub frame: DataFrame,
     /// What stands above it; may be empty.
     pub caption: String,
 }
 
 impl Table {
+    /// Without a caption.
     pub fn new(frame: DataFrame) -> Table {
         Table { frame, caption: String::new() }
     }
 
+    /// The same table under a caption.
     pub fn with_caption(self, caption: &str) -> Table {
         Table { caption: caption.to_owned(), ..self }
     }

@@ -20,8 +20,10 @@ pub struct Claims {
     pub draws: usize,
     /// Tier -> seeds below which every clause is inconclusive.
     pub min_seeds: BTreeMap<String, usize>,
+    /// The findings that clauses belong to.
     #[serde(rename = "finding")]
     pub findings: Vec<Finding>,
+    /// In the order of the file.
     #[serde(rename = "clause")]
     pub clauses: Vec<Clause>,
 }

@@ -19,17 +19,22 @@ pub use report::ClaimsReport;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Ruling {
+    /// The whole interval satisfies the relation.
     Supported,
+    /// The whole interval violates it.
     Refuted,
+    /// The interval holds both, or runs are missing.
     Inconclusive,
 }
 
 /// What became of one clause.
 #[derive(Debug, Clone)]
 pub struct JudgedClause {
+    /// What was claimed.
     pub clause: Clause,
     /// `left - right`; `None` where runs are missing.
     pub interval: Option<Interval>,
+    /// On this clause.
     pub ruling: Ruling,
     /// Why the clause is inconclusive; empty otherwise.
     pub reason: String,
@@ -38,7 +43,9 @@ pub struct JudgedClause {
 /// What became of one finding.
 #[derive(Debug, Clone)]
 pub struct JudgedFinding {
+    /// What the paper says.
     pub finding: Finding,
+    /// Of its clauses together.
     pub ruling: Ruling,
     /// What decided it, in a sentence.
     pub reason: String,

@@ -12,10 +12,13 @@ use crate::report::table::Table;
 /// All rulings of one tier. `Display` prints them.
 #[derive(Debug, Clone)]
 pub struct ClaimsReport {
+    /// Whose runs are judged.
     pub tier: String,
     /// Level of the intervals.
     pub level: f64,
+    /// Those of the tier, in the order of the file.
     pub clauses: Vec<JudgedClause>,
+    /// All of them.
     pub findings: Vec<JudgedFinding>,
 }
 

@@ -78,8 +78,11 @@ impl Bootstrap {
 /// A quantity and how well it is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
+    /// Of all seeds and problems, each once.
     pub value: f64,
+    /// Lower end of the bootstrap interval.
     pub low: f64,
+    /// Upper end.
     pub high: f64,
     /// Student's t interval of the seeds' values, for these problems: what the seeds alone say.
     /// None with fewer than two seeds.
