@@ -1,0 +1,57 @@
+//! The notebooks' way in, from outside: runs are trained once, then read; committed records do where this
+//! machine has no run; what was trained again is the same to the last bit.
+
+// A test that unwraps an error has failed, and says why.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sft_vs_rl::study::{Options, Runs, Study, Tier};
+
+fn project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), folder.path().join("data"));
+    fs::create_dir_all(to.join("catalog")).unwrap();
+    fs::copy(from.join("arms.toml"), to.join("arms.toml")).unwrap();
+    for entry in fs::read_dir(from.join("catalog")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, to.join("catalog").join(path.file_name().unwrap())).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn runs_are_trained_once_read_from_records_and_the_same_when_trained_again() {
+    let project = project();
+    let root = project.path();
+    let settings = ["pretrain_steps=4", "start_steps=2", "checkpoint_every=1"].map(str::to_owned);
+    let tier = Tier::named("smoke").unwrap().with(&settings).unwrap();
+    let open = || {
+        let options =
+            Options { root: root.to_path_buf(), tier: tier.clone(), ..Options::here("smoke").unwrap() };
+        Study::with(options).unwrap()
+    };
+    let study = open();
+    assert!(study.train("nothing", [0]).is_err());
+
+    let trained = study.train("sft-start", [0]).unwrap();
+    assert_eq!(trained.origins(), [PathBuf::from("data/runs")]);
+    let own = Runs::own(root, &tier.name).unwrap();
+    assert_eq!(own.runs.len(), 2, "the parent was trained as well");
+    own.export(&root.join("data/records").join(&tier.name)).unwrap();
+
+    // No run of this machine: the record does, and nothing is trained.
+    fs::remove_dir_all(root.join("data/runs")).unwrap();
+    let read = open().train("sft-start", [0]).unwrap();
+    assert_eq!(read.origins(), [Path::new("data/records").join(&tier.name)]);
+    assert!(Runs::own(root, &tier.name).unwrap().runs.is_empty());
+
+    // Trained again, it is the record's equal.
+    let study = open();
+    study.run(study.arms.arm("sft-start").unwrap(), 0).unwrap();
+    let compared = Runs::own(root, &tier.name).unwrap().compare(&Runs::committed(root, &tier.name).unwrap());
+    let compared = compared.unwrap();
+    assert_eq!(compared.len(), 2);
+    assert!(compared.iter().all(|row| row.same_settings && row.same_weights && row.same_outcomes));
+}
