@@ -7,8 +7,8 @@
 use candle_core::{DType, Device, Tensor, Var};
 use sft_vs_rl::Error;
 use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::model::sample::{Sampling, sample, sample_with_values};
 use sft_vs_rl::model::{Batch, Config, Decoder, Kernels, ValueHead};
+use sft_vs_rl::model::{Sampling, sample, sample_with_values};
 use sft_vs_rl::train::{AdamW, AdamWConfig, Gradients};
 
 fn config(tied: bool, kv_heads: usize) -> Config {

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::model::sample::{Sampling, sample};
 use sft_vs_rl::model::{Batch, Decoder, Kernels};
+use sft_vs_rl::model::{Sampling, sample};
 use sft_vs_rl::train::{AdamW, AdamWConfig, Gradients};
 
 #[derive(Deserialize)]

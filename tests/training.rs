@@ -11,7 +11,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::model::sample::Completion;
+use sft_vs_rl::model::Completion;
 use sft_vs_rl::model::{Config, Decoder, Kernels, ValueHead};
 use sft_vs_rl::sandbox::CaseWord;
 use sft_vs_rl::train::{

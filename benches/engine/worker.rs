@@ -9,7 +9,7 @@ use candle_core::Device;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::model::sample::{Completion, Sampling, sample};
+use sft_vs_rl::model::{Completion, Sampling, sample};
 use sft_vs_rl::model::{Decoder, Kernels, ValueHead};
 use sft_vs_rl::sandbox::CaseWord;
 use sft_vs_rl::train::{

@@ -17,16 +17,18 @@
 //! Both paths compute the same function; `tests/engine.rs` holds them equal, forward and backward.
 
 mod batch;
-pub(crate) mod composed;
+mod composed;
 mod config;
 mod file;
-pub(crate) mod fused;
-pub mod sample;
+mod fused;
+mod sample;
 mod value;
 
 pub use batch::Batch;
 pub use config::{Config, Init, TensorSpec};
 pub use file::{read_tensors, take_tensor, write_tensors};
+pub(crate) use sample::ROWS_TOGETHER;
+pub use sample::{Completion, Sampling, sample, sample_with_values};
 pub use value::ValueHead;
 
 use std::collections::BTreeMap;

@@ -16,7 +16,7 @@ use crate::base::seed::Seed;
 use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;
 use crate::model::Decoder;
-use crate::model::sample::{self, Sampling};
+use crate::model::{Sampling, sample};
 use crate::sandbox::{CaseWord, Verdict};
 use crate::study::store::{Cost, FINAL_STAGE, OutcomeRow, Prompts};
 use crate::train::{Court, Judge, Reward};
@@ -122,8 +122,8 @@ pub fn evaluate(
     let greedy = Sampling { temperature: 0.0, max_new_tokens, end_token: court.codec.end() };
     let sampled = Sampling { temperature: 1.0, ..greedy.clone() };
     let repeated = prompts.iter().flat_map(|prompt| repeat_n(prompt.clone(), samples)).collect_vec();
-    let mut completions = sample::sample(model, &prompts, &greedy, seed.child("greedy"))?;
-    completions.extend(sample::sample(model, &repeated, &sampled, seed.child("sampled"))?);
+    let mut completions = sample(model, &prompts, &greedy, seed.child("greedy"))?;
+    completions.extend(sample(model, &repeated, &sampled, seed.child("sampled"))?);
 
     // ---- Verdicts.
     let problems = questions.iter().map(|question| question.problem).collect();

@@ -11,7 +11,7 @@ use sysinfo::{Process, ProcessesToUpdate, System};
 
 use crate::base::error::{Error, Result};
 use crate::model::Config;
-use crate::model::sample::ROWS_TOGETHER;
+use crate::model::ROWS_TOGETHER;
 use crate::study::tier::Tier;
 use crate::train::SupervisedConfig;
 use kernels::groups;

@@ -15,7 +15,7 @@ use crate::Result;
 use crate::base::seed::Seed;
 use crate::data::problem::Problem;
 use crate::data::tokenizer::Codec;
-use crate::model::sample::Completion;
+use crate::model::Completion;
 use crate::sandbox::{CaseWord, Job, Limits, Sandbox, Verdict};
 
 /// Limits of one program of the study. Reference programs need a few milliseconds.

@@ -60,8 +60,8 @@ use super::packing::{self, Microbatch, Passage};
 use super::reward::Verifier;
 use super::statistics::{explained_variance, kl_k1, kl_k3, mean_and_deviation, whiten};
 use crate::base::seed::Seed;
-use crate::model::sample::{self, Sampling};
 use crate::model::{Decoder, ValueHead};
+use crate::model::{Sampling, sample, sample_with_values};
 use crate::{Error, Result};
 
 pub use config::{Baseline, PpoConfig};
@@ -119,8 +119,8 @@ pub fn train_ppo(
         let prompts: Vec<Vec<u32>> = rows.iter().map(|task| task.prompt.clone()).collect();
         let sample_seed = step_seed.child("sample");
         let completions = match config.baseline {
-            Baseline::Critic => sample::sample_with_values(policy, value, &prompts, &sampling, sample_seed)?,
-            Baseline::Group => sample::sample(policy, &prompts, &sampling, sample_seed)?,
+            Baseline::Critic => sample_with_values(policy, value, &prompts, &sampling, sample_seed)?,
+            Baseline::Group => sample(policy, &prompts, &sampling, sample_seed)?,
         };
         m.tokens_sampled = completions.iter().map(|completion| completion.tokens.len()).sum();
         m.seconds_sample = started.elapsed().as_secs_f64();

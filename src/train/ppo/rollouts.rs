@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 
 use super::PpoStep;
 use crate::base::seed::Seed;
-use crate::model::sample::Completion;
+use crate::model::Completion;
 use crate::sandbox::CaseWord;
 use crate::train::packing::Passage;
 use crate::train::reward::{Judgement, Verifier};

@@ -5,7 +5,7 @@ mod mathematics;
 use candle_core::Device;
 
 use super::*;
-use crate::model::sample::Completion;
+use crate::model::Completion;
 use crate::model::{Config, Kernels};
 use crate::sandbox::CaseWord;
 use crate::train::metric_values;
