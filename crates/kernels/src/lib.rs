@@ -4,15 +4,18 @@
 //! |---|---|---|
 //! | `trunk.rs` | embedding, transformer blocks, last norm: `Decoder::hidden` | `model::composed::hidden` |
 //! | `log_prob.rs` | projection, softmax and selection: `Decoder::log_probs_and_entropy` | `model::composed` |
+//! | `pointwise.rs` | exponential, the value head's linear unit | candle's own |
 //! | `adam.rs` | gradient norm, AdamW update | `AdamUpdate::composed` |
 //!
-//! Beneath them, on plain slices: `block.rs`, `attention.rs`, `norm.rs`, `swiglu.rs`, `gemm.rs`,
-//! `groups.rs` (how work is cut), `lanes.rs` and `simd.rs` (vector instructions). `decode.rs` has the forward pass of one new token a row,
-//! with a key-value cache, for sampling.
+//! Beneath them, on plain slices: `block.rs`, `attention.rs`, `norm.rs`, `swiglu.rs`, `gemm`,
+//! `groups.rs` (how work is cut), `simd.rs` (sums, exponentials), `lanes.rs` (registers) and
+//! `instructions.rs` (which vector instructions are used). `decode.rs` has the forward pass of one new
+//! token a row, with a key-value cache, for sampling.
 //!
 //! Invariants: nothing here knows about models, files or random numbers; no result depends on the
-//! number of threads; the only `unsafe` is in `simd.rs` (calling a function compiled for the
-//! instruction set that was just detected), in `lanes.rs` and in the innermost loop of `gemm.rs`.
+//! number of threads or on the CPU's vector instructions; the only `unsafe` is in `instructions.rs`
+//! (calling a function compiled for instructions that the CPU was seen to have), in `lanes.rs` and in
+//! the innermost loop of `gemm`.
 
 mod adam;
 mod attention;
