@@ -10,8 +10,7 @@ mod sandbox;
 use std::path::Path;
 
 use engine::{EngineBench, GrowthBench, engine_figure, growth_figure, log_ticks, plain};
-use sft_vs_rl::base::files::read_json;
-use sft_vs_rl::report::Svg;
+use sft_vs_rl::{Svg, read_json};
 
 #[test]
 fn the_axes_of_growth_read_well() {

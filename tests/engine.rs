@@ -5,11 +5,10 @@
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor, Var};
-use sft_vs_rl::Error;
-use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::model::{Batch, Config, Decoder, Kernels, ValueHead};
-use sft_vs_rl::model::{Sampling, sample, sample_with_values};
-use sft_vs_rl::train::{AdamW, AdamWConfig, Gradients};
+use sft_vs_rl::{
+    AdamW, AdamWConfig, Batch, Config, Decoder, Error, Gradients, Kernels, Sampling, Seed, ValueHead, sample,
+    sample_with_values,
+};
 
 fn config(tied: bool, kv_heads: usize) -> Config {
     Config {

@@ -11,10 +11,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
-use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::model::{Batch, Decoder, Kernels};
-use sft_vs_rl::model::{Sampling, sample};
-use sft_vs_rl::train::{AdamW, AdamWConfig, Gradients};
+use sft_vs_rl::{AdamW, AdamWConfig, Batch, Decoder, Gradients, Kernels, Sampling, Seed, sample};
 
 #[derive(Deserialize)]
 struct Golden {

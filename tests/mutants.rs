@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use sft_vs_rl::data::HiddenCaseReport;
+use sft_vs_rl::HiddenCaseReport;
 
 /// A project of its own: nothing is written into the real one.
 fn project() -> tempfile::TempDir {

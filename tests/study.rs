@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sft_vs_rl::study::{Options, Runs, Study, Tier};
+use sft_vs_rl::{Options, Runs, Study, Tier};
 
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -10,13 +10,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use candle_core::Device;
-use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::model::Completion;
-use sft_vs_rl::model::{Config, Decoder, Kernels, ValueHead};
-use sft_vs_rl::sandbox::CaseWord;
-use sft_vs_rl::train::{
-    AdamW, AdamWConfig, Example, ExamplePool, Judgement, Learner, LearningRate, Mixture, PpoConfig,
-    SupervisedConfig, Task, train_ppo, train_supervised,
+use sft_vs_rl::{
+    AdamW, AdamWConfig, CaseWord, Completion, Config, Decoder, Example, ExamplePool, Judgement, Kernels,
+    Learner, LearningRate, Mixture, PpoConfig, Seed, SupervisedConfig, Task, ValueHead, train_ppo,
+    train_supervised,
 };
 
 const END: u32 = 1;

@@ -2,11 +2,11 @@
 //! drawn from the records that `make bench-engine` and `make bench-growth` write.
 
 use serde::Deserialize;
-use sft_vs_rl::Result;
-use sft_vs_rl::plotters::prelude::*;
-use sft_vs_rl::report::Svg;
-use sft_vs_rl::report::panel::{Area, page, panel, percent};
-use sft_vs_rl::report::style::{BLUE, CENTERED, GRAY, INK, LABEL, ORANGE, SOFT_INK, ink, tint};
+use sft_vs_rl::{
+    Result, Svg, panel::Area, panel::page, panel::panel, panel::percent, plotters::prelude::*, style::BLUE,
+    style::CENTERED, style::GRAY, style::INK, style::LABEL, style::ORANGE, style::SOFT_INK, style::ink,
+    style::tint,
+};
 
 /// Median and range of several rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]

@@ -6,11 +6,10 @@ use std::time::Instant;
 use candle_core::Device;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::model::{Config, Decoder, Kernels};
-use sft_vs_rl::study::{Shape, StageMemory};
-use sft_vs_rl::train::{AdamW, Example, ExamplePool, Mixture, SupervisedConfig, train_supervised};
-use sft_vs_rl::{Error, Result};
+use sft_vs_rl::{
+    AdamW, Config, Decoder, Error, Example, ExamplePool, Kernels, Mixture, Result, Seed, Shape, StageMemory,
+    SupervisedConfig, train_supervised,
+};
 
 use super::worker::peak_mib;
 

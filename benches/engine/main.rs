@@ -18,9 +18,7 @@ mod workload;
 use std::path::Path;
 
 use figure::{EngineBench, GrowthBench, engine_figure, growth_figure};
-use sft_vs_rl::base::files::read_json;
-use sft_vs_rl::model::Kernels;
-use sft_vs_rl::{Error, Result};
+use sft_vs_rl::{Error, Kernels, Result, read_json};
 use worker::Worker;
 
 fn main() -> Result<()> {

@@ -8,14 +8,10 @@ use std::time::Instant;
 use candle_core::Device;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::model::{Completion, Sampling, sample};
-use sft_vs_rl::model::{Decoder, Kernels, ValueHead};
-use sft_vs_rl::sandbox::CaseWord;
-use sft_vs_rl::train::{
-    AdamW, Judgement, Learner, Microbatch, Passage, PpoStep, Task, train_ppo, train_supervised,
+use sft_vs_rl::{
+    AdamW, CaseWord, Completion, Decoder, Error, Judgement, Kernels, Learner, Microbatch, Passage, PpoStep,
+    Result, Sampling, Seed, Task, ValueHead, sample, train_ppo, train_supervised,
 };
-use sft_vs_rl::{Error, Result};
 
 use super::hardware;
 use super::workload::{Tokens, Workload};

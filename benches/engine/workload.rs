@@ -6,13 +6,10 @@ use std::path::Path;
 use candle_core::Device;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::model::{Config, Decoder, Kernels};
-use sft_vs_rl::study::Tier;
-use sft_vs_rl::train::{
-    AdamW, Example, ExamplePool, LearningRate, Mixture, PpoConfig, SupervisedConfig, train_supervised,
+use sft_vs_rl::{
+    AdamW, Config, Decoder, Error, Example, ExamplePool, Kernels, LearningRate, Mixture, PpoConfig, Result,
+    Seed, SupervisedConfig, Tier, train_supervised,
 };
-use sft_vs_rl::{Error, Result};
 
 const END: u32 = 1;
 /// Examples of one SFT step, prompts of one PPO step.

@@ -2,16 +2,12 @@
 //! this in.
 
 use serde::{Deserialize, Serialize};
-use sft_vs_rl::Result;
-use sft_vs_rl::plotters::coord::CoordTranslate;
-use sft_vs_rl::plotters::coord::cartesian::Cartesian2d;
-use sft_vs_rl::plotters::coord::ranged1d::{AsRangedCoord, Ranged};
-use sft_vs_rl::plotters::coord::types::RangedCoordf64;
-use sft_vs_rl::plotters::prelude::*;
-use sft_vs_rl::report::Svg;
-use sft_vs_rl::report::panel::{Area, Panel, page, panel};
-use sft_vs_rl::report::style::{
-    AFTER, BEFORE, BLUE, CENTERED, GRAY, GRID, INK, LABEL, SOFT_INK, VERMILLION, bold, dark, ink, tint,
+use sft_vs_rl::{
+    Result, Svg, panel::Area, panel::Panel, panel::page, panel::panel, plotters::coord::CoordTranslate,
+    plotters::coord::cartesian::Cartesian2d, plotters::coord::ranged1d::AsRangedCoord,
+    plotters::coord::ranged1d::Ranged, plotters::coord::types::RangedCoordf64, plotters::prelude::*,
+    style::AFTER, style::BEFORE, style::BLUE, style::CENTERED, style::GRAY, style::GRID, style::INK,
+    style::LABEL, style::SOFT_INK, style::VERMILLION, style::bold, style::dark, style::ink, style::tint,
 };
 
 /// How one contestant did with one number of workers.

@@ -22,11 +22,9 @@ use std::time::Instant;
 
 use figure::{Contestant, Speed, SpeedPicture, speed_figure};
 use serde_json::{Value as Json, json};
-use sft_vs_rl::Result;
-use sft_vs_rl::base::files::write_atomically;
-use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::data::Catalog;
-use sft_vs_rl::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox, SandboxConfig};
+use sft_vs_rl::{
+    CaseOutput, CaseWord, Catalog, Job, Limits, Result, Sandbox, SandboxConfig, Seed, write_atomically,
+};
 use ways::{Harness, Way, broken, cpu_seconds};
 
 const CASES: usize = 10;

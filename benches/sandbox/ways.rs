@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use serde_json::{Value as Json, json};
-use sft_vs_rl::sandbox::{Job, Sandbox};
-use sft_vs_rl::{Error, Result};
+use sft_vs_rl::{Error, Job, Result, Sandbox};
 
 /// Runs a program on its inputs and writes what it returns, as JSON.
 const BARE: &str = "import json, sys

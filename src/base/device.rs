@@ -3,7 +3,7 @@
 use candle_core::Device;
 use kernels::InstructionSet;
 
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 
 /// Reads `--device`: `auto` (the best there is), `cpu`, `cuda:0`, `metal`.
 pub fn choose(name: &str) -> Result<Device> {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 
 /// Ends the names of files and folders that are not finished: whoever finds one after a kill may
 /// remove it.

@@ -1,7 +1,12 @@
 //! What every room of the house uses: errors, files, named random streams, progress, the device.
 
+mod error;
+mod files;
+mod seed;
+mod progress;
 pub mod device;
-pub mod error;
-pub mod files;
-pub mod progress;
-pub mod seed;
+
+pub use error::{Error, Result};
+pub use files::*;
+pub use progress::Progress;
+pub use seed::{ChaCha8Rng, Seed};

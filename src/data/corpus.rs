@@ -18,7 +18,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::base::seed::{ChaCha8Rng, Seed};
+use crate::base::{ChaCha8Rng, Seed};
 use crate::data::catalog::{Atom, Catalog, ENGLISH};
 use crate::data::problem::chain_key;
 use crate::data::python::{Step, assemble};

@@ -6,16 +6,16 @@
 //!
 //! Invariant: nothing here knows a tensor; programs are run by [`crate::sandbox`] alone.
 
-pub(crate) mod value;
+mod value;
 mod probe;
 mod python;
-pub(crate) mod problem;
-pub(crate) mod catalog;
+mod problem;
+mod catalog;
 mod synth;
-pub(crate) mod split;
-pub(crate) mod corpus;
-pub(crate) mod tokenizer;
-pub(crate) mod audit;
+mod split;
+mod corpus;
+mod tokenizer;
+mod audit;
 
 pub use audit::{
     HiddenCaseConfig, HiddenCaseReport, Leak, LeakKind, LeakReport, MutantConfig, MutantReport,

@@ -2,8 +2,8 @@
 
 use rand::Rng;
 
-use crate::base::error::{Error, Result};
-use crate::base::seed::Seed;
+use crate::base::Seed;
+use crate::base::{Error, Result};
 use crate::data::value::{Domain, Value, ValueType};
 use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};
 

@@ -9,8 +9,8 @@ use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 use strum::VariantNames;
 
-use crate::base::error::{Error, Result};
-use crate::base::files::{parse_lines, to_lines, write_atomically};
+use crate::base::{Error, Result};
+use crate::base::{parse_lines, to_lines, write_atomically};
 use crate::data::value::{Value, ValueType};
 
 /// One hidden test: the argument of the entry point and what the reference returned.

@@ -11,9 +11,9 @@ use std::path::Path;
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Result};
-use crate::base::files::{hash_bytes, parse_json, to_lines, write_atomically};
-use crate::base::seed::Seed;
+use crate::base::Seed;
+use crate::base::{Error, Result};
+use crate::base::{hash_bytes, parse_json, to_lines, write_atomically};
 use crate::data::catalog::Catalog;
 use crate::data::problem::{Problem, Set, parse_problems};
 use crate::data::python::MAX_DEPTH;

@@ -7,7 +7,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 
 /// Largest absolute integer that an atom or a chain may produce.
 pub const MAX_INT: i64 = 1 << 53;
@@ -160,7 +160,7 @@ fn with_repeats<T: Clone, R: Rng>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::seed::Seed;
+    use crate::base::Seed;
 
     #[test]
     fn reading_is_strict_about_types() {

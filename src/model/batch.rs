@@ -10,7 +10,7 @@ use crate::{Error, Result};
 ///
 /// ```
 /// use candle_core::Device;
-/// use sft_vs_rl::model::Batch;
+/// use sft_vs_rl::Batch;
 /// let batch = Batch::pack(&[vec![5, 6, 7], vec![8, 9]], &Device::Cpu).unwrap();
 /// assert_eq!((batch.tokens(), batch.sequences()), (5, 2));
 /// assert_eq!(batch.range(1), 3..5);

@@ -199,6 +199,6 @@ impl Config {
         if let (Some(json), serde_json::Value::Object(fixed)) = (json.as_object_mut(), fixed) {
             json.extend(fixed);
         }
-        crate::base::files::write_atomically(path, format!("{json:#}\n").as_bytes())
+        crate::base::write_atomically(path, format!("{json:#}\n").as_bytes())
     }
 }

@@ -8,7 +8,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::DTYPE;
-use crate::base::files::write_atomically;
+use crate::base::write_atomically;
 use crate::{Error, Result};
 
 /// All tensors of a file, as `f32`.

@@ -39,7 +39,7 @@ use rand::Rng;
 use rand_distr::StandardNormal;
 use sha2::{Digest, Sha256};
 
-use crate::base::seed::Seed;
+use crate::base::Seed;
 use crate::{Error, Result};
 use kernels::Pool;
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use itertools::Itertools;
 
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 use crate::report::figure::{Evidence, FINDINGS};
 use crate::report::frame::{Bootstrap, Scores, metric_frame};
 use crate::study::Runs;

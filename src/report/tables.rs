@@ -5,8 +5,8 @@ use polars::df;
 use polars::prelude::*;
 
 use super::Table;
-use crate::base::error::{Error, Result};
-use crate::data::problem::Set;
+use crate::base::{Error, Result};
+use crate::data::Set;
 use crate::report::frame::{Bootstrap, Cell, Decode, Labeled, Quantity, Scores, metric_frame};
 use crate::study::Runs;
 use crate::study::{Arm, Arms};

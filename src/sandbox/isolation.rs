@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use strum::VariantNames;
 
 use super::python::Python;
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 
 /// How strongly programs are held, weakest first.
 #[derive(

@@ -24,7 +24,7 @@ use super::value::PyValue;
 use super::verdict::{Limits, Verdict};
 use super::wire::Request;
 use super::worker::Pending;
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 
 /// Longest job line: 8 MiB.
 const MAX_LINE_BYTES: usize = 8 << 20;

@@ -15,7 +15,7 @@ use super::verdict::{CaseOutput, CaseWord, Job, Verdict};
 use super::wire::Request;
 use super::worker::{Pending, Ran, Workers};
 use super::zygote::ZygoteSetup;
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 
 /// How a [`Sandbox`] is set up.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use super::isolation::{Isolation, IsolationLevel};
 use super::python::Python;
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 
 /// The locks that each child puts on, and what they amount to.
 pub(super) struct Locks {

@@ -7,7 +7,7 @@
 //!   and strings as ASCII Python literals.
 //!
 //! ```
-//! use sft_vs_rl::sandbox::PyValue;
+//! use sft_vs_rl::PyValue;
 //! let json = |text: &str| PyValue::from_json(text.as_bytes()).unwrap();
 //! let answer = |text: &str| PyValue::from_answer(text.as_bytes()).unwrap();
 //! assert!(json("[1, true, 1e0]").same(&answer("[1,True,1.0]")));

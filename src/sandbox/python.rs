@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 
 /// One Python installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

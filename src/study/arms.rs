@@ -5,8 +5,8 @@ use std::path::Path;
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Result};
-use crate::base::files::read_toml;
+use crate::base::read_toml;
+use crate::base::{Error, Result};
 use crate::train::Reward;
 
 /// What is trained, and on what: each variant is one method (`run.rs`), and its fields are those of

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use rand::seq::SliceRandom;
 
-use crate::base::error::{Error, Result};
-use crate::base::files::{hash_bytes, write_atomically};
-use crate::base::seed::Seed;
-use crate::data::catalog::Catalog;
-use crate::data::corpus::Corpus;
-use crate::data::problem::{Problem, Set};
-use crate::data::split::Splits;
-use crate::data::tokenizer::Codec;
+use crate::base::Seed;
+use crate::base::{Error, Result};
+use crate::base::{hash_bytes, write_atomically};
+use crate::data::Catalog;
+use crate::data::Codec;
+use crate::data::Corpus;
+use crate::data::Splits;
+use crate::data::{Problem, Set};
 use crate::sandbox::Sandbox;
 use crate::study::tier::Tier;
 

@@ -11,10 +11,10 @@ use itertools::Itertools;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Result};
-use crate::base::seed::Seed;
-use crate::data::problem::{Problem, Set};
-use crate::data::split::Splits;
+use crate::base::Seed;
+use crate::base::{Error, Result};
+use crate::data::Splits;
+use crate::data::{Problem, Set};
 use crate::model::Decoder;
 use crate::model::{Sampling, sample};
 use crate::sandbox::{CaseWord, Verdict};

@@ -9,7 +9,7 @@
 use serde::Serialize;
 use sysinfo::{Process, ProcessesToUpdate, System};
 
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 use crate::model::Config;
 use crate::model::ROWS_TOGETHER;
 use crate::study::tier::Tier;

@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! # fn main() -> sft_vs_rl::Result<()> {
-//! use sft_vs_rl::study::Study;
+//! use sft_vs_rl::Study;
 //! let study = Study::open("quick")?; // the project around the current folder, the best device
 //! let runs = study.train("finding2", 0..3)?; // reads finished runs, trains missing ones
 //! println!("{}", runs.source());
@@ -27,8 +27,8 @@ use candle_core::Device;
 use itertools::Itertools;
 
 use crate::base::device;
-use crate::base::error::{Error, Result};
-use crate::data::catalog::Catalog;
+use crate::base::{Error, Result};
+use crate::data::Catalog;
 use crate::model::{Decoder, Kernels};
 use crate::sandbox::{Sandbox, SandboxConfig};
 use crate::study::evaluate::questions;

@@ -10,12 +10,12 @@ use itertools::Itertools;
 use serde_json::{Value, json};
 
 use super::Study;
-use crate::base::error::{Error, Result};
-use crate::base::files::{read_json, write_json};
-use crate::base::progress::Progress;
-use crate::base::seed::Seed;
-use crate::data::corpus::Corpus;
-use crate::data::problem::{Problem, Set};
+use crate::base::Progress;
+use crate::base::Seed;
+use crate::base::{Error, Result};
+use crate::base::{read_json, write_json};
+use crate::data::Corpus;
+use crate::data::{Problem, Set};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
 use crate::study::evaluate::{PassRates, evaluate, pass_rates};

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use itertools::Itertools;
 
-use crate::base::error::{Error, Result};
-use crate::data::problem::Set;
+use crate::base::{Error, Result};
+use crate::data::Set;
 use crate::study::evaluate::{PassRates, pass_rates};
 use crate::study::store::{FinishedRun, RunStore};
 

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Result};
-use crate::data::corpus::CorpusConfig;
-use crate::data::split::SplitConfig;
+use crate::base::{Error, Result};
+use crate::data::CorpusConfig;
+use crate::data::SplitConfig;
 use crate::model::Config;
 use crate::study::evaluate::EvalConfig;
 use crate::train::{PpoConfig, SupervisedConfig};

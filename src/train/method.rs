@@ -13,7 +13,7 @@ use super::ppo::{Learner, PpoConfig, Task, train_ppo};
 use super::reward::Judge;
 use super::supervised::{Example, SupervisedConfig, train_supervised};
 use crate::Result;
-use crate::base::seed::Seed;
+use crate::base::Seed;
 use crate::model::{Decoder, ValueHead};
 
 /// Sees a step's number and its measurements right after its update.

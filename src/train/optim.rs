@@ -71,7 +71,7 @@ impl LearningRate {
     /// The rate of step `step` (0-based).
     ///
     /// ```
-    /// use sft_vs_rl::train::{Decay, LearningRate};
+    /// use sft_vs_rl::{Decay, LearningRate};
     /// let rate = LearningRate { peak: 1.0, warmup_steps: 4, decay: Decay::Linear, total_steps: 14, floor: 0.1 };
     /// assert_eq!([rate.at(0), rate.at(3), rate.at(4), rate.at(14)], [0.25, 1.0, 1.0, 0.1]);
     /// ```

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Result;
-use crate::base::seed::Seed;
-use crate::data::problem::Problem;
-use crate::data::tokenizer::Codec;
+use crate::base::Seed;
+use crate::data::Codec;
+use crate::data::Problem;
 use crate::model::Completion;
 use crate::sandbox::{CaseWord, Job, Limits, Sandbox, Verdict};
 
@@ -216,8 +216,8 @@ impl Verifier for Judge<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::problem::{Case, Set};
-    use crate::data::value::{Value, ValueType};
+    use crate::data::{Case, Set};
+    use crate::data::{Value, ValueType};
     use crate::sandbox::SandboxConfig;
 
     fn problem(key: &str, expected: i64) -> Problem {
@@ -257,8 +257,7 @@ mod tests {
     #[test]
     fn remembered_verdicts_belong_to_their_problem_and_place() {
         let sandbox = Sandbox::start(&SandboxConfig::strict(1)).unwrap();
-        let codec =
-            crate::data::tokenizer::Codec::train(&["def f(x): return x + 1".to_owned()], 300).unwrap();
+        let codec = crate::data::Codec::train(&["def f(x): return x + 1".to_owned()], 300).unwrap();
         let known = KnownVerdicts::default();
         let court = Court { sandbox: &sandbox, codec: &codec, known: &known };
         let (two, three) = (problem("two", 2), problem("three", 3));

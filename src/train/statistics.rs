@@ -13,7 +13,7 @@
 ///
 /// ```
 /// let mut advantages = [3.0, 1.0];
-/// sft_vs_rl::train::whiten(&mut advantages, 0.1);
+/// sft_vs_rl::whiten(&mut advantages, 0.1);
 /// assert_eq!(advantages, [1.0, -1.0]);
 /// ```
 pub fn whiten(numbers: &mut [f32], smallest_deviation: f64) {
@@ -40,7 +40,7 @@ pub fn mean_and_deviation(numbers: &[f32]) -> (f64, f64) {
 /// uses this one (KL approx).
 ///
 /// ```
-/// assert_eq!(sft_vs_rl::train::kl_k1(-1.0, -1.5), 0.5);
+/// assert_eq!(sft_vs_rl::kl_k1(-1.0, -1.5), 0.5);
 /// ```
 pub fn kl_k1(log_p: f32, log_q: f32) -> f32 {
     log_p - log_q
@@ -50,7 +50,7 @@ pub fn kl_k1(log_p: f32, log_q: f32) -> f32 {
 /// variance; the one to log (KL approx). `(q/p - 1) - log(q/p)`.
 ///
 /// ```
-/// let q_is_half = sft_vs_rl::train::kl_k3(0.0, 0.5_f32.ln()); // (1/2 - 1) + log 2
+/// let q_is_half = sft_vs_rl::kl_k3(0.0, 0.5_f32.ln()); // (1/2 - 1) + log 2
 /// assert!((q_is_half - 0.193147).abs() < 1e-6);
 /// ```
 pub fn kl_k3(log_p: f32, log_q: f32) -> f32 {

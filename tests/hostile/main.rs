@@ -24,7 +24,7 @@ mod values;
 use std::io::{BufReader, Cursor};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
-use sft_vs_rl::sandbox::{Sandbox, SandboxConfig, serve_jsonl};
+use sft_vs_rl::{Sandbox, SandboxConfig, serve_jsonl};
 
 /// Small, so that a time-out is cheap; an honest program takes a few milliseconds.
 pub const LIMITS: &str = r#"{"cpu_s": 0.25, "wall_s": 0.6, "memory_mb": 128}"#;

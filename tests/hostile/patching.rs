@@ -168,7 +168,7 @@ fn chance_is_the_same_in_every_child() {
     let program = "import random\ndef f(x): return [random.random(), hash('a'), list({'b', 'c', 'd', 'e'})]";
     let sandbox = crate::a_sandbox();
     let jobs = vec![
-        sft_vs_rl::sandbox::Job {
+        sft_vs_rl::Job {
             program: program.to_owned(),
             entry: "f".to_owned(),
             inputs: vec![vec![1.into()]],

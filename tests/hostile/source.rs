@@ -89,7 +89,7 @@ fn null_byte() {
         crate::serve(&sandbox, &[crate::job("def f(x): return 1\0", "[[1]]", "[1]", "{}"), crate::honest()]);
     assert_eq!(verdicts[0]["error"], "line 1: `program` contains a null byte");
     assert_eq!(verdicts[1]["passed"], true);
-    let job = sft_vs_rl::sandbox::Job {
+    let job = sft_vs_rl::Job {
         program: "def f(x): return 1\0".to_owned(),
         entry: "f".to_owned(),
         inputs: vec![vec![1.into()]],
@@ -97,7 +97,7 @@ fn null_byte() {
         limits: Default::default(),
         stop_at_first_failure: false,
     };
-    let exception = sft_vs_rl::sandbox::Verdict::Cases(vec![sft_vs_rl::sandbox::CaseWord::Exception]);
+    let exception = sft_vs_rl::Verdict::Cases(vec![sft_vs_rl::CaseWord::Exception]);
     assert_eq!(sandbox.judge(&[job]), [exception]);
 }
 

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::sandbox::{Job, Sandbox, SandboxConfig, Verdict, serve_jsonl};
+use sft_vs_rl::{Job, Sandbox, SandboxConfig, Seed, Verdict, serve_jsonl};
 
 use crate::{alone, mixed, processes, signal, zygotes};
 

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::data::{Domain, ValueType};
-use sft_vs_rl::sandbox::{CaseOutput, CaseWord, Job, Limits, PyValue, Sandbox, Verdict, serve_jsonl};
+use sft_vs_rl::{
+    CaseOutput, CaseWord, Domain, Job, Limits, PyValue, Sandbox, Seed, ValueType, Verdict, serve_jsonl,
+};
 
 use crate::{alone, mixed, sandbox};
 

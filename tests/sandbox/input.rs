@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use sft_vs_rl::sandbox::serve_jsonl;
+use sft_vs_rl::serve_jsonl;
 
 use crate::{alone, sandbox};
 

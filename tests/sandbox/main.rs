@@ -13,7 +13,7 @@ mod residue;
 
 use std::sync::{Mutex, MutexGuard};
 
-use sft_vs_rl::sandbox::{Job, Limits, Sandbox, SandboxConfig, Verdict};
+use sft_vs_rl::{Job, Limits, Sandbox, SandboxConfig, Verdict};
 
 /// Held by each test for as long as it runs.
 fn alone() -> MutexGuard<'static, ()> {

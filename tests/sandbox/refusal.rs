@@ -6,8 +6,7 @@
 use std::path::PathBuf;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
-use sft_vs_rl::Error;
-use sft_vs_rl::sandbox::{IsolationLevel, Sandbox, SandboxConfig};
+use sft_vs_rl::{Error, IsolationLevel, Sandbox, SandboxConfig};
 
 use crate::alone;
 
@@ -90,5 +89,5 @@ fn full_isolation_says_what_it_enforces() {
     assert!(isolation.missing.is_empty() && isolation.canaries.len() >= 10);
     assert!(isolation.canaries.iter().all(|canary| canary.held));
     let text = serde_json::to_string(isolation).expect("it serializes");
-    assert_eq!(serde_json::from_str::<sft_vs_rl::sandbox::Isolation>(&text).expect("and back"), *isolation);
+    assert_eq!(serde_json::from_str::<sft_vs_rl::Isolation>(&text).expect("and back"), *isolation);
 }

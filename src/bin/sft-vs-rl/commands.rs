@@ -3,24 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sft_vs_rl::base::device;
-use sft_vs_rl::base::files::{read_json, write_atomically};
-use sft_vs_rl::base::progress::Progress;
-use sft_vs_rl::base::seed::Seed;
-use sft_vs_rl::data::{
-    Catalog, ChainRequest, Codec, HiddenCaseConfig, HiddenCaseReport, Set, Topics, check_catalog,
-    hidden_case_audit, leak_audit, synthesize, write_problems,
+use sft_vs_rl::{
+    CaseWord, Catalog, ChainRequest, Codec, Cost, Court, Dataset, Decoder, Error, EvalConfig,
+    HiddenCaseConfig, HiddenCaseReport, Kernels, KnownVerdicts, MemoryEstimate, Progress, Prompts, Question,
+    Result, Runs, Sandbox, SandboxConfig, Seed, Set, Study, Tier, Topics, check_catalog, dataset_figure,
+    device, evaluate, hidden_case_audit, leak_audit, local_figures, mutant_figure, pass_at_k, project_root,
+    read_json, synthesize, write_atomically, write_problems,
 };
-use sft_vs_rl::model::{Decoder, Kernels};
-use sft_vs_rl::report::local_figures;
-use sft_vs_rl::report::pass_at_k;
-use sft_vs_rl::report::{dataset_figure, mutant_figure};
-use sft_vs_rl::sandbox::{CaseWord, Sandbox, SandboxConfig};
-use sft_vs_rl::study::{
-    Cost, Dataset, EvalConfig, MemoryEstimate, Prompts, Question, Runs, Study, Tier, evaluate, project_root,
-};
-use sft_vs_rl::train::{Court, KnownVerdicts};
-use sft_vs_rl::{Error, Result};
 
 pub fn catalog_check(sandbox: &SandboxConfig) -> Result<bool> {
     let catalog = Catalog::load(&project_root().join("data/catalog"))?;

@@ -6,11 +6,9 @@ use std::io::{BufReader, BufWriter};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use sft_vs_rl::Result;
-use sft_vs_rl::base::device;
-use sft_vs_rl::model::Kernels;
-use sft_vs_rl::sandbox::{self, IsolationLevel, Sandbox, SandboxConfig};
-use sft_vs_rl::study::{Arms, Options, Study, Tier, project_root};
+use sft_vs_rl::{
+    Arms, IsolationLevel, Kernels, Options, Result, Sandbox, SandboxConfig, Study, Tier, device, project_root,
+};
 
 #[derive(Parser)]
 #[command(version, about = "Re-execute what arXiv 2406.10305 found about SFT and RL for code models")]
@@ -170,7 +168,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
         Command::Sandbox => {
             let sandbox = Sandbox::start(&sandbox_config)?;
             let output = BufWriter::new(std::io::stdout());
-            sandbox::serve_jsonl(&sandbox, BufReader::new(std::io::stdin()), output)?;
+            serve_jsonl(&sandbox, BufReader::new(std::io::stdin()), output)?;
             Ok(true)
         }
         Command::Claims { tier } => commands::claims(&project_root(), &Tier::named(&tier.tier)?),

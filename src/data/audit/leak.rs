@@ -10,8 +10,8 @@ use std::fmt;
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::Result;
-use crate::base::seed::Seed;
+use crate::base::Result;
+use crate::base::Seed;
 use crate::data::catalog::Catalog;
 use crate::data::probe::{self, shared_probes};
 use crate::data::problem::{Problem, Set};

@@ -14,8 +14,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::{Error, Result};
-use crate::base::seed::Seed;
+use crate::base::Seed;
+use crate::base::{Error, Result};
 use crate::data::catalog::Catalog;
 use crate::data::problem::Problem;
 use crate::data::python::assemble;

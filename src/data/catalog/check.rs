@@ -17,8 +17,8 @@ use itertools::Itertools;
 use serde_json::Value as Json;
 
 use super::{Atom, Catalog};
-use crate::base::error::Result;
-use crate::base::seed::Seed;
+use crate::base::Result;
+use crate::base::Seed;
 use crate::data::probe::{self, shared_probes};
 use crate::data::value::{MAX_INT, Value, ValueType};
 use crate::sandbox::{CaseOutput, CaseWord, Sandbox};

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Atom, CHINESE, ENGLISH, Side};
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 use crate::data::python::{self, ENTRY, HELPERS, TokenKind};
 use crate::data::value::{Domain, MAX_INT, Value, ValueType};
 

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::base::error::Error;
+use crate::base::Error;
 
 #[test]
 fn the_shipped_catalog_has_ten_topics_of_ten_atoms() {

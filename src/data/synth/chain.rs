@@ -7,7 +7,7 @@ use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use strum::VariantNames;
 
-use crate::base::error::Error;
+use crate::base::Error;
 use crate::data::catalog::{Atom, Side};
 use crate::data::problem::Set;
 use crate::data::value::ValueType;

@@ -25,8 +25,8 @@ pub use rivals::{Exam, Rival, Rivals};
 pub use rules::{Rejection, Rules};
 pub use synthesizer::{Sizes, Synthesizer};
 
-use crate::base::error::{Error, Result};
-use crate::base::seed::Seed;
+use crate::base::Seed;
+use crate::base::{Error, Result};
 use crate::data::catalog::Catalog;
 use crate::data::problem::Problem;
 use crate::data::python::MAX_DEPTH;

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::json;
 
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 use crate::data::catalog::Atom;
 use crate::data::python::Step;
 use crate::data::value::{Value, ValueType};

@@ -3,7 +3,7 @@
 
 use rand::Rng;
 
-use crate::base::seed::Seed;
+use crate::base::Seed;
 use crate::data::catalog::Atom;
 
 /// Descriptions of an atom that training prompts may use; the next one is held out.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::base::error::Result;
+use crate::base::Result;
 use crate::data::catalog::{Atom, Catalog};
 use crate::data::problem::{Case, Problem, chain_key};
 use crate::data::synth::chain::{Chain, TypeGraph};

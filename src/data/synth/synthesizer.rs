@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::base::error::{Error, Result};
-use crate::base::seed::Seed;
+use crate::base::Seed;
+use crate::base::{Error, Result};
 use crate::data::catalog::{Atom, Catalog};
 use crate::data::probe::{self, shared_probes};
 use crate::data::problem::{Case, Problem, Set, chain_key};

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 
 use super::{Completion, Row, Sampling};
 use crate::Result;
-use crate::base::seed::Seed;
+use crate::base::Seed;
 use crate::model::{Decoder, ValueHead, composed};
 
 /// Keys and values of one layer, `(rows, kv_heads, columns, head_dim)`.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::{Completion, Row, Sampling};
 use crate::Result;
-use crate::base::seed::Seed;
+use crate::base::Seed;
 use crate::model::{Batch, Decoder, ValueHead, composed, fused};
 use kernels::{
     Activations, BlockSizes, Cache, DecodeBlock, Place, Projection, RotaryTable, Rows, Step, block_forward,

@@ -10,7 +10,7 @@ pub(crate) use fused::TOGETHER as ROWS_TOGETHER;
 
 use rand::Rng;
 
-use crate::base::seed::{ChaCha8Rng, Seed};
+use crate::base::{ChaCha8Rng, Seed};
 use crate::model::{Decoder, Kernels, ValueHead};
 use crate::{Error, Result};
 use kernels::{exponentials, max, sum};

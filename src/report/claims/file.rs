@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::base::error::{Error, Result};
-use crate::data::problem::Set;
+use crate::base::{Error, Result};
+use crate::data::Set;
 use crate::report::frame::{Bootstrap, Cell, Quantity};
 use crate::study::{FINAL_STAGE, Prompts};
 

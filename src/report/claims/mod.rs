@@ -9,7 +9,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 use crate::report::frame::{Interval, Scores};
 
 pub use file::{Claims, Clause, Finding, Relation, Role};

@@ -6,7 +6,7 @@ use itertools::Itertools;
 use polars::df;
 
 use super::{JudgedClause, JudgedFinding, Ruling};
-use crate::base::error::Result;
+use crate::base::Result;
 use crate::report::table::Table;
 
 /// All rulings of one tier. `Display` prints them.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::data::problem::Set;
+use crate::data::Set;
 use crate::report::frame::tests::{answers, answers_at};
 
 const HEAD: &str = r#"

@@ -13,8 +13,8 @@ use plotters::prelude::*;
 use super::Svg;
 use super::panel::{Area, page, panel};
 use super::style::{BEFORE, CENTERED, GRID, INK, LABEL, SMALL, SOFT_INK, dark, ink, set_style, tint, upward};
-use crate::base::error::Result;
-use crate::data::problem::{Problem, Set};
+use crate::base::Result;
+use crate::data::{Problem, Set};
 use crate::study::Prompts;
 
 /// Counts of problems, by topic, depth and neighboring topics.

@@ -7,8 +7,8 @@ use plotters::prelude::*;
 use super::panel::{Area, page, panel, percent};
 use super::style::{self, LABEL, SOFT_INK, arm_style, dark, set_style, tint};
 use super::{Evidence, nothing_run, seeds_text};
-use crate::base::error::Result;
-use crate::data::problem::Set;
+use crate::base::Result;
+use crate::data::Set;
 use crate::report::frame::{Cell, Decode, Interval};
 use crate::study::Prompts;
 

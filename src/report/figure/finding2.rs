@@ -8,8 +8,8 @@ use plotters::prelude::*;
 use super::panel::{Area, page, panel, percent};
 use super::style::{self, GRID, LABEL, SOFT_INK, arm_style, set_style, tint};
 use super::{Evidence, nothing_run, seeds_text};
-use crate::base::error::Result;
-use crate::data::problem::Set;
+use crate::base::Result;
+use crate::data::Set;
 use crate::report::frame::{Cell, CurvePoint, Interval, curve};
 use crate::study::Prompts;
 

@@ -8,8 +8,8 @@ use super::labels::text_width;
 use super::panel::{Area, page, panel, percent};
 use super::style::{self, CENTERED, LABEL, SOFT_INK, arm_style, dark, set_style, tint};
 use super::{Evidence, nothing_run, seeds_text};
-use crate::base::error::Result;
-use crate::data::problem::Set;
+use crate::base::Result;
+use crate::data::Set;
 use crate::report::frame::{Cell, Interval, Quantity, stage_number};
 use crate::study::{FINAL_STAGE, Prompts};
 

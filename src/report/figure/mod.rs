@@ -19,8 +19,8 @@ use std::path::Path;
 use plotters::prelude::{IntoDrawingArea, SVGBackend};
 use polars::prelude::DataFrame;
 
-use crate::base::error::{Error, Result};
-use crate::base::files::write_atomically;
+use crate::base::write_atomically;
+use crate::base::{Error, Result};
 use crate::report::frame::{Bootstrap, Cell, Interval, Quantity, Scores};
 use crate::report::table::show;
 use panel::Area;
@@ -66,7 +66,7 @@ impl Svg {
     /// Draws a figure of the common size.
     ///
     /// ```
-    /// use sft_vs_rl::report::{Svg, panel};
+    /// use sft_vs_rl::{Svg, panel};
     /// let svg = Svg::draw(|area| panel::page(area, "Title", "subtitle", "footer").map(|_| ())).unwrap();
     /// assert!(svg.0.contains("<svg") && svg.0.contains("Title"));
     /// ```

@@ -9,8 +9,8 @@ use super::panel::{Area, page, panel};
 use super::style::{
     self, BEFORE, BLUE, CENTERED, GRAY, INK, LABEL, ORANGE, SKY, SOFT_INK, VERMILLION, bold, dark, ink, tint,
 };
-use crate::base::error::Result;
-use crate::data::audit::{HiddenCaseReport, MutantReport, OperatorCounts};
+use crate::base::Result;
+use crate::data::{HiddenCaseReport, MutantReport, OperatorCounts};
 
 /// The figure of an audit.
 pub fn mutant_figure(report: &HiddenCaseReport) -> Result<Svg> {

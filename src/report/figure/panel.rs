@@ -12,7 +12,7 @@ use plotters::prelude::*;
 
 use super::labels::{spread, text_width};
 use super::style::*;
-use crate::base::error::{Error, Result};
+use crate::base::{Error, Result};
 use crate::report::frame::Interval;
 
 /// A rectangle of a figure, in pixels.

@@ -4,7 +4,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::data::problem::Set;
+use crate::data::Set;
 use crate::study::Prompts;
 
 /// Okabe and Ito (2008), "Color universal design".

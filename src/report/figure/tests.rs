@@ -7,9 +7,9 @@ use rand::Rng;
 
 use super::dataset::Counts;
 use super::*;
-use crate::base::seed::Seed;
-use crate::data::problem::{Problem, Set};
-use crate::data::value::ValueType;
+use crate::base::Seed;
+use crate::data::ValueType;
+use crate::data::{Problem, Set};
 use crate::report::frame::metric_frame;
 use crate::report::frame::tests::answers_at;
 use crate::report::table::Table;

@@ -2,7 +2,7 @@
 
 use polars::prelude::*;
 
-use crate::base::error::Result;
+use crate::base::Result;
 
 /// A logged value at one step, over the seeds that logged it.
 #[derive(Debug, Clone, Copy, PartialEq)]

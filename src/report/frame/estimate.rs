@@ -18,9 +18,9 @@ use rand::Rng;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::scores::{BySeed, Cell, Scores};
-use crate::base::error::{Error, Result};
-use crate::base::seed::Seed;
-use crate::data::problem::Set;
+use crate::base::Seed;
+use crate::base::{Error, Result};
+use crate::data::Set;
 
 /// An expression over pass rates.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,7 +15,7 @@ pub(crate) mod tests;
 use polars::df;
 use polars::prelude::*;
 
-use crate::base::error::Result;
+use crate::base::Result;
 use crate::sandbox::CaseWord;
 use crate::study::{MetricRow, OutcomeRow};
 

@@ -7,7 +7,7 @@
 ///
 /// ```
 /// // Two of four answers passed: of the 6 pairs of answers, one has none that passed.
-/// let estimate = sft_vs_rl::report::pass_at_k(4, 2, 2).unwrap();
+/// let estimate = sft_vs_rl::pass_at_k(4, 2, 2).unwrap();
 /// assert!((estimate - 5.0 / 6.0).abs() < 1e-12);
 /// ```
 pub fn pass_at_k(n: u32, c: u32, k: u32) -> Option<f64> {

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use polars::prelude::*;
 
 use super::{Labeled, outcome_frame, pass_at_k};
-use crate::base::error::{Error, Result};
-use crate::data::problem::Set;
+use crate::base::{Error, Result};
+use crate::data::Set;
 use crate::study::{FINAL_STAGE, OutcomeRow, Prompts};
 
 /// How the answers that are scored were drawn.

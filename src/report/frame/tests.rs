@@ -4,8 +4,8 @@ use rand::Rng;
 
 use super::scores::LAST_STAGE;
 use super::*;
-use crate::base::seed::Seed;
-use crate::data::problem::Set;
+use crate::base::Seed;
+use crate::data::Set;
 use crate::study::{FINAL_STAGE, Prompts};
 
 /// One arm at one seed on one set: `passes[i]` of 4 samples passed on problem `i`; the greedy

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION, folder_name, version1};
-use crate::base::error::{Error, Result};
-use crate::base::files::{
+use crate::base::{Error, Result};
+use crate::base::{
     canonical_json, hash_bytes, hash_file, parse_json, parse_lines, read_json, write_atomically,
 };
 

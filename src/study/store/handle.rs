@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::finished::{CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record, seal_of};
 use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
-use crate::base::error::{Error, Result};
-use crate::base::files::{
+use crate::base::{Error, Result};
+use crate::base::{
     entries, files_below, read_json, remove_if_there, remove_unfinished, to_lines, write_folder_atomically,
     write_json,
 };

@@ -10,8 +10,8 @@ use itertools::Itertools;
 use super::RunSpec;
 use super::finished::FinishedRun;
 use super::handle::{RunHandle, lock};
-use crate::base::error::{Error, Result};
-use crate::base::files::entries;
+use crate::base::entries;
+use crate::base::{Error, Result};
 
 /// A folder of runs: `data/runs`, or committed records under `data/records/<tier>`.
 #[derive(Debug, Clone)]

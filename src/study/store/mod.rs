@@ -37,9 +37,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::base::error::{Error, Result};
-use crate::base::files;
-use crate::data::problem::Set;
+
+use crate::base::{self, Error, Result};
+use crate::data::Set;
 use crate::sandbox::CaseWord;
 
 pub use finished::{FileDigest, FinishedRun, Record};
@@ -82,7 +82,7 @@ impl RunSpec {
             "data_hash": self.data_hash,
             "parent": self.parent,
         });
-        files::hash_bytes(files::canonical_json(covered))
+        base::hash_bytes(base::canonical_json(covered))
     }
 
     /// Name of the run's folder inside the arm's folder: `<seed>-<first 12 digits of the hash>`.

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Cost, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts, RunSpec};
-use crate::base::error::Result;
-use crate::base::files::{canonical_json, hash_bytes, parse_json, parse_lines};
-use crate::data::problem::Set;
+use crate::base::Result;
+use crate::base::{canonical_json, hash_bytes, parse_json, parse_lines};
+use crate::data::Set;
 use crate::sandbox::CaseWord;
 
 #[derive(Deserialize)]

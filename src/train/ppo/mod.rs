@@ -59,7 +59,7 @@ use super::optim::{AdamW, Gradients};
 use super::packing::{self, Microbatch, Passage};
 use super::reward::Verifier;
 use super::statistics::{explained_variance, kl_k1, kl_k3, mean_and_deviation, whiten};
-use crate::base::seed::Seed;
+use crate::base::Seed;
 use crate::model::{Decoder, ValueHead};
 use crate::model::{Sampling, sample, sample_with_values};
 use crate::{Error, Result};
@@ -274,7 +274,7 @@ pub fn train_ppo(
 /// `rewards`, `values`: one number a token of the episode; both results as well.
 ///
 /// ```
-/// use sft_vs_rl::train::gae;
+/// use sft_vs_rl::gae;
 /// let (advantages, returns) = gae(&[0.0, 1.0], &[0.5, 0.25], 1.0, 0.5);
 /// assert_eq!(advantages, [0.125, 0.75]); // (0 + .25 - .5) + .5 * .75, 1 - .25
 /// assert_eq!(returns, [0.625, 1.0]);
@@ -302,7 +302,7 @@ pub fn gae(rewards: &[f32], values: &[f32], gamma: f32, lambda: f32) -> (Vec<f32
 /// ```
 /// # fn main() -> sft_vs_rl::Result<()> {
 /// use sft_vs_rl::candle_core::{Device, Tensor};
-/// use sft_vs_rl::train::clipped_policy_loss;
+/// use sft_vs_rl::clipped_policy_loss;
 /// let column = |numbers: [f32; 2]| Tensor::new(&numbers, &Device::Cpu);
 /// // Twice as likely as when it was sampled: the clip acts where that was good, and only there.
 /// let (new, old) = (column([2f32.ln(), 2f32.ln()])?, column([0.0, 0.0])?);

@@ -7,7 +7,7 @@ use itertools::Itertools;
 use rand::seq::SliceRandom;
 
 use super::PpoStep;
-use crate::base::seed::Seed;
+use crate::base::Seed;
 use crate::model::Completion;
 use crate::sandbox::CaseWord;
 use crate::train::packing::Passage;

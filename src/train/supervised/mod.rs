@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::optim::{AdamW, AdamWConfig, Decay, Gradients, LearningRate};
 use super::packing::{self, Microbatch, Passage};
-use crate::base::seed::Seed;
+use crate::base::Seed;
 use crate::model::Decoder;
 use crate::{Error, Result};
 

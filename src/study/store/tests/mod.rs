@@ -14,7 +14,7 @@ use rand::Rng;
 use serde_json::json;
 
 use super::*;
-use crate::base::seed::Seed;
+use crate::base::Seed;
 
 const STEPS: usize = 40;
 const CHECKPOINT_EVERY: usize = 5;
@@ -259,12 +259,12 @@ fn a_field_of_a_later_program_voids_no_record_and_an_edited_one_does() {
     let store = RunStore::open(root.path()).unwrap();
     let run = complete(ready(&store, &spec("x", 1)), Duration::ZERO).unwrap();
     let path = run.folder().join("record.json");
-    let mut record: Value = files::read_json(&path).unwrap();
+    let mut record: Value = base::read_json(&path).unwrap();
     record["written_by_a_later_program"] = json!({"b": 1, "a": [0.1]});
-    files::write_json(&path, &record).unwrap();
+    base::write_json(&path, &record).unwrap();
     assert!(store.find(&spec("x", 1)).unwrap_err().to_string().contains("record.json"));
     record["seal"] = finished::seal_of(record.clone()).into();
-    files::write_json(&path, &record).unwrap();
+    base::write_json(&path, &record).unwrap();
     assert_eq!(store.find(&spec("x", 1)).unwrap().unwrap().record.files, run.record.files);
 }
 

@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor, Var};
 use serde_json::Value;
 
 use super::{settings, tiny};
-use crate::base::seed::Seed;
+use crate::base::Seed;
 use crate::model::{Kernels, ValueHead};
 use crate::train::ppo::{PpoConfig, PpoStep, Sampled, loss};
 use crate::train::{
