@@ -1,6 +1,8 @@
 //! `docs/extending.md`, followed: a project that gets an atom, an arm and a claim of its own, without a
 //! line of Rust, runs them at the smoke size.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

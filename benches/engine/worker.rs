@@ -216,7 +216,7 @@ impl Worker {
 }
 
 fn no_model() -> Error {
-    Error::Data("no model".into())
+    Error::Empty { what: "the list of models".into(), needed: "`load` comes before a task" }
 }
 
 /// Wall and processor time, lap by lap.

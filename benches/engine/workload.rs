@@ -96,6 +96,6 @@ pub fn write(dir: &Path) -> Result<()> {
         pass_every: 3,
     };
     let path = dir.join("workload.json");
-    let text = serde_json::to_string(&workload).map_err(|error| Error::Data(error.to_string()))?;
+    let text = serde_json::to_string(&workload)?;
     std::fs::write(&path, text).map_err(Error::io(&path))
 }

@@ -3,11 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
+/// What every function of the kit returns that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What went wrong, where, and where there is something to do, what. The fields' names say what they hold.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs)] // of fields: each variant's message names all of them
 pub enum Error {
+    /// The system refused to read or write.
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
 
@@ -16,18 +20,23 @@ pub enum Error {
     #[error("{}{}: {message}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
     Parse { path: PathBuf, line: Option<usize>, message: String },
 
+    /// An atom of the catalog breaks the format.
     #[error("{}:{line}: atom `{atom}`, field `{field}`: {message}", path.display())]
     Catalog { path: PathBuf, line: usize, atom: String, field: &'static str, message: String },
 
+    /// A setting of a tier, an arm or a command that cannot be.
     #[error("setting `{field}`: {message}")]
     Config { field: String, message: String },
 
+    /// A name that stands for nothing, beside those that do.
     #[error("unknown {kind} `{name}`; known: {known}")]
     Unknown { kind: &'static str, name: String, known: String },
 
+    /// A tensor of a file that does not fit the model.
     #[error("{}: tensor `{tensor}` has shape {found:?}, expected {expected:?}", path.display())]
     Shape { path: PathBuf, tensor: String, expected: Vec<usize>, found: Vec<usize> },
 
+    /// What the crate `tokenizers` says.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
 
@@ -41,12 +50,15 @@ pub enum Error {
     )]
     Isolation { missing: String, level: &'static str },
 
+    /// There is no Python to run programs with, or it does not answer.
     #[error("python3: {0}")]
     Python(String),
 
+    /// A folder of the run store is not what it should be.
     #[error("run store, {}: {message}", path.display())]
     RunStore { path: PathBuf, message: String },
 
+    /// Another process works on the same run.
     #[error("{} is in use by process {pid}; wait for it or stop it", path.display())]
     Locked { path: PathBuf, pid: String },
 
@@ -54,17 +66,21 @@ pub enum Error {
     #[error("{what} is empty; {needed}")]
     Empty { what: String, needed: &'static str },
 
+    /// A token that the model does not know.
     #[error(
         "{place}: token {token} with a vocabulary of {vocabulary}; was the text encoded by this model's tokenizer?"
     )]
     Token { place: String, token: u32, vocabulary: usize },
 
+    /// Two lists that belong together differ in length.
     #[error("{what}: {found}, expected {expected}")]
     Count { what: String, expected: usize, found: usize },
 
+    /// A training that has diverged.
     #[error("{what} is {value} at step {step}; lower the learning rate, or look for a damaged checkpoint")]
     NotFinite { what: String, step: usize, value: f64 },
 
+    /// JSON that is no value of the type.
     #[error("{json} is not a {kind}")]
     Value { json: String, kind: String },
 
@@ -76,18 +92,19 @@ pub enum Error {
     #[error("no finished run {what}; `make study` trains the arms of a tier")]
     MissingRuns { what: String },
 
+    /// A value that JSON cannot hold.
     #[error("JSON: {0}")]
     Json(#[from] serde_json::Error),
 
-    #[error("data: {0}")]
-    Data(String),
-
+    /// What the crate `plotters` says.
     #[error("figure: {0}")]
     Figure(String),
 
+    /// What the crate `polars` says.
     #[error("frame: {0}")]
     Frame(#[from] polars::error::PolarsError),
 
+    /// What the crate `candle` says.
     #[error("tensor: {0}")]
     Tensor(#[from] candle_core::Error),
 }
@@ -109,6 +126,7 @@ impl Error {
         Error::Parse { path: path.as_ref().to_path_buf(), line: None, message: message.to_string() }
     }
 
+    /// A setting that cannot be.
     pub fn config(field: impl Into<String>, message: impl ToString) -> Error {
         Error::Config { field: field.into(), message: message.to_string() }
     }

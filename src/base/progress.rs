@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How often a plain line is written.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);
 
+/// How far a long command is: a bar on a terminal, else plain lines.
 pub struct Progress {
     label: String,
     total: usize,

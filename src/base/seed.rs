@@ -9,10 +9,12 @@ use rand::SeedableRng;
 pub use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
+/// A root of random streams, or a branch: see the head of this file for how streams are addressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seed(u64);
 
 impl Seed {
+    /// The root of a run, or of a data set.
     pub fn new(seed: u64) -> Self {
         Seed(seed)
     }

@@ -52,10 +52,12 @@ impl Batch {
         &self.offsets
     }
 
+    /// Tokens of all sequences together.
     pub fn tokens(&self) -> usize {
         self.ids.len()
     }
 
+    /// How many sequences there are.
     pub fn sequences(&self) -> usize {
         self.offsets.len() - 1
     }
@@ -75,6 +77,7 @@ impl Batch {
         (0..self.sequences()).flat_map(|index| 0..self.range(index).len() as u32).collect()
     }
 
+    /// Where the batch is computed.
     pub fn device(&self) -> &Device {
         &self.device
     }

@@ -13,12 +13,15 @@ pub(crate) const HEAD: &str = "lm_head.weight";
 /// Sizes of a Llama-architecture decoder. Field names are those of `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
+    /// Entries of the vocabulary.
     pub vocab_size: usize,
     /// Width of the residual stream.
     pub hidden_size: usize,
     /// Width of the SwiGLU layer.
     pub intermediate_size: usize,
+    /// Transformer blocks.
     pub num_hidden_layers: usize,
+    /// Query heads of a block.
     pub num_attention_heads: usize,
     /// Fewer than `num_attention_heads` is grouped-query attention.
     pub num_key_value_heads: usize,
@@ -27,11 +30,14 @@ pub struct Config {
     /// Base of the rotary frequencies.
     #[serde(default = "default_rope_theta")]
     pub rope_theta: f64,
+    /// Added to the mean square before its root is taken.
     pub rms_norm_eps: f64,
     /// The output projection is the embedding.
     #[serde(default)]
     pub tie_word_embeddings: bool,
+    /// The token that begins a text, where the tokenizer has one.
     pub bos_token_id: Option<u32>,
+    /// The token that ends a text: sampling stops there.
     pub eos_token_id: Option<u32>,
 }
 
@@ -42,6 +48,7 @@ fn default_rope_theta() -> f64 {
 /// How a tensor starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
+    /// All ones: norms.
     Ones,
     /// Normal with mean zero and this standard deviation.
     Normal(f64),
@@ -50,8 +57,11 @@ pub enum Init {
 /// One tensor of a checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorSpec {
+    /// As Hugging Face names it.
     pub name: String,
+    /// Its dimensions.
     pub shape: Vec<usize>,
+    /// What it starts from.
     pub init: Init,
 }
 

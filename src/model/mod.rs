@@ -200,14 +200,17 @@ impl Decoder {
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// Its sizes.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
+    /// Where its weights are.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
+    /// What computes it.
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }

@@ -49,6 +49,7 @@ impl ValueHead {
         write_tensors(path, &tensors.collect::<Vec<_>>())
     }
 
+    /// Reads what [`ValueHead::save`] wrote.
     pub fn load(path: &Path, hidden_size: usize, device: &Device) -> Result<ValueHead> {
         let mut found = read_tensors(path, device)?;
         let mut take = |name: &str, expected: &[usize]| -> Result<Var> {

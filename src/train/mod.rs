@@ -24,7 +24,7 @@ mod reward;
 mod statistics;
 mod supervised;
 
-pub use method::{Method, Observe, Ppo, Supervised};
+pub use method::{Method, Ppo, Supervised};
 pub use optim::{AdamW, AdamWConfig, Decay, Gradients, LearningRate};
 pub use packing::{Microbatch, Passage};
 pub use ppo::{

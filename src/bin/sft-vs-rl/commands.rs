@@ -95,7 +95,7 @@ pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
     let folder = study.root.join("data/records");
     std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     let record = folder.join(name);
-    let text = serde_json::to_string_pretty(&report).map_err(|error| Error::Data(error.to_string()))?;
+    let text = serde_json::to_string_pretty(&report)?;
     write_atomically(&record, format!("{text}\n").as_bytes())?;
     let figures = if tier == "quick" { study.root.join("figures") } else { local_figures(&study.root, tier) };
     let picture = figures.join("mutants.svg");
@@ -232,7 +232,7 @@ pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
     let rows = evaluate(&model, court, &questions, "eval", &config, seed, &mut Cost::default())?;
     if args.json {
         for row in &rows {
-            println!("{}", serde_json::to_string(row).map_err(|error| Error::Data(error.to_string()))?);
+            println!("{}", serde_json::to_string(row)?);
         }
         return Ok(true);
     }

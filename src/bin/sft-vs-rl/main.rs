@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use sft_vs_rl::{
-    Arms, IsolationLevel, Kernels, Options, Result, Sandbox, SandboxConfig, Study, Tier, device, project_root,
+    Arms, IsolationLevel, Kernels, Options, Result, Sandbox, SandboxConfig, Study, Tier, device,
+    project_root, serve_jsonl,
 };
 
 #[derive(Parser)]

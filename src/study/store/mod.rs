@@ -37,7 +37,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-
 use crate::base::{self, Error, Result};
 use crate::data::Set;
 use crate::sandbox::CaseWord;
