@@ -17,7 +17,7 @@ use crate::base::{Error, Result};
 /// remove it.
 const UNFINISHED: &str = ".tmp";
 
-/// Writes `bytes` under a name that ends with [`UNFINISHED`], syncs, renames; folders that are missing
+/// Writes `bytes` under a name that ends with `.tmp`, syncs, renames; folders that are missing
 /// are made. On an error (a full disk, say) `path` is as it was before and nothing else is left.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = folder_of(path);

@@ -52,9 +52,9 @@ pub struct Record {
     pub seed: u64,
     /// See `arm`.
     pub tier: String,
-    /// [`RunSpec::hash`]; children of this run name it as their parent.
+    /// The hash of the spec; children of this run name it as their parent.
     pub hash: String,
-    /// [`RunSpec::hash`] of the run it started from.
+    /// The hash of the run it started from.
     pub parent: Option<String>,
     /// Seconds since 1970 when the run was completed.
     pub finished_at: u64,
