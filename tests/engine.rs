@@ -134,6 +134,20 @@ fn fused_equals_composed_forward_and_backward() {
     }
 }
 
+/// Both paths, and candle-nn's own loss over the logits.
+#[test]
+fn the_loss_is_the_cross_entropy_of_candle_nn() {
+    for kernels in [Kernels::Fused, Kernels::Composed] {
+        let model = decoder(false, 2, kernels);
+        let sequence = &sequences()[..1];
+        let hidden = model.hidden(&Batch::pack(sequence, &Device::Cpu).unwrap()).unwrap();
+        let logits = model.logits(&hidden.narrow(0, 0, 8).unwrap()).unwrap();
+        let targets = Tensor::new(&sequence[0][1..], &Device::Cpu).unwrap();
+        let expected = scalar(&candle_nn::loss::cross_entropy(&logits, &targets).unwrap());
+        assert!((scalar(&loss(&model, sequence)) - expected).abs() < 1e-5, "{kernels:?}");
+    }
+}
+
 #[test]
 fn a_checkpoint_comes_back_bit_for_bit() {
     let dir = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Batch, Config, Decoder, composed, config};
+use super::{Batch, Config, Decoder, config};
 use crate::Result;
 use kernels::{BlockSizes, Heads, LogProb, PARTS, RotaryTable, Rows, Trunk};
 
@@ -12,7 +12,7 @@ pub(super) fn hidden(model: &Decoder, batch: &Batch) -> Result<Tensor> {
     let rows = Rows {
         offsets: batch.offsets().to_vec(),
         positions: batch.positions(),
-        rotary: RotaryTable::new(&composed::frequencies(config), batch.longest()),
+        rotary: RotaryTable::new(config.rope_theta, config.head_dim(), batch.longest()),
     };
     let (layers, pool) = (config.num_hidden_layers, model.pool.clone());
     let trunk = Trunk::new(batch.ids().to_vec(), layers, sizes(config), rows, pool, !model.frozen);

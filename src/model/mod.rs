@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `config.rs` | sizes, `config.json`, the list of tensors a model of these sizes has |
 //! | `batch.rs` | sequences packed one after another, without padding |
-//! | `composed.rs` | the network written in plain candle operations, for any device |
+//! | `llama.rs` | the network in layers of candle-nn, for any device |
 //! | `fused.rs` | the same network through the CPU kernels of the crate `kernels` |
 //! | `file.rs` | reading and writing `safetensors` |
 //! | `value.rs` | the value head of PPO |
@@ -17,16 +17,17 @@
 //! Both paths compute the same function; `tests/engine.rs` holds them equal, forward and backward.
 
 mod batch;
-mod composed;
 mod config;
 mod file;
 mod fused;
+mod llama;
 mod sample;
 mod value;
 
 pub use batch::Batch;
 pub use config::{Config, Init, TensorSpec};
 pub use file::{read_tensors, take_tensor, write_tensors};
+use llama::{Grid, Llama};
 pub(crate) use sample::ROWS_TOGETHER;
 pub use sample::{Completion, Sampling, sample, sample_with_values};
 pub use value::ValueHead;
@@ -34,7 +35,8 @@ pub use value::ValueHead;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{D, DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::VarBuilder;
 use rand::Rng;
 use rand_distr::StandardNormal;
 use sha2::{Digest, Sha256};
@@ -53,7 +55,7 @@ pub const CONFIG_FILE: &str = "config.json";
 pub enum Kernels {
     /// Hand-written CPU kernels (the crate `kernels`). On other devices `Composed` is used instead.
     Fused,
-    /// candle's own operations, on any device.
+    /// candle-nn's layers, on any device.
     Composed,
 }
 
@@ -144,7 +146,11 @@ impl Decoder {
         }
         match self.kernels {
             Kernels::Fused => fused::hidden(self, batch),
-            Kernels::Composed => composed::hidden(self, batch),
+            Kernels::Composed => self.network(self.frozen)?.forward(
+                batch.ids(),
+                &Grid::of_sequences(&self.config, batch)?,
+                None,
+            ),
         }
     }
 
@@ -170,7 +176,7 @@ impl Decoder {
         self.check_rows(hidden, rows, targets)?;
         match self.kernels {
             Kernels::Fused => fused::log_probs_and_entropy(self, hidden, rows, targets),
-            Kernels::Composed => composed::log_probs_and_entropy(self, hidden, rows, targets),
+            Kernels::Composed => llama::log_probs_and_entropy(self, hidden, rows, targets),
         }
     }
 
@@ -237,16 +243,11 @@ impl Decoder {
         if self.frozen { var.as_detached_tensor() } else { var.as_tensor().clone() }
     }
 
-    /// # Shapes
-    /// returns `(tokens, hidden)`
-    pub(crate) fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
-        let ids = Tensor::from_slice(tokens, tokens.len(), &self.device)?;
-        Ok(self.weight(config::EMBEDDING).index_select(&ids, 0)?)
-    }
-
-    /// The last norm, in candle operations.
-    pub(crate) fn final_norm(&self, x: &Tensor) -> Result<Tensor> {
-        composed::rms_norm(x, &self.weight(config::FINAL_NORM), self.config.rms_norm_eps)
+    /// The network over these weights, `frozen` or part of the graph.
+    fn network(&self, frozen: bool) -> Result<Llama> {
+        let tensor = |var: &Var| if frozen { var.as_detached_tensor() } else { var.as_tensor().clone() };
+        let tensors = self.weights.iter().map(|(name, var)| (name.clone(), tensor(var))).collect();
+        Llama::new(&self.config, VarBuilder::from_tensors(tensors, DTYPE, &self.device))
     }
 
     /// The weight `part` of layer `layer`, for example `self_attn.q_proj`.
@@ -292,13 +293,6 @@ impl Decoder {
 pub(crate) fn normal(seed: Seed, name: &str, count: usize, deviation: f64) -> Vec<f32> {
     let numbers = seed.stream(name).sample_iter::<f64, _>(StandardNormal);
     numbers.take(count).map(|number| (number * deviation) as f32).collect()
-}
-
-/// `log softmax` over the last dimension, in candle operations.
-pub(crate) fn log_softmax(logits: &Tensor) -> Result<Tensor> {
-    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
-    let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-    Ok(shifted.broadcast_sub(&total)?)
 }
 
 /// All weights are `f32`, whatever a file holds.

@@ -41,13 +41,16 @@ impl Heads {
 /// Cosines and sines by position, `(positions, head_dim / 2)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RotaryTable {
-    cos: Vec<f32>,
-    sin: Vec<f32>,
+    pub cos: Vec<f32>,
+    pub sin: Vec<f32>,
     half: usize,
 }
 
 impl RotaryTable {
-    pub fn new(frequencies: &[f32], positions: usize) -> RotaryTable {
+    /// Frequencies are `theta^(-2i / head_dim)`, in `f32` as PyTorch computes them.
+    pub fn new(theta: f64, head_dim: usize, positions: usize) -> RotaryTable {
+        let frequency = |i: usize| (1.0 / libm::pow(theta, 2.0 * i as f64 / head_dim as f64)) as f32;
+        let frequencies: Vec<f32> = (0..head_dim / 2).map(frequency).collect();
         let angles = (0..positions)
             .flat_map(|position| frequencies.iter().map(move |&f| f64::from(position as f32 * f)));
         let (sin, cos) = angles.map(|angle| (libm::sin(angle) as f32, libm::cos(angle) as f32)).unzip();
@@ -309,7 +312,7 @@ mod tests {
     #[test]
     fn rotating_there_and_back_changes_nothing() {
         let heads = Heads { heads: 2, kv_heads: 1, head_dim: 4 };
-        let table = RotaryTable::new(&[1.0, 0.1], 5);
+        let table = RotaryTable::new(100.0, 4, 5);
         let start = numbers(3 * heads.qkv_size(), 1);
         let mut qkv = start.clone();
         table.rotate(heads, &mut qkv, &[0, 4, 2], 1.0);

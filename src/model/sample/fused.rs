@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::{Completion, Row, Sampling};
 use crate::Result;
 use crate::base::Seed;
-use crate::model::{Batch, Decoder, ValueHead, composed, fused};
+use crate::model::{Batch, Decoder, ValueHead, fused};
 use kernels::{
     Activations, BlockSizes, Cache, DecodeBlock, Place, Projection, RotaryTable, Rows, Step, block_forward,
     dot,
@@ -71,7 +71,7 @@ pub(super) fn sample(
     let config = model.config();
     let sizes = fused::sizes(config);
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-    let rotary = RotaryTable::new(&composed::frequencies(config), longest + sampling.max_new_tokens);
+    let rotary = RotaryTable::new(config.rope_theta, config.head_dim(), longest + sampling.max_new_tokens);
     let embedding = values(&model.embedding())?;
     let flat = values(&fused::flat_weights(model)?)?;
     let (blocks, norm) = flat.split_at(config.num_hidden_layers * sizes.weights_len());
