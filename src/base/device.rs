@@ -1,43 +1,29 @@
 //! The device, chosen at run time.
 
 use candle_core::Device;
+use candle_core::utils::{cuda_is_available, metal_is_available};
 use kernels::InstructionSet;
 
 use crate::base::{Error, Result};
 
 /// Reads `--device`: `auto` (the best there is), `cpu`, `cuda:0`, `metal`.
 pub fn choose(name: &str) -> Result<Device> {
-    let unavailable = |feature: &str, error: candle_core::Error| {
-        Error::config(
-            "device",
-            format!(
-                "`{name}` is not available ({error}); build with `--features {feature}` or use `--device cpu`"
-            ),
-        )
-    };
-    let unknown = || Error::Unknown {
-        kind: "device",
-        name: name.to_owned(),
-        known: "auto, cpu, cuda:<index>, metal".into(),
-    };
-    match name.split_once(':').unwrap_or((name, "0")) {
-        ("cpu", _) => Ok(Device::Cpu),
-        ("auto", _) => {
-            if candle_core::utils::cuda_is_available() {
-                Ok(Device::new_cuda(0)?)
-            } else if candle_core::utils::metal_is_available() {
-                Ok(Device::new_metal(0)?)
-            } else {
-                Ok(Device::Cpu)
-            }
+    let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
+    let made = match (kind, index.parse()) {
+        ("auto", _) if cuda_is_available() => Device::new_cuda(0),
+        ("auto", _) if metal_is_available() => Device::new_metal(0),
+        ("auto" | "cpu", _) => Ok(Device::Cpu),
+        ("cuda", Ok(index)) => Device::new_cuda(index),
+        ("metal", _) => Device::new_metal(0),
+        _ => {
+            let known = "auto, cpu, cuda:<index>, metal".to_owned();
+            return Err(Error::Unknown { kind: "device", name: name.to_owned(), known });
         }
-        ("cuda", index) => {
-            let index = index.parse().map_err(|_| unknown())?;
-            Device::new_cuda(index).map_err(|error| unavailable("cuda", error))
-        }
-        ("metal", _) => Device::new_metal(0).map_err(|error| unavailable("metal", error)),
-        _ => Err(unknown()),
-    }
+    };
+    made.map_err(|error| {
+        let remedy = format!("build with `--features {kind}` or use `--device cpu`");
+        Error::config("device", format!("`{name}` is not available ({error}); {remedy}"))
+    })
 }
 
 /// The vector instructions that the CPU kernels use. Every program asks before it computes, because a

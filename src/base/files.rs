@@ -20,21 +20,19 @@ const UNFINISHED: &str = ".tmp";
 /// Writes `bytes` under a name that ends with `.tmp`, syncs, renames; folders that are missing
 /// are made. On an error (a full disk, say) `path` is as it was before and nothing else is left.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = folder_of(path);
-    fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    tempfile::Builder::new()
-        .prefix(&name)
-        .suffix(UNFINISHED)
-        .permissions(fs::Permissions::from_mode(0o666)) // less the umask, as any other file
-        .tempfile_in(folder)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            Ok(file.persist(path)?)
-        })
-        .map_err(Error::io(path))?;
-    sync(folder)
+    let mut file = unfinished(path, 0o666)?.tempfile_in(folder_of(path)).map_err(Error::io(path))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
+    file.persist(path).map_err(|error| Error::io(path)(error.error))?;
+    sync(folder_of(path))
+}
+
+/// Makes the folder that `path` will be in, and names for what becomes `path` once it is whole; `mode`
+/// less the umask are its permissions.
+fn unfinished(path: &Path, mode: u32) -> Result<tempfile::Builder<'static, 'static>> {
+    fs::create_dir_all(folder_of(path)).map_err(Error::io(folder_of(path)))?;
+    let mut names = tempfile::Builder::new();
+    names.suffix(UNFINISHED).permissions(fs::Permissions::from_mode(mode));
+    Ok(names)
 }
 
 /// [`write_atomically`] of indented JSON that ends with a newline.
@@ -46,16 +44,8 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 /// [`write_atomically`] of a whole folder, which `fill` writes into an empty one: it replaces `path` once
 /// every file of it is on the disk.
 pub fn write_folder_atomically(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let folder = folder_of(path);
-    fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     // Removes itself on every way out but the last.
-    let temporary = tempfile::Builder::new()
-        .prefix(&name)
-        .suffix(UNFINISHED)
-        .permissions(fs::Permissions::from_mode(0o777)) // less the umask
-        .tempdir_in(folder)
-        .map_err(Error::io(folder))?;
+    let temporary = unfinished(path, 0o777)?.tempdir_in(folder_of(path)).map_err(Error::io(path))?;
     fill(temporary.path())?;
     for name in files_below(temporary.path())? {
         let file = temporary.path().join(name);
@@ -65,7 +55,7 @@ pub fn write_folder_atomically(path: &Path, fill: impl FnOnce(&Path) -> Result<(
     remove_if_there(path)?;
     fs::rename(temporary.path(), path).map_err(Error::io(path))?;
     let _ = temporary.keep(); // it is in its place
-    sync(folder)
+    sync(folder_of(path))
 }
 
 /// What is directly in `folder`, sorted; nothing where it does not exist.
@@ -97,9 +87,7 @@ pub fn files_below(folder: &Path) -> Result<Vec<String>> {
 pub fn remove_if_there(path: &Path) -> Result<()> {
     let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match removed {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::Io { path: path.to_path_buf(), source })
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path)(error)),
         _ => Ok(()),
     }
 }

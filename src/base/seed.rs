@@ -43,11 +43,8 @@ impl Seed {
     }
 
     fn digest(self, name: &str, domain: u8) -> [u8; 32] {
-        let mut hasher = Sha256::new();
-        hasher.update(self.0.to_le_bytes());
-        hasher.update([domain]);
-        hasher.update(name.as_bytes());
-        hasher.finalize().into()
+        let hasher = Sha256::new().chain_update(self.0.to_le_bytes());
+        hasher.chain_update([domain]).chain_update(name).finalize().into()
     }
 }
 

@@ -50,8 +50,10 @@ pub const WEIGHTS_FILE: &str = "model.safetensors";
 /// Name of the sizes inside a checkpoint folder.
 pub const CONFIG_FILE: &str = "config.json";
 
-/// Which implementation computes the network. Both give the same function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Which implementation computes the network. Both give the same function. Hashes of runs cover the names
+/// that strum gives them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Kernels {
     /// Hand-written CPU kernels (the crate `kernels`). On other devices `Composed` is used instead.
     Fused,

@@ -10,10 +10,8 @@ use serde::Serialize;
 use sysinfo::{Process, ProcessesToUpdate, System};
 
 use crate::base::{Error, Result};
-use crate::model::Config;
-use crate::model::ROWS_TOGETHER;
+use crate::model::{Config, ROWS_TOGETHER};
 use crate::study::tier::Tier;
-use crate::train::SupervisedConfig;
 use kernels::groups;
 
 /// Bytes of a number.
@@ -28,12 +26,9 @@ const PROGRAM: usize = 100 << 20;
 pub struct StageMemory {
     /// For messages.
     pub name: &'static str,
-    /// The model, its copies and packed forms, and the frozen reference of RL.
+    /// The model with its copies and packed forms, its gradients, AdamW's two moments, the frozen
+    /// reference of RL.
     pub weights: usize,
-    /// Gradients, those of the groups and of candle's graph included.
-    pub gradients: usize,
-    /// AdamW's two moments.
-    pub moments: usize,
     /// Of one microbatch.
     pub activations: usize,
     /// Keys and values of the prompts and of the rows being written.
@@ -49,17 +44,15 @@ impl StageMemory {
         let table = config.vocab_size * hidden;
         let block = (parameters - table) / config.num_hidden_layers;
         let groups = groups(tokens).len() - 1; // each sums weight gradients apart
-        // `Activations` of each layer, then `Gradients`, and about six arrays the size of the hidden
-        // states: the last norm's input and output, their gradients, those of the output projection.
-        let layer = hidden + qkv + hidden + config.num_attention_heads + hidden + 2 * inner;
-        let activations = tokens * (config.num_hidden_layers * layer + hidden + qkv + 6 * hidden);
+        // What each layer keeps for the way back, then what that takes: of one layer, and about six
+        // arrays the size of the hidden states around the last norm and the output projection.
+        let layer = 3 * hidden + qkv + config.num_attention_heads + 2 * inner;
+        let activations = tokens * (config.num_hidden_layers * layer + qkv + 7 * hidden);
         StageMemory {
             name,
-            // Stored, flat in the graph, and one layer packed.
-            weights: NUMBER * (2 * parameters + 2 * block + 2 * table),
-            // Summed, in candle's store (flat, and apart), and by group.
-            gradients: NUMBER * (3 * parameters + groups * (block + table)),
-            moments: 2 * NUMBER * parameters,
+            // All of them stored, flat in the graph, as gradients three times (summed, in candle's store
+            // flat and apart), as two moments. One layer and the table packed, and summed by group.
+            weights: NUMBER * (7 * parameters + (2 + groups) * (block + table)),
             activations: NUMBER * activations,
             cache: 0,
         }
@@ -67,69 +60,65 @@ impl StageMemory {
 
     /// All of it.
     pub fn total(&self) -> usize {
-        self.weights + self.gradients + self.moments + self.activations + self.cache
+        self.weights + self.activations + self.cache
     }
 
     /// The largest part, and what makes it smaller.
     fn advice(&self) -> String {
-        let weights = self.weights + self.gradients + self.moments;
         let cache = "`eval.problems_per_set`, `max_new_tokens` or `ppo.prompts_per_step`";
         let parts = [
             (self.activations, "activations", "`tokens_per_microbatch` of the stage, or `model.layers`"),
             (self.cache, "key-value cache", cache),
-            (weights, "weights", "`model.hidden_size` or `model.layers`"),
+            (self.weights, "weights", "`model.hidden_size` or `model.layers`"),
         ];
         let (bytes, part, settings) = parts.into_iter().max_by_key(|part| part.0).unwrap_or_default();
         format!("its {part} take {}; lower {settings}", size(bytes))
     }
 }
 
-/// The memory of a run of a tier with the fused kernels.
+/// The memory of a run of a tier with the fused kernels and as many threads as there are: pretraining,
+/// SFT, RL, evaluation.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MemoryEstimate {
-    stages: Vec<StageMemory>,
-}
+pub struct MemoryEstimate([StageMemory; 4]);
 
 impl MemoryEstimate {
-    /// With as many threads as there are.
+    /// Of the largest settings there are in the tier.
     pub fn of(tier: &Tier) -> MemoryEstimate {
-        MemoryEstimate::with_threads(tier, rayon::current_num_threads())
-    }
-
-    fn with_threads(tier: &Tier, threads: usize) -> MemoryEstimate {
+        let Tier { pretrain, sft, ppo, eval, .. } = tier;
         let config = tier.model.config(tier.vocabulary, 0);
-        let context = tier.model.context;
+        let (context, weights) = (tier.model.context, NUMBER * config.parameters());
         // A microbatch holds at most its bound, or one passage that is longer than it, or the whole step.
         let tokens = |bound: usize, passages: usize| bound.max(context).min(passages * context);
-        let supervised = |name, settings: &SupervisedConfig| {
-            let tokens = tokens(settings.tokens_per_microbatch, settings.batch_size);
-            StageMemory::of_training(name, &config, tokens)
+        // Without a graph, one layer's activations at a time; and the two caches of sampling.
+        let pass = 6 * config.hidden_size + 2 * config.kv_size() + 2 * config.intermediate_size;
+        let position = 2 * config.num_hidden_layers * config.kv_size();
+        let sampling = |prompts: usize, max_new_tokens: usize| {
+            let own = rayon::current_num_threads() * ROWS_TOGETHER * max_new_tokens;
+            NUMBER * ((prompts * LONGEST_PROMPT + own) * position + prompts * config.vocab_size)
         };
-        let ppo = &tier.ppo;
+        let training = |name, tokens| StageMemory::of_training(name, &config, tokens);
         let rollouts = tokens(ppo.tokens_per_microbatch, ppo.rollouts_per_step());
-        let mut rl = StageMemory::of_training("RL", &config, rollouts);
-        // The frozen reference, and the forward pass of a model without a graph.
-        rl.weights += NUMBER * config.parameters();
-        rl.activations += forward(&config, rollouts);
-        rl.cache += sampling(&config, ppo.prompts_per_step, ppo.max_new_tokens, threads);
-        // Sets of problems, some of them asked twice (`evaluate::questions`).
-        let questions = 8 * tier.eval.problems_per_set;
+        let mut rl = training("RL", rollouts);
+        rl.weights += weights; // the frozen reference, which reads the microbatches, too
+        rl.activations += NUMBER * rollouts * pass;
+        rl.cache = sampling(ppo.prompts_per_step, ppo.max_new_tokens);
+        let questions = 8 * eval.problems_per_set; // some sets are asked twice (`evaluate::questions`)
         let evaluation = StageMemory {
             name: "evaluation",
             // The model in training waits with its optimizer; the sampler packs its weights once more.
-            weights: 4 * NUMBER * config.parameters(),
-            gradients: 0,
-            moments: 2 * NUMBER * config.parameters(),
-            activations: forward(&config, questions * LONGEST_PROMPT),
-            cache: sampling(&config, questions, tier.eval.max_new_tokens, threads),
+            weights: 6 * weights,
+            activations: NUMBER * questions * LONGEST_PROMPT * pass,
+            cache: sampling(questions, eval.max_new_tokens),
         };
-        let (pretraining, sft) = (supervised("pretraining", &tier.pretrain), supervised("SFT", &tier.sft));
-        MemoryEstimate { stages: vec![pretraining, sft, rl, evaluation] }
+        let pretraining =
+            training("pretraining", tokens(pretrain.tokens_per_microbatch, pretrain.batch_size));
+        let sft = training("SFT", tokens(sft.tokens_per_microbatch, sft.batch_size));
+        MemoryEstimate([pretraining, sft, rl, evaluation])
     }
 
     /// Bytes of the whole process when its largest stage runs.
     pub fn peak(&self) -> usize {
-        PROGRAM + self.largest().map_or(0, StageMemory::total)
+        PROGRAM + self.0.iter().map(StageMemory::total).max().unwrap_or(0)
     }
 
     /// Compares the peak with what the machine has to give, where it says so.
@@ -141,30 +130,14 @@ impl MemoryEstimate {
         available().map_or(Ok(()), |bytes| self.fits(bytes))
     }
 
-    fn largest(&self) -> Option<&StageMemory> {
-        self.stages.iter().max_by_key(|stage| stage.total())
-    }
-
     fn fits(&self, available: usize) -> Result<()> {
-        let Some(stage) = self.largest().filter(|_| self.peak() > available) else { return Ok(()) };
-        let (name, peak, available, advice) =
+        let largest = self.0.iter().max_by_key(|stage| stage.total());
+        let Some(stage) = largest.filter(|_| self.peak() > available) else { return Ok(()) };
+        let (name, needed, available, advice) =
             (stage.name, size(self.peak()), size(available), stage.advice());
-        let message = format!("{name} needs about {peak} of memory, {available} are available: {advice}");
+        let message = format!("{name} needs about {needed} of memory, {available} are available: {advice}");
         Err(Error::config("tier", message))
     }
-}
-
-/// Activations of a pass without a graph: one layer at a time.
-fn forward(config: &Config, tokens: usize) -> usize {
-    let hidden = config.hidden_size;
-    NUMBER * tokens * (6 * hidden + 2 * config.kv_size() + 2 * config.intermediate_size)
-}
-
-/// The two caches of `rollout::sample`.
-fn sampling(config: &Config, prompts: usize, max_new_tokens: usize, threads: usize) -> usize {
-    let position = 2 * config.num_hidden_layers * config.kv_size();
-    let own = threads * ROWS_TOGETHER * max_new_tokens;
-    NUMBER * ((prompts * LONGEST_PROMPT + own) * position + prompts * config.vocab_size)
 }
 
 /// Bytes this process may still take: what the machine has, and what the control groups leave (the
@@ -192,39 +165,34 @@ mod tests {
 
     #[test]
     fn a_tier_that_cannot_fit_says_what_to_lower() {
-        let quick = MemoryEstimate::with_threads(&Tier::quick(), 2);
+        let quick = MemoryEstimate::of(&Tier::quick());
         assert!(quick.fits(4 << 30).is_ok());
         let message = quick.fits(64 << 20).unwrap_err().to_string();
         assert!(message.contains("64 MiB are available") && message.contains("lower `"), "{message}");
 
         let wide = Tier::quick().with(&["model.hidden_size=8192".into(), "model.layers=32".into()]).unwrap();
-        let message = MemoryEstimate::with_threads(&wide, 2).fits(16 << 30).unwrap_err().to_string();
+        let message = MemoryEstimate::of(&wide).fits(16 << 30).unwrap_err().to_string();
         assert!(message.contains("its weights take") && message.contains("`model.hidden_size`"), "{message}");
 
         let long = ["sft.tokens_per_microbatch=4000000".into(), "sft.batch_size=40000".into()];
-        let message = MemoryEstimate::with_threads(&Tier::quick().with(&long).unwrap(), 2)
-            .fits(4 << 30)
-            .unwrap_err()
-            .to_string();
+        let message =
+            MemoryEstimate::of(&Tier::quick().with(&long).unwrap()).fits(4 << 30).unwrap_err().to_string();
         assert!(message.contains("SFT needs") && message.contains("`tokens_per_microbatch`"), "{message}");
     }
 
     #[test]
     fn microbatches_bound_the_activations() {
         let mut tier = Tier::quick();
-        let before = MemoryEstimate::with_threads(&tier, 2);
+        let before = MemoryEstimate::of(&tier);
         tier.sft.batch_size *= 100;
         tier.pretrain.batch_size *= 100;
-        assert_eq!(MemoryEstimate::with_threads(&tier, 2).stages[..2], before.stages[..2]);
+        assert_eq!(MemoryEstimate::of(&tier).0[..2], before.0[..2]);
         tier.sft.tokens_per_microbatch *= 2;
-        assert_eq!(
-            MemoryEstimate::with_threads(&tier, 2).stages[1].activations,
-            2 * before.stages[1].activations
-        );
+        assert_eq!(MemoryEstimate::of(&tier).0[1].activations, 2 * before.0[1].activations);
         // A passage is never cut, so the context is the least there is.
         tier.sft.tokens_per_microbatch = 1;
         let least = StageMemory::of_training("", &tier.model.config(tier.vocabulary, 0), tier.model.context);
-        assert_eq!(MemoryEstimate::with_threads(&tier, 2).stages[1].activations, least.activations);
+        assert_eq!(MemoryEstimate::of(&tier).0[1].activations, least.activations);
     }
 
     #[cfg(target_os = "linux")]

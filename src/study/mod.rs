@@ -26,8 +26,7 @@ use std::time::Duration;
 use candle_core::Device;
 use itertools::Itertools;
 
-use crate::base::device;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, device};
 use crate::data::Catalog;
 use crate::model::{Decoder, Kernels};
 use crate::sandbox::{Sandbox, SandboxConfig};
@@ -120,7 +119,7 @@ impl Study {
         let catalog = Catalog::load(&root.join("data/catalog"))?;
         let sandbox = Sandbox::start(&sandbox)?;
         let dataset = Dataset::open(&root, &tier, &catalog, &sandbox)?;
-        let store = RunStore::open(root.join("data/runs"))?;
+        let store = RunStore::new(root.join("data/runs"));
         let known = KnownVerdicts::default();
         Ok(Study { tier, root, arms, catalog, dataset, sandbox, store, known, device, kernels })
     }
@@ -128,7 +127,7 @@ impl Study {
     /// The finished runs of `what` (see [`Arms::select`]) at `seeds`: this machine's, else committed
     /// records with the same settings and data, else trained now.
     pub fn train(&self, what: &str, seeds: impl IntoIterator<Item = u64>) -> Result<Runs> {
-        let records = RunStore::read_only(self.root.join("data/records").join(&self.tier.name));
+        let records = RunStore::new(self.root.join("data/records").join(&self.tier.name));
         let arms = self.arms.select(what)?;
         let mut runs = Vec::new();
         for (seed, arm) in seeds.into_iter().cartesian_product(arms) {
@@ -151,7 +150,7 @@ impl Study {
             return Ok(run);
         }
         let parent = arm.parent.as_ref().map(|name| self.run(self.arms.arm(name)?, seed)).transpose()?;
-        match self.store.begin_waiting(&spec, PATIENCE)? {
+        match self.store.begin(&spec, PATIENCE)? {
             Begin::Complete(run) => Ok(*run),
             Begin::Ready(handle) => self.train_run(arm, seed, parent.as_ref(), *handle),
         }
@@ -165,7 +164,7 @@ impl Study {
             "training": plan.settings,
             "eval": self.tier.eval,
             "stages": plan.early_stages(),
-            "kernels": kernels_name(self.kernels),
+            "kernels": <&str>::from(self.kernels),
         });
         let parent = arm.parent.as_ref().map(|name| self.spec(self.arms.arm(name)?, seed)).transpose()?;
         Ok(RunSpec {
@@ -208,13 +207,5 @@ impl Study {
             ("threads", rayon::current_num_threads().to_string()),
         ];
         Ok(facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect())
-    }
-}
-
-/// As hashes and records name them.
-fn kernels_name(kernels: Kernels) -> &'static str {
-    match kernels {
-        Kernels::Fused => "fused",
-        Kernels::Composed => "composed",
     }
 }

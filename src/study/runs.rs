@@ -55,7 +55,7 @@ impl Runs {
     }
 
     fn of_store(root: &Path, tier: &str, folder: &Path) -> Result<Runs> {
-        let runs = RunStore::read_only(folder).runs(tier)?;
+        let runs = RunStore::new(folder).runs(tier)?;
         Ok(Runs { root: root.to_path_buf(), tier: tier.to_owned(), runs })
     }
 
@@ -83,14 +83,12 @@ impl Runs {
     /// Each run beside `committed`'s of the same arm and seed, where there is one: is what this machine
     /// made the same, to the last bit?
     pub fn compare(&self, committed: &Runs) -> Result<Vec<Comparison>> {
-        let mut rows = Vec::new();
-        for run in &self.runs {
+        let beside = |run: &FinishedRun| {
             let same = |other: &&FinishedRun| other.record.seed == run.record.seed;
-            if let Some(record) = committed.of_arm(&run.record.arm).into_iter().find(same) {
-                rows.push(Comparison::new(run, record)?);
-            }
-        }
-        Ok(rows)
+            let record = committed.of_arm(&run.record.arm).into_iter().find(same)?;
+            Some(Comparison::new(run, record))
+        };
+        self.runs.iter().filter_map(beside).collect()
     }
 }
 
@@ -107,22 +105,22 @@ pub struct Comparison {
     pub same_weights: bool,
     /// Every evaluation, problem by problem.
     pub same_outcomes: bool,
-    /// At the end of training, here and in the record.
-    pub pass_rates: BTreeMap<Set, (PassRates, PassRates)>,
+    /// Sampled at the end of training, here and in the record.
+    pub pass_rates: BTreeMap<Set, [f64; 2]>,
 }
 
 impl Comparison {
     fn new(run: &FinishedRun, record: &FinishedRun) -> Result<Comparison> {
         let (own, committed) = (run.outcomes()?, record.outcomes()?);
-        let (rates, recorded) = (pass_rates(&own), pass_rates(&committed));
-        let both = |(set, rates): (Set, PassRates)| Some((set, (rates, *recorded.get(&set)?)));
+        let recorded = pass_rates(&committed);
+        let both = |(set, rates): (Set, PassRates)| Some((set, [rates.sampled, recorded.get(&set)?.sampled]));
         Ok(Comparison {
             arm: run.record.arm.clone(),
             seed: run.record.seed,
             same_settings: run.record.hash == record.record.hash,
             same_weights: run.record.facts.weights_hash == record.record.facts.weights_hash,
             same_outcomes: own == committed,
-            pass_rates: rates.into_iter().filter_map(both).collect(),
+            pass_rates: pass_rates(&own).into_iter().filter_map(both).collect(),
         })
     }
 }
@@ -132,23 +130,17 @@ impl Comparison {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let word = |same: bool| if same { "same" } else { "other" };
-        write!(f, "{}, seed {}: ", self.arm, self.seed)?;
-        if !self.same_settings {
-            write!(f, "other settings or data, ")?;
-        }
-        write!(f, "{} weights, {} outcomes", word(self.same_weights), word(self.same_outcomes))?;
+        let settings = if self.same_settings { "" } else { "other settings or data, " };
+        let (weights, outcomes) = (word(self.same_weights), word(self.same_outcomes));
+        write!(f, "{}, seed {}: {settings}{weights} weights, {outcomes} outcomes", self.arm, self.seed)?;
         if self.same_outcomes {
             return Ok(());
         }
-        let rate = |(set, (own, committed)): (&Set, &(PassRates, PassRates))| {
-            let (own, committed) = (100.0 * own.sampled, 100.0 * committed.sampled);
-            format!("{} {own:.0} ({:+.0})", set.name(), own - committed)
+        let rate = |(set, [own, committed]): (&Set, &[f64; 2])| {
+            format!("{} {:.0} ({:+.0})", set.name(), 100.0 * own, 100.0 * (own - committed))
         };
-        write!(
-            f,
-            "; sampled pass rates, and more than recorded: {}",
-            self.pass_rates.iter().map(rate).join(", ")
-        )
+        let rates = self.pass_rates.iter().map(rate).join(", ");
+        write!(f, "; sampled pass rates, and more than recorded: {rates}")
     }
 }
 

@@ -8,10 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION, folder_name, version1};
-use crate::base::{Error, Result};
-use crate::base::{
-    canonical_json, hash_bytes, hash_file, parse_json, parse_lines, read_json, write_atomically,
-};
+use crate::base::{self, Error, Result, hash_bytes, parse_json, parse_lines, read_json};
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const METRICS: &str = "metrics.jsonl";
@@ -31,13 +28,13 @@ pub struct FileDigest {
 
 impl FileDigest {
     pub(super) fn of(path: &Path) -> Result<FileDigest> {
-        let (sha256, bytes) = hash_file(path)?;
+        let (sha256, bytes) = base::hash_file(path)?;
         Ok(FileDigest { sha256, bytes })
     }
 
-    /// Is the file still what it was? `otherwise` makes the error.
-    pub(super) fn check(&self, path: &Path, otherwise: fn(&Path) -> Error) -> Result<()> {
-        if FileDigest::of(path)? == *self { Ok(()) } else { Err(otherwise(path)) }
+    /// Is the file still what it was?
+    pub(super) fn check(&self, path: &Path) -> Result<()> {
+        if FileDigest::of(path)? == *self { Ok(()) } else { Err(damaged(path)) }
     }
 }
 
@@ -72,7 +69,7 @@ pub(super) fn seal_of(mut record: Value) -> String {
     if let Some(fields) = record.as_object_mut() {
         fields.remove("seal");
     }
-    hash_bytes(canonical_json(record))
+    hash_bytes(base::canonical_json(record))
 }
 
 /// A complete run on disk.
@@ -96,10 +93,9 @@ impl FinishedRun {
         if value["seal"] != seal_of(value.clone()) {
             return Err(damaged(&path));
         }
-        let parse = |error| Error::damaged(&path, error);
-        let record: Record = match value["schema"].as_u64() {
-            Some(1) => version1::record(value).map_err(parse)?,
-            Some(2) => serde_json::from_value(value).map_err(parse)?,
+        let record = match value["schema"].as_u64() {
+            Some(1) => version1::record(value),
+            Some(2) => serde_json::from_value(value),
             other => {
                 let found = other.map_or("none".to_owned(), |schema| schema.to_string());
                 let message =
@@ -107,14 +103,16 @@ impl FinishedRun {
                 return Err(Error::damaged(path, message));
             }
         };
+        let record: Record = record.map_err(|error| Error::damaged(&path, error))?;
         let (config, bytes) = read_verified(folder, CONFIG, &record)?;
-        let (spec, hash) = match record.schema {
+        let spec: RunSpec = match record.schema {
             1 => version1::spec(&config, &bytes)?,
-            _ => parse_json(&config, &bytes).map(|spec: RunSpec| (spec.clone(), spec.hash()))?,
+            _ => parse_json(&config, &bytes)?,
         };
-        let named = folder_name(spec.seed, &hash);
+        let hash = spec.hash_in(record.schema);
+        let named = folder_name(&spec.arm, spec.seed, &hash);
         if hash != record.hash || !folder.ends_with(&named) {
-            let message = format!("does not belong in this folder: its settings give {}/{named}", spec.arm);
+            let message = format!("does not belong in this folder: its settings give {}", named.display());
             return Err(Error::RunStore { path: config, message });
         }
         Ok(Some(FinishedRun { folder: folder.to_path_buf(), spec, record }))
@@ -127,13 +125,13 @@ impl FinishedRun {
 
     /// What training logged, step by step.
     pub fn metrics(&self) -> Result<Vec<MetricRow>> {
-        let (path, bytes) = self.read(METRICS)?;
+        let (path, bytes) = read_verified(&self.folder, METRICS, &self.record)?;
         if self.record.schema == 1 { version1::metrics(&path, &bytes) } else { parse_lines(&path, &bytes) }
     }
 
     /// Every evaluation, problem by problem.
     pub fn outcomes(&self) -> Result<Vec<OutcomeRow>> {
-        let (path, bytes) = self.read(OUTCOMES)?;
+        let (path, bytes) = read_verified(&self.folder, OUTCOMES, &self.record)?;
         if self.record.schema == 1 { version1::outcomes(&path, &bytes) } else { parse_lines(&path, &bytes) }
     }
 
@@ -150,7 +148,7 @@ impl FinishedRun {
             if name.starts_with("model/") && self.model_dir().is_none() {
                 continue;
             }
-            digest.check(&self.folder.join(name), damaged)?;
+            digest.check(&self.folder.join(name))?;
         }
         Ok(())
     }
@@ -158,18 +156,14 @@ impl FinishedRun {
     /// Copies the run to `to`, a folder of runs, without model, checkpoint and lock.
     pub(in crate::study) fn export(&self, to: &Path) -> Result<()> {
         self.verify()?;
-        let target = to.join(&self.spec.arm).join(folder_name(self.spec.seed, &self.record.hash));
+        let target = to.join(folder_name(&self.spec.arm, self.spec.seed, &self.record.hash));
         let kept = self.record.files.keys().map(String::as_str).filter(|name| !name.starts_with("model/"));
         // The record last: an export that is cut short does not read as complete.
         for name in kept.chain([RECORD]) {
             let from = self.folder.join(name);
-            write_atomically(&target.join(name), &fs::read(&from).map_err(Error::io(&from))?)?;
+            base::write_atomically(&target.join(name), &fs::read(&from).map_err(Error::io(&from))?)?;
         }
         Ok(())
-    }
-
-    fn read(&self, name: &str) -> Result<(PathBuf, Vec<u8>)> {
-        read_verified(&self.folder, name, &self.record)
     }
 }
 
@@ -183,7 +177,7 @@ fn read_verified(folder: &Path, name: &str, record: &Record) -> Result<(PathBuf,
     }
 }
 
-fn damaged(path: &Path) -> Error {
+pub(super) fn damaged(path: &Path) -> Error {
     Error::RunStore {
         path: path.to_path_buf(),
         message: "the file is not what was written: it is damaged or was edited. \

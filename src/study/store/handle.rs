@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::finished::{CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record, seal_of};
-use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
-use crate::base::{Error, Result};
-use crate::base::{
-    entries, files_below, read_json, remove_if_there, remove_unfinished, to_lines, write_folder_atomically,
-    write_json,
+use super::finished::{
+    CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record, damaged, seal_of,
 };
+use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
+use crate::base::{self, Error, Result, read_json, remove_if_there, remove_unfinished, write_json};
 
 const CHECKPOINT: &str = "checkpoint";
 const LOCK: &str = "lock";
@@ -38,10 +36,9 @@ pub(super) fn lock(folder: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// For reading and writing, made if it is not there, as it is if it is.
+/// For writing at its end, whatever is cut off; made if it is not there.
 fn open(path: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).read(true).write(true).open(path).map_err(Error::io(path))
+    OpenOptions::new().create(true).append(true).open(path).map_err(Error::io(path))
 }
 
 /// What makes a checkpoint whole: a digest of each of its files, and where the logs stood.
@@ -66,24 +63,21 @@ impl Log {
     /// Opens the log and cuts it back to what `seal` says, or to nothing.
     fn open(path: PathBuf, seal: Option<&FileDigest>) -> Result<Log> {
         let length = seal.map_or(0, |seal| seal.bytes);
-        let mut file = open(&path)?;
+        let file = open(&path)?;
         if file.metadata().map_err(Error::io(&path))?.len() > length {
             file.set_len(length).map_err(Error::io(&path))?;
         }
-        file.seek(SeekFrom::End(0)).map_err(Error::io(&path))?;
-        if let Some(seal) = seal {
-            seal.check(&path, broken_checkpoint)?;
-        }
+        seal.map_or(Ok(()), |seal| seal.check(&path))?;
         Ok(Log { path, file, length })
     }
 
     /// Appends whole lines. On an error (a full disk) the part that was written is cut off again.
     fn append<T: Serialize>(&mut self, rows: &[T]) -> Result<()> {
-        let text = to_lines(rows)?;
+        let text = base::to_lines(rows)?;
         if let Err(source) = self.file.write_all(&text) {
             // Best effort: if cutting fails too, the next process cuts at the checkpoint.
-            let _ = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::End(0)));
-            return Err(Error::Io { path: self.path.clone(), source });
+            let _ = self.file.set_len(self.length);
+            return Err(Error::io(&self.path)(source));
         }
         self.length += text.len() as u64;
         Ok(())
@@ -95,22 +89,16 @@ impl Log {
     }
 }
 
-/// `checkpoint/<number>`, whole. Each gets the next number, so that the earlier one stays until it is.
-#[derive(Debug)]
-struct Checkpoint {
-    number: usize,
-    step: usize,
-    path: PathBuf,
-}
-
 /// A run that this process alone may write to, until the handle is dropped.
 #[derive(Debug)]
 pub struct RunHandle {
-    folder: PathBuf,
-    spec: RunSpec,
+    pub(super) folder: PathBuf,
+    pub(super) spec: RunSpec,
     metrics: Log,
     outcomes: Log,
-    checkpoint: Option<Checkpoint>,
+    /// Of the last whole one its step and its folder, `checkpoint/<number>`. Each gets the next number,
+    /// so that the earlier one stays until it is there.
+    checkpoint: Option<(usize, PathBuf)>,
     /// Held for its lock, which closing releases.
     _lock: File,
 }
@@ -129,19 +117,9 @@ impl RunHandle {
         Ok(RunHandle { folder, spec, metrics, outcomes, checkpoint, _lock: lock })
     }
 
-    #[cfg(test)]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    #[cfg(test)]
-    pub fn spec(&self) -> &RunSpec {
-        &self.spec
-    }
-
     /// Step and folder of the checkpoint to resume from.
     pub fn latest_checkpoint(&self) -> Option<(usize, PathBuf)> {
-        self.checkpoint.as_ref().map(|checkpoint| (checkpoint.step, checkpoint.path.clone()))
+        self.checkpoint.clone()
     }
 
     /// Adds what one training step measured.
@@ -158,18 +136,19 @@ impl RunHandle {
     /// Saves the state after `step` steps: `write` fills an empty folder, which replaces the
     /// earlier checkpoint only once it is whole and on the disk.
     pub fn checkpoint(&mut self, step: usize, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let number = self.checkpoint.as_ref().map_or(0, |earlier| earlier.number + 1);
+        let number = match &self.checkpoint {
+            Some((_, earlier)) => 1 + number(earlier)?,
+            None => 0,
+        };
         let path = self.folder.join(CHECKPOINT).join(format!("{number:08}"));
         let (metrics, outcomes) = (self.metrics.synced_digest()?, self.outcomes.synced_digest()?);
-        write_folder_atomically(&path, |folder| {
+        base::write_folder_atomically(&path, |folder| {
             write(folder)?;
             let seal = CheckpointSeal { step, files: digests_below(folder, "")?, metrics, outcomes };
             write_json(&folder.join(SEAL), &seal)
         })?;
-        match self.checkpoint.replace(Checkpoint { number, step, path }) {
-            Some(earlier) => remove_if_there(&earlier.path),
-            None => Ok(()),
-        }
+        let earlier = self.checkpoint.replace((step, path));
+        earlier.map_or(Ok(()), |(_, path)| remove_if_there(&path))
     }
 
     /// Completes the run: the last outcomes, the model (`write_model` fills an empty folder), and
@@ -181,7 +160,7 @@ impl RunHandle {
         write_model: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<FinishedRun> {
         self.outcomes.append(outcomes)?;
-        write_folder_atomically(&self.folder.join(MODEL), write_model)?;
+        base::write_folder_atomically(&self.folder.join(MODEL), write_model)?;
         let mut files = digests_below(&self.folder.join(MODEL), "model/")?;
         files.insert(METRICS.to_owned(), self.metrics.synced_digest()?);
         files.insert(OUTCOMES.to_owned(), self.outcomes.synced_digest()?);
@@ -208,31 +187,23 @@ impl RunHandle {
     }
 }
 
-/// The last whole checkpoint, every file of it checked.
-fn newest_checkpoint(parent: &Path) -> Result<Option<(Checkpoint, CheckpointSeal)>> {
-    let mut found = entries(parent)?;
+/// Step and folder of the last whole checkpoint, every file of it checked, and its seal.
+fn newest_checkpoint(parent: &Path) -> Result<Option<((usize, PathBuf), CheckpointSeal)>> {
+    let mut found = base::entries(parent)?;
     let Some(path) = found.pop() else { return Ok(None) };
     // A kill between "new one in place" and "old one removed" leaves both.
     found.iter().try_for_each(|older| remove_if_there(older))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let number = name.parse().map_err(|_| broken_checkpoint(&path))?;
     let seal: CheckpointSeal = read_json(&path.join(SEAL))?;
-    for (name, digest) in &seal.files {
-        digest.check(&path.join(name), broken_checkpoint)?;
-    }
-    Ok(Some((Checkpoint { number, step: seal.step, path }, seal)))
+    seal.files.iter().try_for_each(|(name, digest)| digest.check(&path.join(name)))?;
+    Ok(Some(((seal.step, path), seal)))
+}
+
+fn number(checkpoint: &Path) -> Result<usize> {
+    let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
+    name.parse().map_err(|_| damaged(checkpoint))
 }
 
 fn digests_below(folder: &Path, prefix: &str) -> Result<BTreeMap<String, FileDigest>> {
     let digest = |name: String| Ok((format!("{prefix}{name}"), FileDigest::of(&folder.join(name))?));
-    files_below(folder)?.into_iter().map(digest).collect()
-}
-
-fn broken_checkpoint(path: &Path) -> Error {
-    Error::RunStore {
-        path: path.to_path_buf(),
-        message: "the file is not what the checkpoint says: it is damaged or was edited. \
-                  Remove the run's folder to start the run again"
-            .to_owned(),
-    }
+    base::files_below(folder)?.into_iter().map(digest).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use itertools::Itertools;
@@ -10,14 +10,12 @@ use itertools::Itertools;
 use super::RunSpec;
 use super::finished::FinishedRun;
 use super::handle::{RunHandle, lock};
-use crate::base::entries;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, entries};
 
 /// A folder of runs: `data/runs`, or committed records under `data/records/<tier>`.
 #[derive(Debug, Clone)]
 pub struct RunStore {
     root: PathBuf,
-    writable: bool,
 }
 
 /// What [`RunStore::begin`] found.
@@ -30,56 +28,36 @@ pub enum Begin {
 }
 
 impl RunStore {
-    /// Opens a store for reading and writing; creates its folder.
-    pub fn open(root: impl AsRef<Path>) -> Result<RunStore> {
-        let root = root.as_ref();
-        fs::create_dir_all(root).map_err(Error::io(root))?;
-        Ok(RunStore { root: root.to_path_buf(), writable: true })
-    }
-
-    /// Opens a store that nothing will be written to. A folder that does not exist has no runs.
-    pub fn read_only(root: impl AsRef<Path>) -> RunStore {
-        RunStore { root: root.as_ref().to_path_buf(), writable: false }
-    }
-
-    fn folder_of(&self, spec: &RunSpec) -> PathBuf {
-        self.root.join(&spec.arm).join(spec.folder_name())
+    /// The runs in the folder `root`, which is made by the first that begins. Nothing else writes there.
+    pub fn new(root: impl Into<PathBuf>) -> RunStore {
+        RunStore { root: root.into() }
     }
 
     /// The run with exactly this spec, if it is complete.
     pub fn find(&self, spec: &RunSpec) -> Result<Option<FinishedRun>> {
-        spec.check()?;
-        FinishedRun::open(&self.folder_of(spec))
+        FinishedRun::open(&spec.folder(&self.root)?)
     }
 
-    /// Claims a run. [`Error::Locked`] where another process works on it.
-    pub fn begin(&self, spec: &RunSpec) -> Result<Begin> {
-        if !self.writable {
-            let message = "this store is open for reading only".to_owned();
-            return Err(Error::RunStore { path: self.root.clone(), message });
-        }
-        spec.check()?;
-        let folder = self.folder_of(spec);
+    /// Claims a run, waiting up to `patience` for another process that works on it to let go.
+    ///
+    /// # Errors
+    /// `Error::Locked` where it does not.
+    pub fn begin(&self, spec: &RunSpec, patience: Duration) -> Result<Begin> {
+        let folder = spec.folder(&self.root)?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-        // Whether it is complete is asked under the lock: the process that held it a moment ago may have
-        // completed it.
-        let lock = lock(&folder)?;
-        match FinishedRun::open(&folder)? {
-            Some(run) => Ok(Begin::Complete(Box::new(run))),
-            None => Ok(Begin::Ready(Box::new(RunHandle::resume(folder, spec.clone(), lock)?))),
-        }
-    }
-
-    /// [`RunStore::begin`], waiting up to `patience` for another process to let go.
-    pub fn begin_waiting(&self, spec: &RunSpec, patience: Duration) -> Result<Begin> {
         let started = Instant::now();
-        loop {
-            match self.begin(spec) {
+        let lock = loop {
+            match lock(&folder) {
                 Err(Error::Locked { .. }) if started.elapsed() < patience => {
                     std::thread::sleep(Duration::from_millis(200));
                 }
-                other => return other,
+                other => break other?,
             }
+        };
+        // Asked under the lock: the process that held it a moment ago may have completed the run.
+        match FinishedRun::open(&folder)? {
+            Some(run) => Ok(Begin::Complete(Box::new(run))),
+            None => Ok(Begin::Ready(Box::new(RunHandle::resume(folder, spec.clone(), lock)?))),
         }
     }
 

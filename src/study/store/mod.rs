@@ -33,9 +33,11 @@ mod tests;
 mod version1;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use strum::{EnumString, IntoStaticStr};
 
 use crate::base::{self, Error, Result};
 use crate::data::Set;
@@ -72,8 +74,12 @@ pub struct RunSpec {
 impl RunSpec {
     /// SHA-256 (hex) of the canonical JSON of the spec and [`SCHEMA_VERSION`].
     pub fn hash(&self) -> String {
+        self.hash_in(SCHEMA_VERSION)
+    }
+
+    fn hash_in(&self, schema: u32) -> String {
         let covered = serde_json::json!({
-            "schema": SCHEMA_VERSION,
+            "schema": schema,
             "arm": self.arm,
             "seed": self.seed,
             "tier": self.tier,
@@ -84,13 +90,11 @@ impl RunSpec {
         base::hash_bytes(base::canonical_json(covered))
     }
 
-    /// Name of the run's folder inside the arm's folder: `<seed>-<first 12 digits of the hash>`.
-    pub fn folder_name(&self) -> String {
-        folder_name(self.seed, &self.hash())
-    }
-
-    /// Names that become folders.
-    fn check(&self) -> Result<()> {
+    /// The run's folder in a store: `<arm>/<seed>-<first 12 digits of the hash>`.
+    ///
+    /// # Errors
+    /// `Error::Config` for a name that is not fit for a folder.
+    pub fn folder(&self, store: &Path) -> Result<PathBuf> {
         let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         for (field, name) in [("arm", &self.arm), ("tier", &self.tier)] {
             if name.is_empty() || name.starts_with('-') || !name.chars().all(fine) {
@@ -98,12 +102,12 @@ impl RunSpec {
                 return Err(Error::config(field, message));
             }
         }
-        Ok(())
+        Ok(store.join(folder_name(&self.arm, self.seed, &self.hash())))
     }
 }
 
-fn folder_name(seed: u64, hash: &str) -> String {
-    format!("{seed}-{}", &hash[..12])
+fn folder_name(arm: &str, seed: u64, hash: &str) -> PathBuf {
+    Path::new(arm).join(format!("{seed}-{}", &hash[..12]))
 }
 
 /// Which paraphrases of its problems an evaluation asked with.
@@ -118,8 +122,8 @@ fn folder_name(seed: u64, hash: &str) -> String {
     Ord,
     Serialize,
     Deserialize,
-    strum::IntoStaticStr,
-    strum::EnumString,
+    IntoStaticStr,
+    EnumString,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]

@@ -22,7 +22,7 @@ pub(super) fn limited_to_small_files(store: &RunStore) -> String {
     });
     assert!(failed.is_err());
     let error = (1..).find_map(|step| handle.metric(&row(step)).err()).unwrap();
-    let text = fs::read_to_string(handle.folder().join("metrics.jsonl")).unwrap();
+    let text = fs::read_to_string(handle.folder.join("metrics.jsonl")).unwrap();
     assert!(text.ends_with("}\n"), "a half line stayed: {text:?}");
     error.to_string()
 }
@@ -33,12 +33,12 @@ fn a_file_that_cannot_grow_gives_a_clean_error_and_leaves_nothing_half() {
     assert!(start_child(root.path(), "small-files").wait().unwrap().success());
     let error = fs::read_to_string(root.path().join("error.txt")).unwrap();
     assert!(error.contains("metrics.jsonl: File too large"), "{error}");
-    let store = RunStore::open(root.path()).unwrap();
+    let store = RunStore::new(root.path());
     let handle = ready(&store, &spec("full", 1));
     let (step, folder) = handle.latest_checkpoint().unwrap();
     assert_eq!((step, fs::read_to_string(folder.join("s")).unwrap().as_str()), (1, "one"));
     assert_eq!(fs::read_dir(folder.parent().unwrap()).unwrap().count(), 1);
-    assert_eq!(fs::read_to_string(handle.folder().join("metrics.jsonl")).unwrap().lines().count(), 1);
+    assert_eq!(fs::read_to_string(handle.folder.join("metrics.jsonl")).unwrap().lines().count(), 1);
 }
 
 /// A disk that is really full: a tmpfs of 64 KB. Needs the right to mount; without it the test
@@ -56,7 +56,7 @@ fn a_full_disk_gives_a_clean_error_and_leaves_nothing_half() {
         return;
     }
     let outcome = std::panic::catch_unwind(|| {
-        let store = RunStore::open(root.path()).unwrap();
+        let store = RunStore::new(root.path());
         let mut handle = ready(&store, &spec("full", 1));
         handle.checkpoint(1, |folder| fs::write(folder.join("s"), "1").map_err(Error::io(folder))).unwrap();
         let filler = root.path().join("filler");
@@ -68,7 +68,7 @@ fn a_full_disk_gives_a_clean_error_and_leaves_nothing_half() {
         fs::remove_file(filler).unwrap();
         let handle = ready(&store, &spec("full", 1));
         assert_eq!(handle.latest_checkpoint().unwrap().0, 1);
-        assert_eq!(fs::read_to_string(handle.folder().join("outcomes.jsonl")).unwrap(), "");
+        assert_eq!(fs::read_to_string(handle.folder.join("outcomes.jsonl")).unwrap(), "");
     });
     assert!(Command::new("umount").arg("-l").arg(root.path()).status().unwrap().success());
     outcome.unwrap();

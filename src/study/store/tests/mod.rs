@@ -44,7 +44,7 @@ fn outcome(problem: usize, passed: u32) -> OutcomeRow {
 }
 
 fn ready(store: &RunStore, spec: &RunSpec) -> RunHandle {
-    match store.begin(spec).unwrap() {
+    match store.begin(spec, Duration::ZERO).unwrap() {
         Begin::Ready(handle) => *handle,
         Begin::Complete(_) => panic!("already complete"),
     }
@@ -52,7 +52,7 @@ fn ready(store: &RunStore, spec: &RunSpec) -> RunHandle {
 
 /// A stand-in for training: the state is one number, moved by the seed's noise at each step.
 fn train(handle: &mut RunHandle, pause: Duration) -> Result<u64> {
-    let seed = Seed::new(handle.spec().seed);
+    let seed = Seed::new(handle.spec.seed);
     let (first, mut state) = match handle.latest_checkpoint() {
         Some((step, folder)) => {
             let text = fs::read_to_string(folder.join("nested/state.txt")).unwrap();
@@ -106,10 +106,10 @@ fn start_child(root: &Path, job: &str) -> Child {
 #[test]
 fn child_process() {
     let Some(root) = std::env::var_os("STORE_CHILD").map(PathBuf::from) else { return };
-    let store = RunStore::open(&root).unwrap();
+    let store = RunStore::new(&root);
     match std::env::var("STORE_JOB").unwrap().as_str() {
         "train" => {
-            let waited = store.begin_waiting(&spec("killed", 1), Duration::from_secs(20)).unwrap();
+            let waited = store.begin(&spec("killed", 1), Duration::from_secs(20)).unwrap();
             if let Begin::Ready(handle) = waited {
                 complete(*handle, Duration::from_millis(1)).unwrap();
             }
@@ -130,7 +130,7 @@ fn child_process() {
 #[test]
 fn a_complete_run_reads_back_and_is_not_run_again() {
     let root = tempfile::tempdir().unwrap();
-    let store = RunStore::open(root.path()).unwrap();
+    let store = RunStore::new(root.path());
     let run = complete(ready(&store, &spec("sft-atoms", 3)), Duration::ZERO).unwrap();
     run.verify().unwrap();
     assert_eq!(run.metrics().unwrap().len(), STEPS);
@@ -138,7 +138,7 @@ fn a_complete_run_reads_back_and_is_not_run_again() {
     assert_eq!(run.outcomes().unwrap().len(), STEPS / CHECKPOINT_EVERY + 1);
     assert!(run.model_dir().unwrap().join("model.safetensors").exists());
     assert!(!run.folder().join("checkpoint").exists());
-    assert!(matches!(store.begin(&spec("sft-atoms", 3)).unwrap(), Begin::Complete(_)));
+    assert!(matches!(store.begin(&spec("sft-atoms", 3), Duration::ZERO).unwrap(), Begin::Complete(_)));
     // Another setting, another data set or another parent is another run.
     for change in 0..3 {
         let mut other = spec("sft-atoms", 3);
@@ -147,18 +147,17 @@ fn a_complete_run_reads_back_and_is_not_run_again() {
             1 => other.data_hash = "e".repeat(64),
             _ => other.parent = Some(run.record.hash.clone()),
         }
-        assert!(matches!(store.begin(&other).unwrap(), Begin::Ready(_)));
+        assert!(matches!(store.begin(&other, Duration::ZERO).unwrap(), Begin::Ready(_)));
     }
     assert_eq!(store.runs("quick").unwrap().len(), 1);
     assert!(store.runs("full").unwrap().is_empty());
-    assert!(RunStore::read_only(root.path()).begin(&spec("sft-atoms", 4)).is_err());
-    assert!(store.begin(&spec("../escape", 0)).is_err());
+    assert!(store.begin(&spec("../escape", 0), Duration::ZERO).is_err());
 }
 
 #[test]
 fn resumed_equals_uninterrupted_bit_for_bit() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (one, other) = (RunStore::open(one.path()).unwrap(), RunStore::open(other.path()).unwrap());
+    let (one, other) = (RunStore::new(one.path()), RunStore::new(other.path()));
     let expected = complete(ready(&one, &spec("x", 1)), Duration::ZERO).unwrap();
     // Interrupted between checkpoints: rows after the checkpoint must go.
     let mut handle = ready(&other, &spec("x", 1));
@@ -174,10 +173,10 @@ fn resumed_equals_uninterrupted_bit_for_bit() {
 #[test]
 fn killed_at_any_moment_it_resumes_to_the_same_bytes() {
     let reference = tempfile::tempdir().unwrap();
-    let reference = RunStore::open(reference.path()).unwrap();
+    let reference = RunStore::new(reference.path());
     let expected = complete(ready(&reference, &spec("killed", 1)), Duration::ZERO).unwrap();
     let root = tempfile::tempdir().unwrap();
-    let store = RunStore::read_only(root.path());
+    let store = RunStore::new(root.path());
     let mut rng = Seed::new(11).stream("kills");
     let (mut kills, mut whole, mut interrupted) = (0, 0, 0);
     while kills < 12 || whole == 0 {
@@ -196,7 +195,7 @@ fn killed_at_any_moment_it_resumes_to_the_same_bytes() {
             fs::remove_dir_all(root.path().join("killed")).unwrap();
             continue;
         }
-        let folder = root.path().join("killed").join(spec("killed", 1).folder_name());
+        let folder = spec("killed", 1).folder(root.path()).unwrap();
         interrupted += usize::from(folder.join("metrics.jsonl").exists());
         if kills > 40 {
             assert!(start_child(root.path(), "train").wait().unwrap().success());
@@ -214,22 +213,22 @@ fn a_second_process_is_refused_and_told_who_holds_the_run() {
         assert!(started.elapsed() < Duration::from_secs(30), "the child never took the lock");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let store = RunStore::open(root.path()).unwrap();
-    match store.begin(&spec("held", 1)) {
+    let store = RunStore::new(root.path());
+    match store.begin(&spec("held", 1), Duration::ZERO) {
         Err(Error::Locked { pid, .. }) => assert_eq!(pid, child.id().to_string()),
         other => panic!("expected a lock, got {other:?}"),
     }
-    let short = store.begin_waiting(&spec("held", 1), Duration::from_millis(300));
+    let short = store.begin(&spec("held", 1), Duration::from_millis(300));
     assert!(matches!(short, Err(Error::Locked { .. })));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(matches!(store.begin(&spec("held", 1)).unwrap(), Begin::Ready(_)));
+    assert!(matches!(store.begin(&spec("held", 1), Duration::ZERO).unwrap(), Begin::Ready(_)));
 }
 
 #[test]
 fn a_damaged_file_is_named() {
     let root = tempfile::tempdir().unwrap();
-    let store = RunStore::open(root.path()).unwrap();
+    let store = RunStore::new(root.path());
     let run = complete(ready(&store, &spec("x", 1)), Duration::ZERO).unwrap();
     for name in ["config.json", "metrics.jsonl", "outcomes.jsonl", "model/model.safetensors", "record.json"] {
         let path = run.folder().join(name);
@@ -256,7 +255,7 @@ fn a_damaged_file_is_named() {
 #[test]
 fn a_field_of_a_later_program_voids_no_record_and_an_edited_one_does() {
     let root = tempfile::tempdir().unwrap();
-    let store = RunStore::open(root.path()).unwrap();
+    let store = RunStore::new(root.path());
     let run = complete(ready(&store, &spec("x", 1)), Duration::ZERO).unwrap();
     let path = run.folder().join("record.json");
     let mut record: Value = base::read_json(&path).unwrap();
@@ -271,21 +270,21 @@ fn a_field_of_a_later_program_voids_no_record_and_an_edited_one_does() {
 #[test]
 fn a_damaged_checkpoint_is_named_and_not_resumed() {
     let root = tempfile::tempdir().unwrap();
-    let store = RunStore::open(root.path()).unwrap();
+    let store = RunStore::new(root.path());
     let mut handle = ready(&store, &spec("x", 1));
     train(&mut handle, Duration::ZERO).unwrap();
     let (step, folder) = handle.latest_checkpoint().unwrap();
     assert_eq!(step, STEPS);
     drop(handle);
     fs::write(folder.join("nested/state.txt"), "1").unwrap();
-    let error = store.begin(&spec("x", 1)).unwrap_err().to_string();
+    let error = store.begin(&spec("x", 1), Duration::ZERO).unwrap_err().to_string();
     assert!(error.contains("nested/state.txt"), "{error}");
 }
 
 #[test]
 fn a_failed_checkpoint_leaves_the_last_good_one() {
     let root = tempfile::tempdir().unwrap();
-    let store = RunStore::open(root.path()).unwrap();
+    let store = RunStore::new(root.path());
     let mut handle = ready(&store, &spec("x", 1));
     let save = |text: &'static str| {
         move |folder: &Path| fs::write(folder.join("s"), text).map_err(Error::io(folder))
@@ -307,7 +306,7 @@ fn a_failed_checkpoint_leaves_the_last_good_one() {
 #[test]
 fn an_export_reads_like_the_store_without_models() {
     let (root, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let store = RunStore::open(root.path()).unwrap();
+    let store = RunStore::new(root.path());
     for seed in 0..3 {
         complete(ready(&store, &spec("x", seed)), Duration::ZERO).unwrap();
     }
@@ -315,7 +314,7 @@ fn an_export_reads_like_the_store_without_models() {
     let complete = store.runs("quick").unwrap();
     assert_eq!(complete.len(), 3);
     complete.iter().for_each(|run| run.export(to.path()).unwrap());
-    let records = RunStore::read_only(to.path());
+    let records = RunStore::new(to.path());
     let runs = records.runs("quick").unwrap();
     assert_eq!(runs.len(), 3);
     for (run, original) in runs.iter().zip(store.runs("quick").unwrap()) {
@@ -329,7 +328,7 @@ fn an_export_reads_like_the_store_without_models() {
 #[test]
 fn runs_of_two_regimes_never_meet() {
     let root = tempfile::tempdir().unwrap();
-    let store = RunStore::open(root.path()).unwrap();
+    let store = RunStore::new(root.path());
     let run = |arm: &str, regime: u32, parent: Option<&FinishedRun>| {
         let mut spec = spec(arm, 0);
         spec.config["regime"] = json!(regime);
