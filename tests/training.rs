@@ -12,8 +12,7 @@ use std::path::Path;
 use candle_core::Device;
 use sft_vs_rl::{
     AdamW, AdamWConfig, CaseWord, Completion, Config, Decoder, Example, ExamplePool, Judgement, Kernels,
-    Learner, LearningRate, Mixture, PpoConfig, Seed, SupervisedConfig, Task, ValueHead, train_ppo,
-    train_supervised,
+    Learner, LearningRate, Mixture, PpoConfig, Seed, SupervisedConfig, Task, train_ppo, train_supervised,
 };
 
 const END: u32 = 1;
@@ -158,12 +157,7 @@ impl Loop for Pretrain {
     }
 }
 
-struct Ppo {
-    policy: Decoder,
-    value: ValueHead,
-    policy_optimizer: AdamW,
-    value_optimizer: AdamW,
-}
+struct Ppo(Learner);
 
 impl Ppo {
     fn config() -> PpoConfig {
@@ -177,18 +171,11 @@ impl Ppo {
             ..PpoConfig::quick()
         }
     }
-
-    fn of(policy: Decoder, value: ValueHead) -> Ppo {
-        let config = Ppo::config();
-        let policy_optimizer = AdamW::new(policy.variables(), config.optimizer).unwrap();
-        let value_optimizer = AdamW::new(value.variables(), config.value_optimizer).unwrap();
-        Ppo { policy, value, policy_optimizer, value_optimizer }
-    }
 }
 
 impl Training for Ppo {
     fn new(kernels: Kernels) -> Ppo {
-        Ppo::of(model(kernels), ValueHead::new(36, &CPU).unwrap())
+        Ppo(Learner::new(model(kernels), model(kernels), &Ppo::config(), None).unwrap())
     }
 
     fn run(&mut self, steps: Range<usize>) -> Vec<f64> {
@@ -202,17 +189,9 @@ impl Training for Ppo {
                 .map(|(_, answer)| Judgement::of_word(Some(word(answer.tokens.len()))))
                 .collect())
         };
-        let reference = model(self.policy.kernels());
-        let mut learner = Learner {
-            policy: &self.policy,
-            reference: &reference,
-            value: &self.value,
-            policy_optimizer: &mut self.policy_optimizer,
-            value_optimizer: &mut self.value_optimizer,
-        };
         let mut losses = vec![];
         let config = Ppo::config();
-        train_ppo(&mut learner, &tasks, &mut verifier, &config, Seed::new(4), steps, &mut |step| {
+        train_ppo(&mut self.0, &tasks, &mut verifier, &config, Seed::new(4), steps, &mut |step| {
             losses.push(step.policy_loss);
             Ok(())
         })
@@ -221,22 +200,17 @@ impl Training for Ppo {
     }
 
     fn save(&self, dir: &Path) {
-        self.policy.save(dir).unwrap();
-        self.value.save(&dir.join("value.safetensors")).unwrap();
-        self.policy_optimizer.save(&dir.join("optimizer.safetensors")).unwrap();
-        self.value_optimizer.save(&dir.join("value_optimizer.safetensors")).unwrap();
+        self.0.policy.save(dir).unwrap();
+        self.0.save(dir).unwrap();
     }
 
     fn load(dir: &Path) -> Ppo {
         let policy = Decoder::load(dir, &CPU, Kernels::Fused).unwrap();
-        let mut ppo = Ppo::of(policy, ValueHead::load(&dir.join("value.safetensors"), 36, &CPU).unwrap());
-        ppo.policy_optimizer.load(&dir.join("optimizer.safetensors")).unwrap();
-        ppo.value_optimizer.load(&dir.join("value_optimizer.safetensors")).unwrap();
-        ppo
+        Ppo(Learner::new(policy, model(Kernels::Fused), &Ppo::config(), Some(dir)).unwrap())
     }
 
     fn hash(&self) -> String {
-        self.policy.weights_hash().unwrap()
+        self.0.policy.weights_hash().unwrap()
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sft_vs_rl::{
     AdamW, CaseWord, Completion, Decoder, Error, Judgement, Kernels, Learner, Microbatch, Passage, PpoStep,
-    Result, Sampling, Seed, Task, ValueHead, sample, train_ppo, train_supervised,
+    Result, Sampling, Seed, Task, sample, train_ppo, train_supervised,
 };
 
 use super::hardware;
@@ -37,11 +37,7 @@ pub struct Worker {
 }
 
 struct Rl {
-    policy: Decoder,
-    reference: Decoder,
-    value: ValueHead,
-    policy_optimizer: AdamW,
-    value_optimizer: AdamW,
+    learner: Learner,
     next_step: usize,
 }
 
@@ -152,14 +148,8 @@ impl Worker {
     fn ppo(&mut self, steps: usize) -> Result<Value> {
         let Workload { prompts, ppo_config, pass_every, .. } = &self.workload;
         if self.rl.is_none() {
-            let policy = self.model()?;
-            let value = ValueHead::new(policy.config().hidden_size, &Device::Cpu)?;
             self.rl = Some(Rl {
-                reference: self.model()?.freeze(),
-                policy_optimizer: AdamW::new(policy.variables(), ppo_config.optimizer.clone())?,
-                value_optimizer: AdamW::new(value.variables(), ppo_config.value_optimizer.clone())?,
-                policy,
-                value,
+                learner: Learner::new(self.model()?, self.model()?, ppo_config, None)?,
                 // The first steps train the value head only.
                 next_step: ppo_config.value_warmup_steps,
             });
@@ -181,17 +171,10 @@ impl Worker {
                 |n: usize| if n.is_multiple_of(*pass_every) { CaseWord::Pass } else { CaseWord::WrongAnswer };
             Ok((0..answers.len()).map(|n| Judgement::of_word(Some(word(n)))).collect())
         };
-        let mut learner = Learner {
-            policy: &rl.policy,
-            reference: &rl.reference,
-            value: &rl.value,
-            policy_optimizer: &mut rl.policy_optimizer,
-            value_optimizer: &mut rl.value_optimizer,
-        };
         let range = rl.next_step..rl.next_step + steps;
         let mut parts: Vec<PpoStep> = Vec::new();
         let mut clock = Clock::start();
-        train_ppo(&mut learner, &tasks, &mut verifier, ppo_config, Seed::new(5), range, &mut |step| {
+        train_ppo(&mut rl.learner, &tasks, &mut verifier, ppo_config, Seed::new(5), range, &mut |step| {
             clock.lap();
             parts.push(step.clone());
             Ok(())

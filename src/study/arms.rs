@@ -5,8 +5,7 @@ use std::path::Path;
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
-use crate::base::read_toml;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, read_toml};
 use crate::train::Reward;
 
 /// What is trained, and on what: each variant is one method (`run.rs`), and its fields are those of

@@ -7,14 +7,8 @@ use std::path::Path;
 
 use rand::seq::SliceRandom;
 
-use crate::base::Seed;
-use crate::base::{Error, Result};
-use crate::base::{hash_bytes, write_atomically};
-use crate::data::Catalog;
-use crate::data::Codec;
-use crate::data::Corpus;
-use crate::data::Splits;
-use crate::data::{Problem, Set};
+use crate::base::{Result, Seed, hash_bytes, write_atomically};
+use crate::data::{Catalog, Codec, Corpus, Problem, Set, Splits};
 use crate::sandbox::Sandbox;
 use crate::study::tier::Tier;
 
@@ -43,7 +37,6 @@ impl Dataset {
         if !splits_path.exists() || !codec_path.exists() {
             let shown = folder.strip_prefix(root).unwrap_or(&folder);
             eprintln!("data: synthesizing problems into {}", shown.display());
-            std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
             let splits = Splits::build(catalog, sandbox, &tier.splits, Seed::new(tier.data_seed))?;
             splits.save(&splits_path)?;
             write_atomically(&codec_path, train_codec(tier, catalog, &splits)?.to_json()?.as_bytes())?;

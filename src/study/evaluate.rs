@@ -11,12 +11,9 @@ use itertools::Itertools;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Seed;
-use crate::base::{Error, Result};
-use crate::data::Splits;
-use crate::data::{Problem, Set};
-use crate::model::Decoder;
-use crate::model::{Sampling, sample};
+use crate::base::{Error, Result, Seed};
+use crate::data::{Problem, Set, Splits};
+use crate::model::{Decoder, Sampling, sample};
 use crate::sandbox::{CaseWord, Verdict};
 use crate::study::store::{Cost, FINAL_STAGE, OutcomeRow, Prompts};
 use crate::train::{Court, Judge, Reward};

@@ -10,18 +10,14 @@ use itertools::Itertools;
 use serde_json::{Value, json};
 
 use super::Study;
-use crate::base::Progress;
-use crate::base::Seed;
-use crate::base::{Error, Result};
-use crate::base::{read_json, write_json};
-use crate::data::Corpus;
-use crate::data::{Problem, Set};
+use crate::base::{Error, Progress, Result, Seed, read_json, write_json};
+use crate::data::{Corpus, Problem, Set};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
 use crate::study::evaluate::{PassRates, evaluate, pass_rates};
 use crate::study::memory::MemoryEstimate;
 use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
-use crate::train::{Example, ExamplePool, Judge, Method, Mixture, Ppo, Supervised, Task};
+use crate::train::{Example, ExamplePool, Judge, Learner, Method, Mixture, Ppo, Supervised, Task};
 
 /// Of a checkpoint: what the run took so far.
 const COST: &str = "cost.json";
@@ -121,8 +117,8 @@ impl Study {
                     let judge = Judge::new(self.court(), problems, reward);
                     let parent =
                         parent.ok_or_else(|| Error::config("parent", "RL needs a model to start from"))?;
-                    let reference = self.load_model(parent)?;
-                    Ok(Box::new(Ppo::new(model, checkpoint, &tier.ppo, reference, tasks, judge)?))
+                    let learner = Learner::new(model, self.load_model(parent)?, &tier.ppo, checkpoint)?;
+                    Ok(Box::new(Ppo { learner, tasks, judge, config: &tier.ppo }))
                 }),
             },
         }

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Result};
-use crate::data::CorpusConfig;
-use crate::data::SplitConfig;
+use crate::data::{CorpusConfig, SplitConfig};
 use crate::model::Config;
 use crate::study::evaluate::EvalConfig;
 use crate::train::{PpoConfig, SupervisedConfig};

@@ -14,7 +14,7 @@ use super::reward::Judge;
 use super::supervised::{Example, SupervisedConfig, train_supervised};
 use crate::Result;
 use crate::base::Seed;
-use crate::model::{Decoder, ValueHead};
+use crate::model::Decoder;
 
 /// Sees a step's number and its measurements right after its update.
 pub type Observe<'a> = dyn FnMut(usize, BTreeMap<String, f64>) -> Result<()> + 'a;
@@ -38,8 +38,6 @@ pub trait Method {
     }
 }
 
-const OPTIMIZER: &str = "optimizer.safetensors";
-
 /// Pretraining and SFT.
 pub struct Supervised<'a> {
     model: Decoder,
@@ -59,9 +57,7 @@ impl<'a> Supervised<'a> {
         offset: usize,
     ) -> Result<Self> {
         let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone())?;
-        if let Some(folder) = checkpoint {
-            optimizer.load(&folder.join(OPTIMIZER))?;
-        }
+        checkpoint.map_or(Ok(()), |folder| optimizer.load(&folder.join(AdamW::FILE)))?;
         Ok(Supervised { model, optimizer, config, examples: Box::new(examples), offset })
     }
 }
@@ -80,72 +76,36 @@ impl Method for Supervised<'_> {
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        self.optimizer.save(&folder.join(OPTIMIZER))
+        self.optimizer.save(&folder.join(AdamW::FILE))
     }
 }
 
 /// PPO against a judge.
 pub struct Ppo<'a> {
-    policy: Decoder,
-    value: ValueHead,
-    policy_optimizer: AdamW,
-    value_optimizer: AdamW,
-    reference: Decoder,
-    tasks: Vec<Task>,
-    judge: Judge<'a>,
-    config: &'a PpoConfig,
-}
-
-impl<'a> Ppo<'a> {
-    const VALUE: &'static str = "value.safetensors";
-    const VALUE_OPTIMIZER: &'static str = "value_optimizer.safetensors";
-
-    /// `reference` is what the KL penalty holds the policy to: the model that training started from.
-    pub fn new(
-        policy: Decoder,
-        checkpoint: Option<&Path>,
-        config: &'a PpoConfig,
-        reference: Decoder,
-        tasks: Vec<Task>,
-        judge: Judge<'a>,
-    ) -> Result<Self> {
-        let (hidden_size, device) = (policy.config().hidden_size, policy.device());
-        let value = match checkpoint {
-            Some(folder) => ValueHead::load(&folder.join(Self::VALUE), hidden_size, device)?,
-            None => ValueHead::new(hidden_size, device)?,
-        };
-        let mut policy_optimizer = AdamW::new(policy.variables(), config.optimizer.clone())?;
-        let mut value_optimizer = AdamW::new(value.variables(), config.value_optimizer.clone())?;
-        if let Some(folder) = checkpoint {
-            policy_optimizer.load(&folder.join(OPTIMIZER))?;
-            value_optimizer.load(&folder.join(Self::VALUE_OPTIMIZER))?;
-        }
-        Ok(Ppo { policy, value, policy_optimizer, value_optimizer, reference, tasks, judge, config })
-    }
+    /// The policy and what is trained beside it.
+    pub learner: Learner,
+    /// The prompts.
+    pub tasks: Vec<Task>,
+    /// Of the answers to them.
+    pub judge: Judge<'a>,
+    /// All settings.
+    pub config: &'a PpoConfig,
 }
 
 impl Method for Ppo<'_> {
     fn model(&self) -> &Decoder {
-        &self.policy
+        &self.learner.policy
     }
 
     fn train(&mut self, seed: Seed, steps: Range<usize>, observe: &mut Observe) -> Result<()> {
-        let mut learner = Learner {
-            policy: &self.policy,
-            reference: &self.reference,
-            value: &self.value,
-            policy_optimizer: &mut self.policy_optimizer,
-            value_optimizer: &mut self.value_optimizer,
-        };
-        train_ppo(&mut learner, &self.tasks, &mut self.judge, self.config, seed, steps, &mut |m| {
+        let Ppo { learner, tasks, judge, config } = self;
+        train_ppo(learner, tasks, judge, config, seed, steps, &mut |m| {
             observe(m.step, metric_values(m.step, m)?)
         })
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        self.policy_optimizer.save(&folder.join(OPTIMIZER))?;
-        self.value.save(&folder.join(Self::VALUE))?;
-        self.value_optimizer.save(&folder.join(Self::VALUE_OPTIMIZER))
+        self.learner.save(folder)
     }
 
     fn programs_judged(&self) -> u64 {

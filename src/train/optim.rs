@@ -24,10 +24,8 @@ impl Gradients {
         for (name, var) in variables {
             let Some(gradient) = store.get(var) else { continue };
             let gradient = gradient.detach();
-            let total = match self.by_name.remove(name) {
-                Some(total) => (total + gradient)?,
-                None => gradient,
-            };
+            let before = self.by_name.remove(name);
+            let total = before.map_or(Ok(gradient.clone()), |before| before + gradient)?;
             self.by_name.insert(name.clone(), total);
         }
         Ok(())
@@ -123,6 +121,9 @@ pub struct AdamW {
 const STEPS: &str = "steps";
 
 impl AdamW {
+    /// The name its state has in a checkpoint.
+    pub(super) const FILE: &'static str = "optimizer.safetensors";
+
     /// An optimizer for `variables`, whose names must differ (a policy and its value head go in
     /// together, one after the other).
     pub fn new(variables: Vec<(String, Var)>, config: AdamWConfig) -> Result<AdamW> {
@@ -183,11 +184,10 @@ impl AdamW {
 
     /// Writes both moments of every variable and the step counter, as one safetensors file.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut tensors = Vec::new();
-        for (name, slot) in &self.slots {
-            tensors.push((format!("first.{name}"), slot.first.clone()));
-            tensors.push((format!("second.{name}"), slot.second.clone()));
-        }
+        let moments = |(name, slot): (&String, &Slot)| {
+            [(format!("first.{name}"), slot.first.clone()), (format!("second.{name}"), slot.second.clone())]
+        };
+        let mut tensors: Vec<(String, Tensor)> = self.slots.iter().flat_map(moments).collect();
         // Two halves, because an `f32` counts exactly only to 2^24.
         let halves = [(self.steps >> 16) as f32, (self.steps & 0xffff) as f32];
         tensors.push((STEPS.into(), Tensor::new(&halves, &Device::Cpu)?));
@@ -201,18 +201,14 @@ impl AdamW {
     pub fn load(&mut self, path: &Path) -> Result<()> {
         let mut found = read_tensors(path, &Device::Cpu)?;
         let mut take = |name: &str, shape: &[usize]| take_tensor(&mut found, path, name, shape);
-        let mut moments = Vec::with_capacity(self.slots.len());
-        for (name, Slot { var, .. }) in &self.slots {
-            let first = take(&format!("first.{name}"), var.dims())?.to_device(var.device())?;
-            let second = take(&format!("second.{name}"), var.dims())?.to_device(var.device())?;
-            moments.push((first, second));
+        let mut loaded = AdamW::new(self.variables(), self.config.clone())?;
+        for (name, Slot { var, first, second }) in &mut loaded.slots {
+            *first = take(&format!("first.{name}"), var.dims())?.to_device(var.device())?;
+            *second = take(&format!("second.{name}"), var.dims())?.to_device(var.device())?;
         }
         let halves = take(STEPS, &[2])?.to_vec1::<f32>()?;
-        // Nothing is changed before everything was read.
-        self.steps = ((halves[0] as usize) << 16) | halves[1] as usize;
-        for (slot, (first, second)) in self.slots.values_mut().zip(moments) {
-            (slot.first, slot.second) = (first, second);
-        }
+        loaded.steps = ((halves[0] as usize) << 16) | halves[1] as usize;
+        *self = loaded;
         Ok(())
     }
 }

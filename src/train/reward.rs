@@ -13,8 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Result;
 use crate::base::Seed;
-use crate::data::Codec;
-use crate::data::Problem;
+use crate::data::{Codec, Problem};
 use crate::model::Completion;
 use crate::sandbox::{CaseWord, Job, Limits, Sandbox, Verdict};
 
@@ -79,16 +78,13 @@ impl Reward {
                 judgements.iter_mut().for_each(|judgement| judgement.reward = judgement.word.map(runs));
             }
             Reward::Shuffled => {
-                let mut rewards: Vec<Option<f32>> =
-                    judgements.iter().map(|judgement| judgement.reward).collect();
+                let mut rewards = judgements.iter().map(|judgement| judgement.reward).collect_vec();
                 // The batch itself addresses the permutation, so that a resumed run repeats it.
                 let tokens = answers.iter().flat_map(|(_, completion)| &completion.tokens);
                 let seed =
                     tokens.fold(0u64, |hash, token| hash.wrapping_mul(31).wrapping_add(u64::from(*token)));
                 rewards.shuffle(&mut Seed::new(seed).stream("shuffled reward"));
-                for (judgement, reward) in judgements.iter_mut().zip(rewards) {
-                    judgement.reward = reward;
-                }
+                judgements.iter_mut().zip(rewards).for_each(|(judgement, reward)| judgement.reward = reward);
             }
         }
         judgements
@@ -166,10 +162,10 @@ impl<'a> Judge<'a> {
         let finished = answers.iter().filter(|(_, completion)| completion.finished);
         let asked: Vec<(usize, Vec<u32>)> = finished.map(key).unique().collect();
         self.programs_judged += asked.len() as u64;
-        let mut programs = Vec::with_capacity(asked.len());
-        for (problem, tokens) in &asked {
-            programs.push((self.problems[*problem], self.court.codec.decode(tokens)?));
-        }
+        let program = |(problem, tokens): &(usize, Vec<u32>)| -> Result<_> {
+            Ok((self.problems[*problem], self.court.codec.decode(tokens)?))
+        };
+        let programs: Vec<(&Problem, String)> = asked.iter().map(program).try_collect()?;
         let verdicts: HashMap<_, Verdict> = asked.into_iter().zip(self.judge_programs(&programs)).collect();
         let verdict = |answer: &(usize, &Completion)| match answer.1.finished {
             true => verdicts[&key(answer)].clone(),
@@ -181,17 +177,18 @@ impl<'a> Judge<'a> {
     /// One verdict a program, run or remembered.
     fn judge_programs(&self, programs: &[(&Problem, String)]) -> Vec<Verdict> {
         let Court { known, sandbox, .. } = self.court;
-        let mut verdicts: Vec<Option<Verdict>> =
-            programs.iter().map(|(problem, program)| known.of(problem, program)).collect();
-        let unknown: Vec<usize> = verdicts.iter().positions(Option::is_none).collect();
-        let jobs: Vec<Job> = unknown.iter().map(|index| job(&programs[*index])).collect();
-        for (index, verdict) in unknown.into_iter().zip(sandbox.judge(&jobs)) {
-            let (problem, program) = &programs[index];
-            known.keep(problem, program, &verdict);
-            verdicts[index] = Some(verdict);
-        }
-        let lost = || Verdict::Infra("the sandbox gave no verdict".to_owned());
-        verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(lost)).collect()
+        let remembered = programs.iter().map(|(problem, program)| known.of(problem, program)).collect_vec();
+        let unknown = programs.iter().zip(&remembered).filter(|(_, verdict)| verdict.is_none());
+        let mut judged = sandbox.judge(&unknown.map(|(program, _)| job(program)).collect_vec()).into_iter();
+        let verdict = |((problem, program), remembered): (&(&Problem, String), Option<Verdict>)| {
+            remembered.unwrap_or_else(|| {
+                let lost = || Verdict::Infra("the sandbox gave no verdict".to_owned());
+                let verdict = judged.next().unwrap_or_else(lost);
+                known.keep(problem, program, &verdict);
+                verdict
+            })
+        };
+        programs.iter().zip(remembered).map(verdict).collect()
     }
 }
 

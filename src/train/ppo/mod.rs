@@ -42,6 +42,7 @@
 //! A run's state is (policy, value head, both optimizers, next step): resume equals uninterrupted.
 
 mod config;
+mod learner;
 mod metrics;
 mod rollouts;
 #[cfg(test)]
@@ -55,33 +56,19 @@ use candle_core::Tensor;
 use itertools::izip;
 use rand::seq::SliceRandom;
 
-use super::optim::{AdamW, Gradients};
+use super::optim::Gradients;
 use super::packing::{self, Microbatch, Passage};
 use super::reward::Verifier;
 use super::statistics::{explained_variance, kl_k1, kl_k3, mean_and_deviation, whiten};
 use crate::base::Seed;
-use crate::model::{Decoder, ValueHead};
-use crate::model::{Sampling, sample, sample_with_values};
+use crate::model::{Decoder, Sampling, ValueHead, sample, sample_with_values};
 use crate::{Error, Result};
 
 pub use config::{Baseline, PpoConfig};
+pub use learner::Learner;
 pub use metrics::PpoStep;
 pub use rollouts::Task;
 use rollouts::{Rollout, choose_tasks, score};
-
-/// Everything that takes part in PPO and outlives a step.
-pub struct Learner<'a> {
-    /// What learns to answer.
-    pub policy: &'a Decoder,
-    /// The frozen start: what the KL penalty holds the policy to.
-    pub reference: &'a Decoder,
-    /// What learns to expect: the critic.
-    pub value: &'a ValueHead,
-    /// Of the policy's variables.
-    pub policy_optimizer: &'a mut AdamW,
-    /// Of the value head's.
-    pub value_optimizer: &'a mut AdamW,
-}
 
 /// Runs the steps `steps`; `observe` sees each one's measurements right after its update.
 ///
@@ -100,7 +87,6 @@ pub fn train_ppo(
     config.check()?;
     let Learner { policy, reference, value, policy_optimizer, value_optimizer } = learner;
     let device = policy.device().clone();
-    let reference = reference.with_kernels(reference.kernels()).freeze();
     let end_token = policy.config().eos_token_id.ok_or_else(|| {
         Error::config("eos_token_id", "PPO needs a model whose config.json names the end token")
     })?;

@@ -66,29 +66,10 @@ fn starts_with_three(answers: &[(usize, &Completion)]) -> Result<Vec<Judgement>>
         .collect())
 }
 
-/// A learner's parts, owned.
-struct Parts {
-    policy: Decoder,
-    reference: Decoder,
-    value: ValueHead,
-    policy_optimizer: AdamW,
-    value_optimizer: AdamW,
-}
-
-impl Parts {
-    fn new(config: &PpoConfig) -> Parts {
-        Parts::of(tiny(Kernels::best(&Device::Cpu)), config)
-    }
-
-    fn of(policy: Decoder, config: &PpoConfig) -> Parts {
-        let value = ValueHead::new(policy.config().hidden_size, &Device::Cpu).unwrap();
-        Parts {
-            reference: policy.copy().unwrap(),
-            policy_optimizer: AdamW::new(policy.variables(), config.optimizer.clone()).unwrap(),
-            value_optimizer: AdamW::new(value.variables(), config.value_optimizer.clone()).unwrap(),
-            policy,
-            value,
-        }
+impl Learner {
+    fn tiny(config: &PpoConfig) -> Learner {
+        let kernels = Kernels::best(&Device::Cpu);
+        Learner::new(tiny(kernels), tiny(kernels), config, None).unwrap()
     }
 
     fn run(
@@ -97,19 +78,12 @@ impl Parts {
         config: &PpoConfig,
         steps: Range<usize>,
     ) -> Result<Vec<PpoStep>> {
-        let mut learner = Learner {
-            policy: &self.policy,
-            reference: &self.reference,
-            value: &self.value,
-            policy_optimizer: &mut self.policy_optimizer,
-            value_optimizer: &mut self.value_optimizer,
-        };
         let mut measured = Vec::new();
         let mut observe = |step: &PpoStep| {
             measured.push(step.clone());
             Ok(())
         };
-        train_ppo(&mut learner, &tasks(), verifier, config, Seed::new(3), steps, &mut observe)?;
+        train_ppo(self, &tasks(), verifier, config, Seed::new(3), steps, &mut observe)?;
         Ok(measured)
     }
 
@@ -130,7 +104,7 @@ fn late(steps: &[PpoStep], metric: impl Fn(&PpoStep) -> f64) -> f64 {
 fn a_rewarded_token_becomes_the_rule_with_either_baseline() {
     for baseline in [Baseline::Critic, Baseline::Group] {
         let config = PpoConfig { baseline, ..settings() };
-        let steps = Parts::new(&config).run(&mut starts_with_three, &config, 0..50).unwrap();
+        let steps = Learner::tiny(&config).run(&mut starts_with_three, &config, 0..50).unwrap();
         assert!(steps[0].reward_mean < 0.35, "{baseline:?} starts at {}", steps[0].reward_mean);
         let end = late(&steps, |step| step.reward_mean);
         assert!(end > 0.9, "{baseline:?} ends at {end}");
@@ -150,7 +124,7 @@ fn the_answer_may_depend_on_the_prompt() {
     };
     let mut config = settings();
     config.learning_rate.total_steps = 120;
-    let steps = Parts::new(&config).run(&mut copies, &config, 0..120).unwrap();
+    let steps = Learner::tiny(&config).run(&mut copies, &config, 0..120).unwrap();
     let end = late(&steps, |step| step.reward_mean);
     assert!(end > 0.8, "ends at {end}");
 }
@@ -158,7 +132,7 @@ fn the_answer_may_depend_on_the_prompt() {
 #[test]
 fn at_the_first_step_nothing_has_moved() {
     let config = settings();
-    let first = &Parts::new(&config).run(&mut starts_with_three, &config, 0..1).unwrap()[0];
+    let first = &Learner::tiny(&config).run(&mut starts_with_three, &config, 0..1).unwrap()[0];
     assert!(first.kl_to_reference.abs() < 1e-6 && first.kl_per_rollout.abs() < 1e-4);
     assert!(first.ratio_error < 1e-4, "sampling and training differ by {}", first.ratio_error);
     assert!((first.entropy - 6f64.ln()).abs() < 0.1);
@@ -188,7 +162,7 @@ fn the_critic_learns_which_prompts_pay() {
     config.lambda = 1.0;
     // The features of an untrained decoder hardly know the prompt: the trunk has to learn it too.
     config.value_trunk_coefficient = 1.0;
-    let steps = Parts::new(&config).run(&mut verifier, &config, 0..40).unwrap();
+    let steps = Learner::tiny(&config).run(&mut verifier, &config, 0..40).unwrap();
     let end = late(&steps, |step| step.explained_variance);
     assert!(end > 0.6, "explains {end}");
     assert!(late(&steps, |step| step.value_loss) < 0.5 * steps[0].value_loss);
@@ -197,7 +171,7 @@ fn the_critic_learns_which_prompts_pay() {
 #[test]
 fn the_value_head_learns_alone_at_first() {
     let config = PpoConfig { value_warmup_steps: 2, ..settings() };
-    let mut parts = Parts::new(&config);
+    let mut parts = Learner::tiny(&config);
     let (before, value_before) = (parts.policy.weights_hash().unwrap(), parts.weights());
     let steps = parts.run(&mut starts_with_three, &config, 0..2).unwrap();
     assert_eq!(parts.policy.weights_hash().unwrap(), before);
@@ -211,7 +185,7 @@ fn the_value_head_learns_alone_at_first() {
 #[test]
 fn too_much_kl_ends_the_update() {
     let config = PpoConfig { value_warmup_steps: 0, target_kl: 1e-3, epochs: 8, ..settings() };
-    let mut parts = Parts::new(&config);
+    let mut parts = Learner::tiny(&config);
     let step = &parts.run(&mut starts_with_three, &config, 5..6).unwrap()[0];
     assert_eq!(step.stopped_by_kl, 1.0);
     assert!((1..16).contains(&step.updates), "{} updates", step.updates);
@@ -229,13 +203,13 @@ fn what_the_sandbox_could_not_judge_is_left_out() {
         Ok(judgements)
     };
     let config = settings();
-    let step = &Parts::new(&config).run(&mut unreliable, &config, 0..1).unwrap()[0];
+    let step = &Learner::tiny(&config).run(&mut unreliable, &config, 0..1).unwrap()[0];
     assert_eq!(step.rollouts, 64 - calls);
     assert_eq!(step.shares["share_infra"], calls as f64 / 64.0);
 
     let mut down = |answers: &[(usize, &Completion)]| Ok(vec![Judgement::of_word(None); answers.len()]);
     let config = PpoConfig { max_new_tokens: 28, prompts_per_step: 1, samples_per_prompt: 2, ..settings() };
-    let mut parts = Parts::new(&config);
+    let mut parts = Learner::tiny(&config);
     let before = parts.weights();
     assert!(matches!(parts.run(&mut down, &config, 0..1), Err(Error::Sandbox(_))));
     assert_eq!(parts.weights(), before);
@@ -266,26 +240,18 @@ fn prompts_come_once_an_epoch_in_an_order_of_their_own() {
 #[test]
 fn resume_equals_uninterrupted() {
     let config = settings();
-    let mut whole = Parts::new(&config);
+    let mut whole = Learner::tiny(&config);
     let measured = whole.run(&mut starts_with_three, &config, 0..6).unwrap();
 
     let dir = tempfile::tempdir().unwrap();
-    let file = |name: &str| dir.path().join(name);
-    let mut first = Parts::new(&config);
+    let mut first = Learner::tiny(&config);
     first.run(&mut starts_with_three, &config, 0..3).unwrap();
-    first.policy.save(&file("policy")).unwrap();
-    first.value.save(&file("value.safetensors")).unwrap();
-    first.policy_optimizer.save(&file("policy_optimizer.safetensors")).unwrap();
-    first.value_optimizer.save(&file("value_optimizer.safetensors")).unwrap();
+    first.policy.save(&dir.path().join("policy")).unwrap();
+    first.save(dir.path()).unwrap();
 
     let kernels = Kernels::best(&Device::Cpu);
-    let policy = Decoder::load(&file("policy"), &Device::Cpu, kernels).unwrap();
-    let mut second = Parts::of(policy, &config);
-    second.reference = tiny(kernels);
-    second.value = ValueHead::load(&file("value.safetensors"), 16, &Device::Cpu).unwrap();
-    second.value_optimizer = AdamW::new(second.value.variables(), config.value_optimizer.clone()).unwrap();
-    second.policy_optimizer.load(&file("policy_optimizer.safetensors")).unwrap();
-    second.value_optimizer.load(&file("value_optimizer.safetensors")).unwrap();
+    let policy = Decoder::load(&dir.path().join("policy"), &Device::Cpu, kernels).unwrap();
+    let mut second = Learner::new(policy, tiny(kernels), &config, Some(dir.path())).unwrap();
     let resumed = second.run(&mut starts_with_three, &config, 3..6).unwrap();
 
     assert_eq!(second.weights(), whole.weights());
@@ -307,7 +273,7 @@ fn resume_equals_uninterrupted() {
 #[ignore = "a part of the test below"]
 fn print_weights_hash() {
     let config = settings();
-    let mut parts = Parts::new(&config);
+    let mut parts = Learner::tiny(&config);
     parts.run(&mut starts_with_three, &config, 0..4).unwrap();
     println!("hash {}", parts.policy.weights_hash().unwrap());
 }
