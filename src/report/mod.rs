@@ -13,8 +13,7 @@ use itertools::Itertools;
 use crate::base::{Error, Result};
 use crate::report::figure::{Evidence, FINDINGS};
 use crate::report::frame::{Bootstrap, Scores, metric_frame};
-use crate::study::Runs;
-use crate::study::{FinishedRun, MetricRow, OutcomeRow};
+use crate::study::{FinishedRun, MetricRow, OutcomeRow, Runs};
 
 pub use claims::{Claims, ClaimsReport, JudgedClause, JudgedFinding, Ruling};
 pub use figure::{Svg, dataset_figure, mutant_figure, panel, style};
@@ -42,8 +41,8 @@ impl Runs {
     fn rows<Row>(&self, read: fn(&FinishedRun) -> Result<Vec<Row>>) -> Result<Vec<Labeled<Row>>> {
         let mut rows = Vec::new();
         for run in &self.runs {
-            let (arm, seed) = (&run.record.arm, run.record.seed);
-            rows.extend(read(run)?.into_iter().map(|row| (arm.clone(), seed, row)));
+            let label = |row| (run.record.arm.clone(), run.record.seed, row);
+            rows.extend(read(run)?.into_iter().map(label));
         }
         Ok(rows)
     }
@@ -87,16 +86,14 @@ impl Runs {
     pub fn draw(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         let mut drawn = Vec::new();
         for (number, _) in FINDINGS {
-            let path = folder.join(format!("finding{number}.svg"));
             match self.figure(number) {
-                Ok(svg) => svg.save(&path)?,
-                Err(Error::Figure(why)) => {
-                    eprintln!("not drawn: {why}");
-                    continue;
+                Ok(svg) => {
+                    drawn.push(folder.join(format!("finding{number}.svg")));
+                    svg.save(&drawn[drawn.len() - 1])?;
                 }
+                Err(Error::Figure(why)) => eprintln!("not drawn: {why}"),
                 Err(error) => return Err(error),
             }
-            drawn.push(path);
         }
         Ok(drawn)
     }

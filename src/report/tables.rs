@@ -8,9 +8,7 @@ use super::Table;
 use crate::base::{Error, Result};
 use crate::data::Set;
 use crate::report::frame::{Bootstrap, Cell, Decode, Labeled, Quantity, Scores, metric_frame};
-use crate::study::Runs;
-use crate::study::{Arm, Arms};
-use crate::study::{Cost, FinishedRun, MetricRow, Prompts};
+use crate::study::{Arm, Arms, Cost, FinishedRun, MetricRow, Prompts, Runs};
 
 /// The experimental design: one row an arm, with the columns `arm`, `parent`, `findings`, `about`.
 pub fn arms_table(arms: &Arms) -> Result<Table> {
@@ -23,6 +21,15 @@ pub fn arms_table(arms: &Arms) -> Result<Table> {
     )?))
 }
 
+/// What is counted of a run, under the name of its column.
+const COSTS: [(&str, fn(&Cost) -> f64); 5] = [
+    ("tokens trained (10^6)", |cost| cost.tokens_trained as f64 / 1e6),
+    ("tokens sampled (10^6)", |cost| cost.tokens_sampled as f64 / 1e6),
+    ("programs judged", |cost| cost.verifier_calls as f64),
+    ("operations (10^12)", |cost| cost.flops / 1e12),
+    ("minutes", |cost| cost.seconds / 60.0),
+];
+
 impl Runs {
     /// What the arms of finding `number` took, each without its parent: one row an arm that was
     /// run, means over its seeds. Tokens in millions, operations in units of 10^12, minutes on the
@@ -34,46 +41,31 @@ impl Runs {
         let design = Arms::load(&self.root)?;
         let arms = design.select(&format!("finding{number}"))?;
         let runs: Vec<&FinishedRun> = arms.iter().flat_map(|arm| self.of_arm(&arm.name)).collect();
-        let of = |cost: fn(&Cost) -> f64| -> Vec<f64> {
-            runs.iter().map(|run| cost(&run.record.facts.cost)).collect()
-        };
-        let each = df!(
-            "arm" => runs.iter().map(|run| run.record.arm.as_str()).collect::<Vec<_>>(),
-            "tokens trained (10^6)" => of(|cost| cost.tokens_trained as f64 / 1e6),
-            "tokens sampled (10^6)" => of(|cost| cost.tokens_sampled as f64 / 1e6),
-            "programs judged" => of(|cost| cost.verifier_calls as f64),
-            "operations (10^12)" => of(|cost| cost.flops / 1e12),
-            "minutes" => of(|cost| cost.seconds / 60.0),
-        )?;
-        let numbers = each.get_column_names_owned().into_iter().skip(1);
-        let means = numbers.map(|name| col(name).mean());
-        let seeds = [len().cast(DataType::UInt32).alias("seeds")];
-        let mut table = each
-            .clone()
-            .lazy()
-            .group_by_stable([col("arm")])
-            .agg(seeds.into_iter().chain(means).collect_vec())
-            .collect()?;
-        for name in each.get_column_names_owned().into_iter().skip(1) {
-            let rounded = three_digits(&table, name.as_str())?;
-            table.with_column(rounded)?;
+        let mut each = df!("arm" => runs.iter().map(|run| run.record.arm.as_str()).collect_vec())?;
+        for (name, cost) in COSTS {
+            let costs = runs.iter().map(|run| cost(&run.record.facts.cost));
+            each.with_column(Column::new(name.into(), costs.collect_vec()))?;
         }
-        Ok(Table::new(table))
+        let mut columns = vec![len().cast(DataType::UInt32).alias("seeds")];
+        columns.extend(COSTS.map(|(name, _)| col(name).mean()));
+        let by_arm = each.lazy().group_by_stable([col("arm")]).agg(columns).collect()?;
+        rounded(by_arm).map(Table::new)
     }
 
     /// How far what finding `number`'s arms learned carries, sampled at temperature 1 at their
-    /// end. One row an arm: its pass rate on the training chains as they were worded in training
-    /// (`trained`), the rate on `unseen`, and the first minus the second (`gap`), each with its
-    /// 95% interval.
+    /// end. One row an arm that was run: its pass rate on the training chains as they were worded in
+    /// training (`trained`), the rate on `unseen`, and the first minus the second (`gap`), each with
+    /// its 95% interval.
     pub fn gaps(&self, number: u32, unseen: (Set, Prompts)) -> Result<Table> {
         let design = Arms::load(&self.root)?;
-        gaps(&Scores::new(&self.outcomes()?)?, design.select(&format!("finding{number}"))?, unseen)
+        let arms = design.select(&format!("finding{number}"))?;
+        estimates(&Scores::new(&self.outcomes()?)?, arms, |arm| gap(arm, unseen))
     }
 
     /// Three pass rates of all arms on `set`, with 95% intervals: of one answer at temperature 1, of
     /// the likeliest answer, and of the better of four.
     pub fn pass_rates(&self, set: Set) -> Result<Table> {
-        pass_rates(&Scores::new(&self.outcomes()?)?, Arms::load(&self.root)?.all(), set)
+        estimates(&Scores::new(&self.outcomes()?)?, Arms::load(&self.root)?.all(), |arm| pass_rates(arm, set))
     }
 
     /// How the training of `arm` went: its steps in `parts` equal parts, and the mean of each of
@@ -92,59 +84,55 @@ impl Runs {
     }
 }
 
-/// [`Runs::gaps`] of `arms`. Arms without a run have no row.
-fn gaps<'a>(
-    scores: &Scores,
-    arms: impl IntoIterator<Item = &'a Arm>,
-    (set, prompts): (Set, Prompts),
-) -> Result<Table> {
-    let unseen_name = match prompts {
-        Prompts::Train => set.name().to_owned(),
-        Prompts::HeldOut => format!("{}, new wording", set.name()),
-    };
-    let quantities = |arm: &str| {
-        let trained = Quantity::Rate(Cell::at_end(arm, Set::CompositeATrain));
-        let unseen = Quantity::Rate(Cell { prompts, ..Cell::at_end(arm, set) });
-        [trained.clone(), unseen.clone(), trained.minus(unseen)]
-    };
-    estimates(scores, arms, ["trained", &unseen_name, "gap"], quantities)
+/// The columns of [`Runs::gaps`].
+fn gap(arm: &str, (set, prompts): (Set, Prompts)) -> [(String, Quantity); 3] {
+    let new_wording = if prompts == Prompts::HeldOut { ", new wording" } else { "" };
+    let trained = Quantity::Rate(Cell::at_end(arm, Set::CompositeATrain));
+    let unseen = Quantity::Rate(Cell { prompts, ..Cell::at_end(arm, set) });
+    let gap = trained.clone().minus(unseen.clone());
+    let unseen_name = format!("{}{new_wording}", set.name());
+    [("trained".to_owned(), trained), (unseen_name, unseen), ("gap".to_owned(), gap)]
 }
 
-/// [`Runs::pass_rates`]. Arms without a run have no row.
-fn pass_rates<'a>(scores: &Scores, arms: impl IntoIterator<Item = &'a Arm>, set: Set) -> Result<Table> {
-    let quantities = |arm: &str| {
-        [Decode::Sampled, Decode::Greedy, Decode::PassAt(4)]
-            .map(|decode| Quantity::Rate(Cell { decode, ..Cell::at_end(arm, set) }))
-    };
-    estimates(scores, arms, ["one sample", "likeliest answer", "any of 4 samples"], quantities)
+/// The columns of [`Runs::pass_rates`].
+fn pass_rates(arm: &str, set: Set) -> [(String, Quantity); 3] {
+    [
+        ("one sample", Decode::Sampled),
+        ("likeliest answer", Decode::Greedy),
+        ("any of 4 samples", Decode::PassAt(4)),
+    ]
+    .map(|(name, decode)| (name.to_owned(), Quantity::Rate(Cell { decode, ..Cell::at_end(arm, set) })))
 }
 
-/// One row an arm that was run: its name, and `quantities` with their intervals under `names`.
+/// One row an arm that was run: its name, and its quantities with their intervals, under their names.
 fn estimates<'a>(
     scores: &Scores,
     arms: impl IntoIterator<Item = &'a Arm>,
-    names: [&str; 3],
-    quantities: impl Fn(&str) -> [Quantity; 3],
+    columns: impl Fn(&str) -> [(String, Quantity); 3],
 ) -> Result<Table> {
-    let (mut named, mut columns) = (Vec::new(), [Vec::new(), Vec::new(), Vec::new()]);
+    let mut rows = Vec::new();
     for arm in arms {
-        let of_arm = quantities(&arm.name).map(|quantity| scores.interval(&quantity, &Bootstrap::standard()));
-        if of_arm.iter().any(|found| matches!(found, Err(Error::MissingRuns { .. }))) {
-            continue;
-        }
-        named.push(arm.name.as_str());
-        for (column, found) in columns.iter_mut().zip(of_arm) {
-            let found = found?;
-            column.push(format!("{:.2} [{:.2}, {:.2}]", found.value, found.low, found.high));
+        let shown = |(_, quantity)| {
+            let found = scores.interval(&quantity, &Bootstrap::standard())?;
+            Ok(format!("{:.2} [{:.2}, {:.2}]", found.value, found.low, found.high))
+        };
+        match columns(&arm.name).into_iter().map(shown).collect::<Result<Vec<_>>>() {
+            Ok(cells) => rows.push((arm.name.as_str(), cells)),
+            Err(Error::MissingRuns { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
-    if named.is_empty() {
-        return Err(Error::MissingRuns {
-            what: format!("has outcomes for the columns {}", names.join(", ")),
-        });
+    let names = columns("").map(|(name, _)| name);
+    if rows.is_empty() {
+        let what = format!("has outcomes for the columns {}", names.join(", "));
+        return Err(Error::MissingRuns { what });
     }
-    let [first, second, third] = columns;
-    Ok(Table::new(df!("arm" => named, names[0] => first, names[1] => second, names[2] => third)?))
+    let mut frame = df!("arm" => rows.iter().map(|(arm, _)| *arm).collect_vec())?;
+    for (index, name) in names.into_iter().enumerate() {
+        let column = rows.iter().map(|(_, cells)| cells[index].as_str()).collect_vec();
+        frame.with_column(Column::new(name.into(), column))?;
+    }
+    Ok(Table::new(frame))
 }
 
 /// [`Runs::training`] from the rows of all runs.
@@ -165,29 +153,31 @@ fn training(rows: &[Labeled<MetricRow>], arm: &str, metrics: &[&str], parts: usi
         .agg(metrics.iter().map(mean).collect_vec())
         .sort(["steps"], SortMultipleOptions::default())
         .collect()?;
-    let first_step = |part: u64| (part as usize * n_steps).div_ceil(parts);
-    let parts_logged = table.column("steps")?.u64()?.iter().flatten();
-    let labels = parts_logged.map(|part| format!("{} to {}", first_step(part), first_step(part + 1) - 1));
-    let labels = Column::new("steps".into(), labels.collect_vec());
-    table.with_column(labels)?;
     for metric in metrics {
         if table.column(metric)?.null_count() > 0 {
             return Err(missing(&format!("`{metric}`")));
         }
-        let rounded = three_digits(&table, metric)?;
-        table.with_column(rounded)?;
     }
-    Ok(Table::new(table))
+    let first_step = |part: u64| (part as usize * n_steps).div_ceil(parts);
+    let logged = table.column("steps")?.u64()?.iter().flatten();
+    let labels = logged.map(|part| format!("{} to {}", first_step(part), first_step(part + 1) - 1));
+    table.with_column(Column::new("steps".into(), labels.collect_vec()))?;
+    rounded(table).map(Table::new)
 }
 
-/// A column of numbers as text, each to three significant digits.
-fn three_digits(frame: &DataFrame, name: &str) -> Result<Column> {
+/// The same frame with its floats as text, each to three significant digits.
+fn rounded(mut frame: DataFrame) -> Result<DataFrame> {
     let shown = |value: f64| {
         let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
         format!("{value:.digits$}", digits = (2 - magnitude).clamp(0, 8) as usize)
     };
-    let numbers = frame.column(name)?.f64()?.iter().flatten();
-    Ok(Column::new(name.into(), numbers.map(shown).collect_vec()))
+    for column in frame.clone().columns() {
+        if let Ok(numbers) = column.f64() {
+            let texts = numbers.iter().flatten().map(shown).collect_vec();
+            frame.with_column(Column::new(column.name().clone(), texts))?;
+        }
+    }
+    Ok(frame)
 }
 
 #[cfg(test)]
@@ -213,7 +203,7 @@ mod tests {
         let design = shipped_arms();
         let arms = || design.select("finding3").unwrap();
         let target = (Set::CompositeB, Prompts::Train);
-        let frame = gaps(&outcomes, arms(), target).unwrap().frame;
+        let frame = estimates(&outcomes, arms(), |arm| gap(arm, target)).unwrap().frame;
         assert_eq!(frame.height(), 1, "arms without runs have no row");
         let cell = |name: &str| frame.column(name).unwrap().str().unwrap().get(0).unwrap().to_owned();
         assert_eq!(cell("arm"), "sft-more");
@@ -222,7 +212,7 @@ mod tests {
         assert!(cell("gap").starts_with("0.50 ["), "{}", cell("gap"));
 
         let new_wording = (Set::CompositeATrain, Prompts::HeldOut);
-        assert!(gaps(&outcomes, arms(), new_wording).is_err());
+        assert!(estimates(&outcomes, arms(), |arm| gap(arm, new_wording)).is_err());
     }
 
     #[test]
@@ -230,7 +220,7 @@ mod tests {
         let outcomes = Scores::new(&answers("sft-rl", 0, Set::CompositeB, &[4, 1, 0, 3])).unwrap();
         let design = shipped_arms();
         let arms = design.select("finding2").unwrap();
-        let frame = pass_rates(&outcomes, arms, Set::CompositeB).unwrap().frame;
+        let frame = estimates(&outcomes, arms, |arm| pass_rates(arm, Set::CompositeB)).unwrap().frame;
         for (name, expected) in
             [("one sample", "0.50 ["), ("likeliest answer", "0.50 ["), ("any of 4 samples", "0.75 [")]
         {
@@ -263,8 +253,8 @@ mod tests {
     #[test]
     fn three_digits_are_kept_at_any_size() {
         let frame = df!("x" => [0.0, 0.0012345, 0.999, 12.34, 12345.6]).unwrap();
-        let shown = three_digits(&frame, "x").unwrap();
-        let shown: Vec<&str> = shown.str().unwrap().iter().flatten().collect();
+        let frame = rounded(frame).unwrap();
+        let shown: Vec<&str> = frame.column("x").unwrap().str().unwrap().iter().flatten().collect();
         assert_eq!(shown, ["0.00", "0.00123", "0.999", "12.3", "12346"]);
     }
 

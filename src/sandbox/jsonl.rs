@@ -53,7 +53,7 @@ struct Slot {
 /// # Errors
 /// Input or output that breaks; for a line that is no good there is a verdict.
 pub fn serve_jsonl(sandbox: &Sandbox, mut input: impl BufRead, output: impl Write + Send) -> Result<()> {
-    let (slots, waiting) = bounded(READ_AHEAD * sandbox.n_workers());
+    let (slots, waiting) = bounded(READ_AHEAD * sandbox.workers.len());
     std::thread::scope(|scope| {
         let writer = scope.spawn(move || write_all(output, waiting));
         let (mut text, mut line) = (Vec::new(), 0);
@@ -63,7 +63,7 @@ pub fn serve_jsonl(sandbox: &Sandbox, mut input: impl BufRead, output: impl Writ
                 true => (PyValue::None, Err(format!("longer than {} MiB", MAX_LINE_BYTES >> 20))),
                 false => parse(&text),
             };
-            let job = job.map(|(request, expected)| (sandbox.submit(request), expected));
+            let job = job.map(|(request, expected)| (sandbox.workers.submit(request), expected));
             if slots.send(Slot { id, line, job }).is_err() {
                 break; // the writer has stopped, and says why below
             }

@@ -12,7 +12,7 @@ use super::locks::Locks;
 use super::python;
 use super::value::PyValue;
 use super::verdict::{CaseOutput, CaseWord, Job, Verdict};
-use super::wire::Request;
+use super::wire::{CaseAnswer, Request};
 use super::worker::{Pending, Ran, Workers};
 use super::zygote::ZygoteSetup;
 use crate::base::{Error, Result};
@@ -45,7 +45,7 @@ impl SandboxConfig {
 
 /// The sandbox. Share it by reference between threads; dropping it ends all its processes.
 pub struct Sandbox {
-    workers: Workers,
+    pub(super) workers: Workers,
     isolation: Isolation,
 }
 
@@ -81,7 +81,7 @@ impl Sandbox {
             if inputs != expected {
                 return Verdict::Infra(format!("bad job: {inputs} inputs but {expected} expected values"));
             }
-            match job.expected.iter().map(PyValue::from_serde).collect::<std::result::Result<Vec<_>, _>>() {
+            match job.expected.iter().map(PyValue::from_serde).collect::<Result<Vec<_>, _>>() {
                 Ok(expected) => verdict(ran, &expected, job.stop_at_first_failure),
                 Err(why) => Verdict::Infra(format!("bad job: an expected value is {why}")),
             }
@@ -92,17 +92,13 @@ impl Sandbox {
     /// Runs trusted programs for what they return (`expected` is ignored). `Err`: the sandbox failed.
     ///
     /// A value that JSON cannot hold (a tuple, an integer beyond 64 bits, NaN) is `malformed`.
-    pub fn outputs(&self, jobs: &[Job]) -> Vec<std::result::Result<Vec<CaseOutput>, String>> {
-        let output = |answer: std::result::Result<PyValue, CaseWord>| match answer
-            .and_then(|value| value.to_serde().ok_or(CaseWord::Malformed))
-        {
-            Ok(value) => CaseOutput::Value(value),
-            Err(word) => CaseOutput::Failed(word),
+    pub fn outputs(&self, jobs: &[Job]) -> Vec<Result<Vec<CaseOutput>, String>> {
+        let output = |answer: CaseAnswer| {
+            let value = answer.and_then(|value| value.to_serde().ok_or(CaseWord::Malformed));
+            value.map_or_else(CaseOutput::Failed, CaseOutput::Value)
         };
-        self.run_all(jobs)
-            .into_iter()
-            .map(|ran| ran.map(|ran| ran.answers.into_iter().map(output).collect()))
-            .collect()
+        let all = |ran: Ran| Ok(ran?.answers.into_iter().map(output).collect());
+        self.run_all(jobs).into_iter().map(all).collect()
     }
 
     /// What is enforced here, for `doctor` and for run records.
@@ -110,18 +106,10 @@ impl Sandbox {
         &self.isolation
     }
 
-    pub(super) fn n_workers(&self) -> usize {
-        self.workers.len()
-    }
-
-    pub(super) fn submit(&self, request: Request) -> Pending {
-        self.workers.submit(request)
-    }
-
     fn run_all(&self, jobs: &[Job]) -> Vec<Ran> {
         let submit = |job: &Job| {
             let payload = json!([job.program, job.entry, job.inputs]).to_string();
-            self.submit(Request::new(payload.as_bytes(), job.inputs.len(), job.limits))
+            self.workers.submit(Request::new(payload.as_bytes(), job.inputs.len(), job.limits))
         };
         let pending: Vec<Pending> = jobs.iter().map(submit).collect();
         pending.into_iter().map(Pending::wait).collect()

@@ -1,13 +1,14 @@
 //! Reading `data/claims.toml`: every mistake is reported with its line or its clause and field.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use itertools::Itertools;
 use serde::Deserialize;
 
 use crate::base::{Error, Result};
 use crate::data::Set;
-use crate::report::frame::{Bootstrap, Cell, Quantity};
+use crate::report::frame::{Bootstrap, Cell, Extreme, Quantity};
 use crate::study::{FINAL_STAGE, Prompts};
 
 /// The pre-registered claims, checked for consistency.
@@ -84,28 +85,28 @@ pub struct Clause {
     pub tiers: Vec<String>,
 }
 
-/// One side of a clause.
+/// One side of a clause: a number, or a pass rate, or a gap between two. The file's header describes
+/// the fields.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "expected a number or a table with `arm` and `set` or `gap`")]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected a number or a table with `arm` and `set` or `gap`"
+)]
 pub enum Term {
     Constant(f64),
-    Rate(RateTerm),
-}
-
-/// A pass rate, or a gap between two: the file's header describes the fields.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RateTerm {
-    pub arm: ArmNames,
-    /// `final` where nothing is said.
-    pub stage: Option<String>,
-    pub set: Option<Set>,
-    /// `[train set, test set]`.
-    pub gap: Option<[Set; 2]>,
-    /// `train` where nothing is said.
-    pub prompts: Option<Prompts>,
-    pub combine: Option<Combine>,
-    pub scale: Option<f64>,
+    Rate {
+        arm: ArmNames,
+        /// `final` where nothing is said.
+        stage: Option<String>,
+        set: Option<Set>,
+        /// `[train set, test set]`.
+        gap: Option<[Set; 2]>,
+        /// `train` where nothing is said.
+        prompts: Option<Prompts>,
+        combine: Option<Extreme>,
+        scale: Option<f64>,
+    },
 }
 
 /// One arm, or several that `combine` makes one number of.
@@ -114,14 +115,6 @@ pub struct RateTerm {
 pub enum ArmNames {
     One(String),
     Several(Vec<String>),
-}
-
-/// Which of several arms counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Combine {
-    Min,
-    Max,
 }
 
 impl Clause {
@@ -136,35 +129,30 @@ impl Clause {
     fn term(&self, side: &str, term: &Term) -> Result<Quantity> {
         let wrong = |field: &str, message: &str| Err(Error::config(format!("{side}.{field}"), message));
         let decode = self.metric.parse()?;
-        let rate = match term {
+        let (arm, stage, set, gap, prompts, combine, scale) = match term {
             Term::Constant(value) => return Ok(Quantity::Constant(*value)),
-            Term::Rate(rate) => rate,
+            Term::Rate { arm, stage, set, gap, prompts, combine, scale } => {
+                (arm, stage.as_deref().unwrap_or(FINAL_STAGE), set, gap, prompts, combine, scale)
+            }
         };
-        let stage = rate.stage.as_deref().unwrap_or(FINAL_STAGE);
         let of_arm = |arm: &String| {
-            let (arm, stage) = (arm.clone(), stage.to_owned());
-            let prompts = rate.prompts.unwrap_or(Prompts::Train);
-            match (rate.set, rate.gap) {
-                (Some(set), None) => Ok(Quantity::Rate(Cell { arm, stage, set, prompts, decode })),
-                (None, Some([set, test])) => {
-                    Ok(Quantity::gap(&Cell { arm, stage, set, prompts, decode }, set, test))
-                }
+            let prompts = prompts.unwrap_or(Prompts::Train);
+            let on = |set| Cell { arm: arm.clone(), stage: stage.to_owned(), set, prompts, decode };
+            match (*set, *gap) {
+                (Some(set), None) => Ok(Quantity::Rate(on(set))),
+                (None, Some([set, test])) => Ok(Quantity::gap(&on(set), set, test)),
                 _ => wrong("set", "give exactly one of `set` and `gap`"),
             }
         };
-        let quantity = match (&rate.arm, rate.combine) {
+        let quantity = match (arm, combine) {
             (ArmNames::One(arm), None) => of_arm(arm)?,
-            (ArmNames::Several(arms), Some(combine)) if !arms.is_empty() => {
-                let parts = arms.iter().map(of_arm).collect::<Result<Vec<_>>>()?;
-                match combine {
-                    Combine::Min => Quantity::Min(parts),
-                    Combine::Max => Quantity::Max(parts),
-                }
+            (ArmNames::Several(arms), Some(which)) if !arms.is_empty() => {
+                Quantity::Extreme(*which, arms.iter().map(of_arm).collect::<Result<_>>()?)
             }
             _ => return wrong("combine", "give one arm without `combine`, or a list of arms with it"),
         };
-        Ok(match rate.scale {
-            Some(factor) => Quantity::Scaled(factor, Box::new(quantity)),
+        Ok(match scale {
+            Some(factor) => Quantity::Scaled(*factor, Box::new(quantity)),
             None => quantity,
         })
     }
@@ -190,45 +178,35 @@ impl Claims {
         };
         let claims: Claims = toml::from_str(text)
             .map_err(|error| at(error.span().map_or(0, |span| span.start), error.message()))?;
-        match claims.mistake() {
-            Some((needle, message)) => Err(at(text.find(&needle).unwrap_or(0), &message)),
-            None => Ok(claims),
+        let wrong = |part: &str, message: String| Err(at(text.find(part).unwrap_or(0), &message));
+        if !(0.5..1.0).contains(&claims.level) {
+            return wrong("level", format!("field `level`: {} is not between 0.5 and 1", claims.level));
         }
+        if claims.draws < 100 {
+            return wrong("draws", format!("field `draws`: {} is too few for an interval", claims.draws));
+        }
+        if !claims.findings.iter().map(|finding| finding.number).all_unique() {
+            return wrong("[[finding]]", "two findings have one number".to_owned());
+        }
+        if let Some(id) = claims.clauses.iter().map(|clause| &clause.id).duplicates().next() {
+            return wrong(&format!("\"{id}\""), format!("two clauses have the id `{id}`"));
+        }
+        for clause in &claims.clauses {
+            let message = if !claims.findings.iter().any(|finding| finding.number == clause.finding) {
+                format!("field `finding`: no finding {}", clause.finding)
+            } else if !clause.threshold.is_finite() {
+                "field `threshold`: not a number".to_owned()
+            } else if let Err(error) = clause.quantity() {
+                error.to_string()
+            } else {
+                continue;
+            };
+            return wrong(&format!("\"{}\"", clause.id), format!("clause `{}`, {message}", clause.id));
+        }
+        Ok(claims)
     }
 
     pub(super) fn bootstrap(&self) -> Bootstrap {
         Bootstrap { draws: self.draws, level: self.level, ..Bootstrap::standard() }
-    }
-
-    /// What the format cannot say: known findings, unique ids, sides that make sense. Returns where
-    /// to look in the file, and what is wrong.
-    fn mistake(&self) -> Option<(String, String)> {
-        if !(0.5..1.0).contains(&self.level) {
-            return Some(("level".into(), format!("field `level`: {} is not between 0.5 and 1", self.level)));
-        }
-        if self.draws < 100 {
-            return Some((
-                "draws".into(),
-                format!("field `draws`: {} is too few for an interval", self.draws),
-            ));
-        }
-        let findings: BTreeSet<u32> = self.findings.iter().map(|finding| finding.number).collect();
-        if findings.len() != self.findings.len() {
-            return Some(("[[finding]]".into(), "two findings have one number".into()));
-        }
-        let mut ids = BTreeSet::new();
-        self.clauses.iter().find_map(|clause| {
-            let id = &clause.id;
-            let message = if !ids.insert(id) {
-                format!("two clauses have the id `{id}`")
-            } else if !findings.contains(&clause.finding) {
-                format!("clause `{id}`, field `finding`: no finding {}", clause.finding)
-            } else if !clause.threshold.is_finite() {
-                format!("clause `{id}`, field `threshold`: not a number")
-            } else {
-                format!("clause `{id}`, {}", clause.quantity().err()?)
-            };
-            Some((format!("\"{id}\""), message))
-        })
     }
 }

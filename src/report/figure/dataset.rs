@@ -5,9 +5,9 @@
 //! nearly all of 100 ways, and arrows would hide what matters, which is that the block
 //! "target topic after target topic" is filled by Composite_B alone, and nothing trains on it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use itertools::Itertools;
+use itertools::{Either, Itertools};
 use plotters::prelude::*;
 
 use super::Svg;
@@ -25,40 +25,49 @@ pub(super) struct Counts<'a> {
     pub n_source: usize,
     pub sets: BTreeSet<Set>,
     /// Problems in which the topic occurs.
-    pub by_topic: HashMap<(Set, &'a str), usize>,
-    /// Depth -> set -> problems.
-    pub by_depth: BTreeMap<usize, BTreeMap<Set, usize>>,
-    /// (topic, the topic applied right after it) -> how often, by set.
-    pub feeds: HashMap<(&'a str, &'a str), BTreeMap<Set, usize>>,
+    pub by_topic: BTreeMap<&'a str, BySet>,
+    pub by_depth: BTreeMap<usize, BySet>,
+    /// (topic, the topic applied right after it) -> how often.
+    pub feeds: BTreeMap<(&'a str, &'a str), BySet>,
+}
+
+/// How often something is in each set.
+type BySet = BTreeMap<Set, usize>;
+
+/// How often each key is in each set.
+fn tally<K: Ord>(found: impl Iterator<Item = (K, Set)>) -> BTreeMap<K, BySet> {
+    let mut counts: BTreeMap<K, BySet> = BTreeMap::new();
+    found.for_each(|(key, set)| *counts.entry(key).or_default().entry(set).or_default() += 1);
+    counts
+}
+
+/// The largest of the sums over sets, for a scale.
+fn most<K>(counts: &BTreeMap<K, BySet>) -> f64 {
+    counts.values().map(|sets| sets.values().sum::<usize>()).max().unwrap_or(1) as f64
 }
 
 impl<'a> Counts<'a> {
     /// Source topics are recognized by the sets that hold nothing else.
     pub fn of(problems: &[&'a Problem]) -> Counts<'a> {
-        let topics_of = |problem: &&'a Problem| problem.topics.iter().map(String::as_str);
-        let only_source = |problem: &&&Problem| {
-            matches!(problem.set, Set::CompositeATrain | Set::CompositeAHeldOut | Set::Deep)
+        let topics = |problem: &&'a Problem| {
+            let set = problem.set;
+            problem.topics.iter().map(move |topic| (topic.as_str(), set))
         };
-        let source: BTreeSet<&str> = problems.iter().filter(only_source).flat_map(topics_of).collect();
-        let all: BTreeSet<&str> = problems.iter().flat_map(topics_of).collect();
-        let mut by_depth: BTreeMap<usize, BTreeMap<Set, usize>> = BTreeMap::new();
-        let mut feeds: HashMap<(&str, &str), BTreeMap<Set, usize>> = HashMap::new();
-        for problem in problems {
-            *by_depth.entry(problem.depth).or_default().entry(problem.set).or_default() += 1;
-            for pair in topics_of(problem).tuple_windows() {
-                *feeds.entry(pair).or_default().entry(problem.set).or_default() += 1;
-            }
-        }
-        let occurrences = problems
-            .iter()
-            .flat_map(|problem| topics_of(problem).unique().map(|topic| (problem.set, topic)).collect_vec());
+        let pairs =
+            |problem| topics(problem).tuple_windows().map(|((first, set), (then, _))| ((first, then), set));
+        let by_topic = tally(problems.iter().flat_map(|problem| topics(problem).unique()));
+        let only_source = [Set::CompositeATrain, Set::CompositeAHeldOut, Set::Deep];
+        let is_source = |sets: &BySet| only_source.iter().any(|set| sets.contains_key(set));
+        let (source, target): (Vec<_>, Vec<_>) = by_topic.iter().partition_map(|(topic, sets)| {
+            if is_source(sets) { Either::Left(*topic) } else { Either::Right(*topic) }
+        });
         Counts {
-            topics: source.iter().chain(all.difference(&source)).copied().collect(),
             n_source: source.len(),
+            topics: [source, target].concat(),
             sets: problems.iter().map(|problem| problem.set).collect(),
-            by_topic: occurrences.counts(),
-            by_depth,
-            feeds,
+            by_topic,
+            by_depth: tally(problems.iter().map(|problem| (problem.depth, problem.set))),
+            feeds: tally(problems.iter().flat_map(pairs)),
         }
     }
 }
@@ -99,13 +108,11 @@ fn draw_topics(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
             let at = (panel.at(middle, 0.0).0, -32 + 18 * line as i32);
             panel.text(word, at, &ink(13.0, dark(color)).pos(CENTERED))?;
         }
-        let of_topic = |topic: &str| counts.by_topic.get(&(*set, topic)).copied().unwrap_or(0);
-        let most = counts.topics.iter().map(|topic| of_topic(topic)).max().unwrap_or(1).max(1) as f64;
+        let most = counts.by_topic.values().filter_map(|sets| sets.get(set)).max().copied().unwrap_or(1);
         for (row, topic) in counts.topics.iter().enumerate() {
-            let count = of_topic(topic);
-            if count > 0 {
+            if let Some(count) = counts.by_topic[topic].get(set) {
                 let (x, y) = (column as f64, row as f64);
-                let fill = tint(color, 0.12 + 0.5 * count as f64 / most).filled();
+                let fill = tint(color, 0.12 + 0.5 * *count as f64 / most as f64).filled();
                 panel.draw(Rectangle::new([(x + 0.04, y + 0.04), (x + 0.96, y + 0.96)], fill))?;
                 panel.text(&count.to_string(), panel.at(middle, y + 0.5), &ink(LABEL, INK).pos(CENTERED))?;
             }
@@ -124,7 +131,7 @@ fn draw_topics(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
 
 /// Bars of problems by depth, one color a set.
 fn draw_depths(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
-    let most = counts.by_depth.values().map(|sets| sets.values().sum::<usize>()).max().unwrap_or(1) as f64;
+    let most = most(&counts.by_depth);
     let deepest = counts.by_depth.keys().next_back().copied().unwrap_or(1) as f64;
     let mut panel =
         panel(area, "Problems by depth", [84, 12, 54, 84], (0.4..deepest + 0.6, 0.0..most * 1.06))?;
@@ -171,16 +178,15 @@ fn draw_feeds(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
         panel.text(topic, (-10, y), &ink(LABEL, INK).pos(BEFORE))?;
         panel.text(topic, (x, panel.size.1 + 8), &upward(LABEL, INK).pos(BEFORE))?;
     }
-    let most = counts.feeds.values().map(|sets| sets.values().sum::<usize>()).max().unwrap_or(1) as f64;
+    let most = most(&counts.feeds);
     let widest = f64::from(panel.size.0.min(panel.size.1)) / n * 0.48;
-    for ((row, first), (column, second)) in
-        counts.topics.iter().enumerate().cartesian_product(counts.topics.iter().enumerate())
-    {
-        let Some(sets) = counts.feeds.get(&(*first, *second)) else { continue };
-        let Some((main, _)) = sets.iter().max_by_key(|(_, count)| **count) else { continue };
+    let place =
+        |topic: &str| counts.topics.iter().position(|other| *other == topic).unwrap_or(0) as f64 + 0.5;
+    for ((first, then), sets) in &counts.feeds {
         let radius = (sets.values().sum::<usize>() as f64 / most).sqrt() * widest;
-        let color = set_style(*main, Prompts::Train).1;
-        panel.dot(column as f64 + 0.5, row as f64 + 0.5, radius.round().max(1.0) as i32, color)?;
+        let main = sets.iter().max_by_key(|(_, count)| **count);
+        let color = main.map_or(SOFT_INK, |(set, _)| set_style(*set, Prompts::Train).1);
+        panel.dot(place(then), place(first), radius.round().max(1.0) as i32, color)?;
     }
     let border = counts.n_source as f64;
     panel.line([(border, 0.0), (border, n)], SOFT_INK, 1)?;

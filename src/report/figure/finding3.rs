@@ -7,66 +7,64 @@ use plotters::prelude::*;
 use super::labels::text_width;
 use super::panel::{Area, page, panel, percent};
 use super::style::{self, CENTERED, LABEL, SOFT_INK, arm_style, dark, set_style, tint};
-use super::{Evidence, nothing_run, seeds_text};
+use super::{Evidence, Series, nothing_run, seeds_text};
 use crate::base::Result;
 use crate::data::Set;
 use crate::report::frame::{Cell, Interval, Quantity, stage_number};
-use crate::study::{FINAL_STAGE, Prompts};
+use crate::study::Prompts;
 
 const SFT: &str = "sft-more";
 const RL: &str = "rl-base";
 const TRAIN: Set = Set::CompositeATrain;
-const TEST: [Set; 2] = [Set::CompositeB, Set::CompositeAHeldOut];
+/// Where the gap goes to, and what it is called.
+const TEST: [(Set, &str); 2] =
+    [(Set::CompositeB, "to B: target"), (Set::CompositeAHeldOut, "to A: new chains")];
 
 /// One quantity over SFT epochs, and the same for RL from the base at its end.
 struct Line {
-    /// The set whose rate (or gap to the training prompts) this is.
-    set: Set,
-    sft: Vec<(u64, Interval)>,
+    sft: Series,
     rl: Option<Interval>,
 }
 
 impl Line {
     /// `quantity` of a cell, at every evaluation of SFT and at the end of RL.
-    fn of(evidence: &Evidence, set: Set, quantity: impl Fn(Cell) -> Quantity) -> Result<Line> {
-        let found = |arm: &str, stage: &str| {
-            let cell = Cell { stage: stage.to_owned(), ..Cell::at_end(arm, set) };
-            evidence.interval(&quantity(cell))
-        };
-        let mut sft = Vec::new();
-        for stage in evidence.scores.stages(SFT)?.iter().filter(|stage| stage_number(stage) > 0) {
-            sft.extend(found(SFT, stage)?.map(|found| (stage_number(stage), found)));
-        }
-        Ok(Line { set, sft, rl: found(RL, FINAL_STAGE)? })
+    fn of(evidence: &Evidence, set: Set, label: String, quantity: impl Fn(Cell) -> Quantity) -> Result<Line> {
+        let stages = evidence.scores.stages(SFT)?.into_iter();
+        let epochs = stages
+            .filter(|stage| stage_number(stage) > 0)
+            .map(|stage| (stage_number(&stage) as f64, quantity(Cell { stage, ..Cell::at_end(SFT, set) })));
+        let sft = evidence.series((label, set_style(set, Prompts::Train).1), epochs)?;
+        Ok(Line { sft, rl: evidence.interval(&quantity(Cell::at_end(RL, set)))? })
     }
 
     fn intervals(&self) -> impl Iterator<Item = &Interval> {
-        self.sft.iter().map(|(_, found)| found).chain(&self.rl)
+        self.sft.intervals().chain(&self.rl)
     }
 }
 
 /// Draws both panels. What was not run is left out; an error where none of it was.
 pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
-    let gap = |set| Line::of(evidence, set, |cell| Quantity::gap(&cell, TRAIN, set));
+    let gap = |(set, label): (Set, &str)| {
+        Line::of(evidence, set, label.to_owned(), |cell| Quantity::gap(&cell, TRAIN, set))
+    };
     let gaps: Vec<Line> = TEST.into_iter().map(gap).collect::<Result<_>>()?;
-    let rate = |set| Line::of(evidence, set, Quantity::Rate);
-    let rates: Vec<Line> = [TRAIN].into_iter().chain(TEST).map(rate).collect::<Result<_>>()?;
+    let rate = |set| Line::of(evidence, set, set_style(set, Prompts::Train).0.join(": "), Quantity::Rate);
+    let sets = [TRAIN].into_iter().chain(TEST.map(|(set, _)| set));
+    let rates: Vec<Line> = sets.map(rate).collect::<Result<_>>()?;
     if rates.iter().all(|line| line.intervals().next().is_none()) {
         return Err(nothing_run(3));
     }
-    let subtitle = format!("{}; sampled at temperature 1", seeds_text(gaps.iter().flat_map(Line::intervals)));
+    let seeds = seeds_text(gaps.iter().flat_map(Line::intervals));
+    let subtitle = format!("{seeds}; sampled at temperature 1");
     let title = "Finding 3: over-fitting of SFT, and RL without SFT";
     let (left, right) =
         page(area, title, &subtitle, &evidence.source)?.split_horizontally(50.percent_width());
 
     let low = gaps.iter().flat_map(Line::intervals).map(|found| found.low).fold(0.0, f64::min);
     let high = gaps.iter().flat_map(Line::intervals).map(|found| found.high).fold(0.1, f64::max);
-    let to =
-        |set| if set == Set::CompositeB { "to B: target".to_owned() } else { "to A: new chains".to_owned() };
     let title = ["Generalization gap: trained on minus unseen", "gap in pass rate (percentage points)"];
-    draw_lines(&left, title, low * 1.1..(high * 1.1).min(1.0), &gaps, to)?;
-    let title = ["The pass rates behind it", "pass rate, temperature 1 (%)"];
-    draw_lines(&right, title, 0.0..1.0, &rates, |set| set_style(set, Prompts::Train).0.join(": "))
+    draw_lines(&left, title, low * 1.1..(high * 1.1).min(1.0), &gaps)?;
+    draw_lines(&right, ["The pass rates behind it", "pass rate, temperature 1 (%)"], 0.0..1.0, &rates)
 }
 
 /// Lines over epochs, with RL from the base in a strip of its own at the right.
@@ -75,10 +73,9 @@ fn draw_lines(
     [title, y_title]: [&str; 2],
     y: std::ops::Range<f64>,
     lines: &[Line],
-    label: impl Fn(Set) -> String,
 ) -> Result<()> {
-    let epochs = lines.iter().flat_map(|line| line.sft.iter().map(|(epochs, _)| *epochs));
-    let epochs: Vec<f64> = epochs.sorted().dedup().map(|epochs| epochs.max(1) as f64).collect();
+    let epochs = lines.iter().flat_map(|line| line.sft.points.iter().map(|(epochs, _)| *epochs));
+    let epochs: Vec<f64> = epochs.sorted_by(f64::total_cmp).dedup().collect();
     let (first, last) = (epochs.first().copied().unwrap_or(1.0), epochs.last().copied().unwrap_or(2.0));
     let x = (first * 0.84..last.max(first + 1.0) * 1.19).log_scale();
     let mut panel = panel(area, title, [50, 220, 54, 86], (x, y))?;
@@ -105,20 +102,16 @@ fn draw_lines(
         panel.text(text, (center, height + 16 + 19 * row as i32), &ink)?;
     }
     let mut ends = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        let color = set_style(line.set, Prompts::Train).1;
-        panel.line(line.sft.iter().map(|(epochs, found)| (*epochs as f64, found.value)), color, 3)?;
-        for (epochs, found) in &line.sft {
-            panel.estimate(*epochs as f64, found, color)?;
-        }
-        if let Some(rl) = &line.rl {
+    for (index, Line { sft, rl }) in lines.iter().enumerate() {
+        panel.estimates(sft, |epochs| epochs)?;
+        if let Some(rl) = rl {
             let x = center + (index as i32 * 2 - (lines.len() as i32 - 1)) * 9;
             let [low, value, high] = [rl.low, rl.value, rl.high].map(|rate| panel.at(last, rate).1);
-            panel.mark(ErrorBar::new_vertical(x, low, value, high, color.stroke_width(2), 9))?;
-            panel.diamond((x, value), 7, color)?;
+            panel.mark(ErrorBar::new_vertical(x, low, value, high, sft.color.stroke_width(2), 9))?;
+            panel.diamond((x, value), 7, sft.color)?;
         }
-        let end = line.rl.as_ref().or(line.sft.last().map(|(_, found)| found));
-        ends.extend(end.map(|end| (label(line.set), end.value, color)));
+        let end = rl.as_ref().or(sft.points.last().map(|(_, found)| found));
+        ends.extend(end.map(|end| (sft.label.clone(), end.value, sft.color)));
     }
     panel.end_labels(&ends, 90)
 }

@@ -16,12 +16,12 @@ mod tests;
 
 use std::path::Path;
 
-use plotters::prelude::{IntoDrawingArea, SVGBackend};
+use itertools::Itertools;
+use plotters::prelude::{IntoDrawingArea, RGBColor, SVGBackend};
 use polars::prelude::DataFrame;
 
-use crate::base::write_atomically;
-use crate::base::{Error, Result};
-use crate::report::frame::{Bootstrap, Cell, Interval, Quantity, Scores};
+use crate::base::{Error, Result, write_atomically};
+use crate::report::frame::{Bootstrap, Interval, Quantity, Scores};
 use crate::report::table::show;
 use panel::Area;
 
@@ -53,8 +53,35 @@ impl Evidence {
         }
     }
 
-    fn rate(&self, cell: Cell) -> Result<Option<Interval>> {
-        self.interval(&Quantity::Rate(cell))
+    /// Of all that was run of `quantities`, which stand at their places.
+    fn series(
+        &self,
+        (label, color): (String, RGBColor),
+        quantities: impl IntoIterator<Item = (f64, Quantity)>,
+    ) -> Result<Series> {
+        let mut points = Vec::new();
+        for (x, quantity) in quantities {
+            points.extend(self.interval(&quantity)?.map(|found| (x, found)));
+        }
+        Ok(Series { label, color, points })
+    }
+}
+
+/// Intervals that belong together: one name, one color.
+struct Series {
+    label: String,
+    color: RGBColor,
+    /// Place on the horizontal axis, and what was found.
+    points: Vec<(f64, Interval)>,
+}
+
+impl Series {
+    fn intervals(&self) -> impl Iterator<Item = &Interval> {
+        self.points.iter().map(|(_, found)| found)
+    }
+
+    fn at(&self, x: f64) -> Option<Interval> {
+        self.points.iter().find(|(place, _)| *place == x).map(|(_, found)| *found)
     }
 }
 
@@ -102,8 +129,7 @@ fn nothing_run(finding: u32) -> Error {
 
 /// How many seeds the intervals of a figure rest on, for its subtitle.
 fn seeds_text<'a>(found: impl Iterator<Item = &'a Interval>) -> String {
-    let seeds: Vec<usize> = found.map(|found| found.n_seeds).collect();
-    let (least, most) = (seeds.iter().min().unwrap_or(&0), seeds.iter().max().unwrap_or(&0));
+    let (least, most) = found.map(|found| found.n_seeds).minmax().into_option().unwrap_or((0, 0));
     let count = if least == most { least.to_string() } else { format!("{least} to {most}") };
     match most {
         0 => "no runs yet".to_owned(),

@@ -1,13 +1,14 @@
 //! The mutant audit: what became of the mutants of each operator, and how the share of wrong
 //! programs that pass falls with the number of hidden cases.
 
+use itertools::Itertools;
 use plotters::prelude::*;
 
 use super::Svg;
 use super::labels::text_width;
 use super::panel::{Area, page, panel};
 use super::style::{
-    self, BEFORE, BLUE, CENTERED, GRAY, INK, LABEL, ORANGE, SKY, SOFT_INK, VERMILLION, bold, dark, ink, tint,
+    BEFORE, BLUE, CENTERED, GRAY, INK, LABEL, ORANGE, SKY, SOFT_INK, VERMILLION, bold, dark, ink, tint,
 };
 use crate::base::Result;
 use crate::data::{HiddenCaseReport, MutantReport, OperatorCounts};
@@ -38,25 +39,23 @@ fn draw_operators(area: &Area<'_>, report: &MutantReport) -> Result<()> {
     let rows: Vec<(&str, OperatorCounts)> = counts.chain([("all", report.total())]).collect();
     let axes = (0.0..1.0, rows.len() as f64 - 0.28..0.0);
     let panel = panel(area, "What became of the mutants", [84, 60, 24, 148], axes)?;
-    let names =
-        [("refused", SKY), ("equivalent to the reference", GRAY), ("wrong, yet accepted", VERMILLION)];
-    panel.key(&names.map(|(name, color)| (name.to_owned(), color)), 42)?;
+    let colors = [SKY, GRAY, VERMILLION];
+    let names = ["refused", "equivalent to the reference", "wrong, yet accepted"];
+    panel.key(&names.into_iter().map(str::to_owned).zip(colors).collect_vec(), 42)?;
     for (row, (name, counts)) in rows.iter().enumerate() {
         let middle = panel.at(0.0, row as f64 + 0.36).1;
         let style = if *name == "all" { bold(LABEL, INK) } else { ink(LABEL, INK) };
         panel.text(name, (-10, middle), &style.pos(BEFORE))?;
-        let parts = [(counts.refused, SKY), (counts.equivalent, GRAY), (counts.accepted, VERMILLION)];
-        let mut before = 0;
-        let mut beside = panel.size.0 + 8;
-        for (part, color) in parts.into_iter().filter(|(part, _)| *part > 0) {
+        let parts = [counts.refused, counts.equivalent, counts.accepted];
+        let (mut before, mut beside) = (0, panel.size.0 + 8);
+        for (part, color) in parts.into_iter().zip(colors).filter(|(part, _)| *part > 0) {
             let edge = |count: usize, y: f64| panel.at(count as f64 / counts.mutants.max(1) as f64, y);
             let (left, top) = edge(before, row as f64);
             before += part;
             let (right, bottom) = edge(before, row as f64 + 0.72);
             // A single accepted mutant of thousands must be seen.
             let right = right.max(left + 4);
-            let bar = Rectangle::new([(left, top), (right - 1, bottom)], tint(color, 0.6).filled());
-            panel.mark(bar)?;
+            panel.mark(Rectangle::new([(left, top), (right - 1, bottom)], tint(color, 0.6).filled()))?;
             let text = thousands(part);
             if text_width(&text, LABEL) + 8.0 < f64::from(right - left) {
                 panel.text(&text, ((left + right) / 2, middle), &ink(LABEL, INK).pos(CENTERED))?;
@@ -106,7 +105,7 @@ fn draw_cases(area: &Area<'_>, report: &HiddenCaseReport) -> Result<()> {
             None => format!("{name}: {:.2}% with all cases", shares.last().unwrap_or(&1.0) * 100.0),
         };
         let at = (12, panel.size.1 - 44 + 24 * row as i32);
-        panel.text(&end, at, &style::bold(LABEL, dark(*color)))?;
+        panel.text(&end, at, &bold(LABEL, dark(*color)))?;
     }
     Ok(())
 }
@@ -114,8 +113,7 @@ fn draw_cases(area: &Area<'_>, report: &HiddenCaseReport) -> Result<()> {
 /// `12345` as `12,345`.
 fn thousands(number: usize) -> String {
     let digits = number.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
-    groups.collect::<Vec<_>>().join(",")
+    digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).join(",")
 }
 
 #[cfg(test)]

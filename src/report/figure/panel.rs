@@ -10,6 +10,7 @@ use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::element::PointCollection;
 use plotters::prelude::*;
 
+use super::Series;
 use super::labels::{spread, text_width};
 use super::style::*;
 use crate::base::{Error, Result};
@@ -163,6 +164,13 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
     pub fn estimate(&self, x: f64, found: &Interval, color: RGBColor) -> Result<()> {
         self.interval(x, (found.low, found.high), color)?;
         self.dot(x, found.value, 5, color)
+    }
+
+    /// A line through estimates; the x of each is found by `place`.
+    pub(super) fn estimates(&mut self, series: &Series, place: impl Fn(f64) -> f64) -> Result<()> {
+        let points = series.points.iter().map(|(x, found)| (place(*x), found));
+        self.line(points.clone().map(|(x, found)| (x, found.value)), series.color, 3)?;
+        points.into_iter().try_for_each(|(x, found)| self.estimate(x, found, series.color))
     }
 
     /// An open diamond at a place in pixels.

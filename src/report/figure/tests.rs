@@ -10,8 +10,8 @@ use super::*;
 use crate::base::Seed;
 use crate::data::ValueType;
 use crate::data::{Problem, Set};
-use crate::report::frame::metric_frame;
 use crate::report::frame::tests::answers_at;
+use crate::report::frame::{Cell, metric_frame};
 use crate::report::table::Table;
 use crate::study::{MetricRow, OutcomeRow, Prompts};
 

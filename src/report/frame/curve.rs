@@ -1,5 +1,6 @@
 //! Training curves: one logged value over steps, averaged over seeds.
 
+use itertools::izip;
 use polars::prelude::*;
 
 use crate::base::Result;
@@ -7,7 +8,7 @@ use crate::base::Result;
 /// A logged value at one step, over the seeds that logged it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurvePoint {
-    pub step: u64,
+    pub step: f64,
     pub mean: f64,
     /// Lowest and highest seed.
     pub low: f64,
@@ -26,12 +27,8 @@ pub fn curve(
     window: usize,
 ) -> Result<Vec<CurvePoint>> {
     let wanted = col("arm").eq(lit(arm)).and(col("stage").eq(lit(stage))).and(col("name").eq(lit(name)));
-    let by_seed_and_step = metrics
-        .clone()
-        .lazy()
-        .filter(wanted.and(col("value").is_finite()))
-        .sort(["seed", "step"], SortMultipleOptions::default());
-    let mut logged = by_seed_and_step.collect()?;
+    let logged = metrics.clone().lazy().filter(wanted.and(col("value").is_finite()));
+    let mut logged = logged.sort(["seed", "step"], SortMultipleOptions::default()).collect()?;
     let seeds: Vec<u64> = logged.column("seed")?.u64()?.iter().flatten().collect();
     let values: Vec<f64> = logged.column("value")?.f64()?.iter().flatten().collect();
     let running_mean = |row: usize| {
@@ -49,15 +46,12 @@ pub fn curve(
         value().max().alias("high"),
         value().count().cast(DataType::Float64).alias("n_seeds"),
     ];
-    let by_step = logged.lazy().group_by([col("step")]).agg(summaries);
+    let by_step = logged.lazy().group_by([col("step").cast(DataType::Float64)]).agg(summaries);
     let points = by_step.sort(["step"], SortMultipleOptions::default()).collect()?;
-    let steps: Vec<u64> = points.column("step")?.u64()?.iter().flatten().collect();
-    let number = |name: &str, row: usize| -> Result<f64> {
-        Ok(points.column(name)?.f64()?.get(row).unwrap_or(f64::NAN))
-    };
-    let point = |(row, step)| {
-        let (mean, low, high) = (number("mean", row)?, number("low", row)?, number("high", row)?);
-        Ok(CurvePoint { step, mean, low, high, n_seeds: number("n_seeds", row)? as usize })
-    };
-    steps.into_iter().enumerate().map(point).collect()
+    let number =
+        |name: &str| -> Result<Vec<f64>> { Ok(points.column(name)?.f64()?.iter().flatten().collect()) };
+    let columns =
+        izip!(number("step")?, number("mean")?, number("low")?, number("high")?, number("n_seeds")?);
+    let point = |(step, mean, low, high, n)| CurvePoint { step, mean, low, high, n_seeds: n as usize };
+    Ok(columns.map(point).collect())
 }

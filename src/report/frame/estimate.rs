@@ -15,7 +15,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use itertools::Itertools;
 use rand::Rng;
+use serde::Deserialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::statistics::Statistics;
 
 use super::scores::{BySeed, Cell, Scores};
 use crate::base::Seed;
@@ -30,10 +32,16 @@ pub enum Quantity {
     /// First minus second.
     Difference(Box<Quantity>, Box<Quantity>),
     Scaled(f64, Box<Quantity>),
-    /// The worst of several arms.
-    Min(Vec<Quantity>),
-    /// The best of several arms.
-    Max(Vec<Quantity>),
+    /// The worst or the best of several arms.
+    Extreme(Extreme, Vec<Quantity>),
+}
+
+/// Which of several arms counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Extreme {
+    Min,
+    Max,
 }
 
 impl Quantity {
@@ -54,7 +62,7 @@ impl Quantity {
             Quantity::Rate(cell) => BTreeSet::from([cell]),
             Quantity::Difference(left, right) => &left.cells() | &right.cells(),
             Quantity::Scaled(_, inner) => inner.cells(),
-            Quantity::Min(parts) | Quantity::Max(parts) => parts.iter().flat_map(Quantity::cells).collect(),
+            Quantity::Extreme(_, parts) => parts.iter().flat_map(Quantity::cells).collect(),
         }
     }
 }
@@ -102,16 +110,6 @@ impl Scores {
         let mut sample = Resample::new(self, quantity)?;
         let value = sample.evaluate(quantity);
         let (n_seeds, n_problems) = (sample.seed_weights.len(), sample.problem_weights.len());
-        if n_problems == 0 {
-            return Ok(Interval {
-                value,
-                low: value,
-                high: value,
-                seeds_alone: None,
-                n_seeds: 0,
-                n_problems,
-            });
-        }
         let seeds_alone = sample.t_interval(quantity, bootstrap.level);
         let mut rng = bootstrap.seed.stream("draws");
         let mut replicates = Vec::with_capacity(bootstrap.draws);
@@ -145,20 +143,13 @@ struct Resample<'a> {
 impl<'a> Resample<'a> {
     /// Each seed and each problem once.
     fn new(scores: &Scores, quantity: &'a Quantity) -> Result<Resample<'a>> {
-        let missing = |what: String| Err(Error::MissingRuns { what });
-        let mut found: BTreeMap<&Cell, BySeed> = BTreeMap::new();
-        for cell in quantity.cells() {
-            let by_seed = scores.of(cell)?;
-            if by_seed.is_empty() {
-                return missing(format!("has outcomes for {cell}"));
-            }
-            found.insert(cell, by_seed);
-        }
+        let found: BTreeMap<&Cell, BySeed> =
+            quantity.cells().into_iter().map(|cell| Ok((cell, scores.of(cell)?))).collect::<Result<_>>()?;
         let seeds = found.values().map(|by_seed| by_seed.keys().copied().collect::<BTreeSet<u64>>());
         let shared = seeds.reduce(|all, seeds| &all & &seeds).unwrap_or_default();
         if shared.is_empty() && !found.is_empty() {
             let arms = found.keys().map(|cell| &cell.arm).dedup().join(", ");
-            return missing(format!("of one seed in all of: {arms}"));
+            return Err(Error::MissingRuns { what: format!("of one seed in all of: {arms}") });
         }
         // In order of set, then key: the problems of a set stand together.
         let problems: BTreeSet<(Set, &str)> = found
@@ -206,27 +197,22 @@ impl<'a> Resample<'a> {
         };
         let values: Vec<f64> = (0..n).map(&mut at_seed).collect();
         self.seed_weights.fill(1);
-        let mean = values.iter().sum::<f64>() / n as f64;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
-        let half = t * (variance / n as f64).sqrt();
+        let (mean, half) = (values.iter().mean(), t * values.iter().std_dev() / (n as f64).sqrt());
         Some((mean - half, mean + half))
     }
 
     fn evaluate(&self, quantity: &Quantity) -> f64 {
-        let each = |quantities: &[Quantity], best: fn(f64, f64) -> f64| {
-            // NaN must stay NaN, which f64::min and f64::max would drop.
-            quantities
-                .iter()
-                .map(|quantity| self.evaluate(quantity))
-                .reduce(|a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { best(a, b) })
-        };
         match quantity {
             Quantity::Constant(value) => *value,
             Quantity::Rate(cell) => self.rate(cell),
             Quantity::Difference(left, right) => self.evaluate(left) - self.evaluate(right),
             Quantity::Scaled(factor, inner) => factor * self.evaluate(inner),
-            Quantity::Min(parts) => each(parts, f64::min).unwrap_or(f64::NAN),
-            Quantity::Max(parts) => each(parts, f64::max).unwrap_or(f64::NAN),
+            Quantity::Extreme(which, parts) => {
+                let best = if *which == Extreme::Min { f64::min } else { f64::max };
+                // NaN must stay NaN, which f64::min and f64::max would drop.
+                let best = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { best(a, b) };
+                parts.iter().map(|part| self.evaluate(part)).reduce(best).unwrap_or(f64::NAN)
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use crate::sandbox::CaseWord;
 use crate::study::{MetricRow, OutcomeRow};
 
 pub use curve::{CurvePoint, curve};
-pub use estimate::{Bootstrap, Interval, Quantity};
+pub use estimate::{Bootstrap, Extreme, Interval, Quantity};
 pub use pass_at_k::pass_at_k;
 pub(crate) use scores::stage_number;
 pub use scores::{Cell, Decode, Scores};
@@ -29,8 +29,7 @@ pub use scores::{Cell, Decode, Scores};
 pub type Labeled<Row> = (String, u64, Row);
 
 /// One row a problem and evaluation. Columns: `arm`, `seed`, `stage`, `set`, `prompts`, `problem`,
-/// `depth`, `greedy` (case word, null where the sandbox failed), `greedy_pass` (bool or null),
-/// `samples`, `passed`.
+/// `greedy_pass` (null where the sandbox failed), `samples`, `passed`.
 pub fn outcome_frame(rows: &[Labeled<OutcomeRow>]) -> Result<DataFrame> {
     fn column<'a, T>(rows: &'a [Labeled<OutcomeRow>], cell: impl Fn(&'a OutcomeRow) -> T) -> Vec<T> {
         rows.iter().map(|(_, _, row)| cell(row)).collect()
@@ -42,8 +41,6 @@ pub fn outcome_frame(rows: &[Labeled<OutcomeRow>]) -> Result<DataFrame> {
         "set" => column(rows, |row| row.set.name()),
         "prompts" => column(rows, |row| row.prompts.name()),
         "problem" => column(rows, |row| row.problem.as_str()),
-        "depth" => column(rows, |row| row.depth as u32),
-        "greedy" => column(rows, |row| row.greedy.map(CaseWord::name)),
         "greedy_pass" => column(rows, |row| row.greedy.map(|word| word == CaseWord::Pass)),
         "samples" => column(rows, |row| row.samples),
         "passed" => column(rows, |row| row.passed),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use itertools::izip;
 use polars::prelude::*;
 
 use super::{Labeled, outcome_frame, pass_at_k};
@@ -93,40 +94,40 @@ impl Scores {
         Ok(stages)
     }
 
-    /// Scores of a cell; empty where there are none. A problem whose answers the sandbox could not
-    /// judge has none.
+    /// Scores of a cell. A problem whose answers the sandbox could not judge has none.
+    ///
+    /// # Errors
+    /// `Error::MissingRuns` where there are none.
     pub(super) fn of(&self, cell: &Cell) -> Result<BySeed> {
         let stage = match cell.stage.as_str() {
             LAST_STAGE => self.stages(&cell.arm)?.pop().unwrap_or_default(),
             stage => stage.to_owned(),
         };
-        let rows = self
-            .outcomes
-            .clone()
-            .lazy()
-            .filter(
-                col("arm")
-                    .eq(lit(cell.arm.as_str()))
-                    .and(col("stage").eq(lit(stage)))
-                    .and(col("set").eq(lit(cell.set.name())))
-                    .and(col("prompts").eq(lit(cell.prompts.name()))),
-            )
-            .collect()?;
+        let is = |name: &str, value: &str| col(name).eq(lit(value));
+        let of_arm = is("arm", &cell.arm).and(is("stage", &stage));
+        let of_set = is("set", cell.set.name()).and(is("prompts", cell.prompts.name()));
+        let rows = self.outcomes.clone().lazy().filter(of_arm.and(of_set)).collect()?;
         let (seeds, problems) = (rows.column("seed")?.u64()?, rows.column("problem")?.str()?);
         let greedy = rows.column("greedy_pass")?.bool()?;
         let (samples, passed) = (rows.column("samples")?.u32()?, rows.column("passed")?.u32()?);
         let mut by_seed = BySeed::new();
-        for row in 0..rows.height() {
-            let (Some(seed), Some(problem)) = (seeds.get(row), problems.get(row)) else { continue };
-            let (samples, passed) = (samples.get(row).unwrap_or(0), passed.get(row).unwrap_or(0));
+        for (seed, problem, greedy, samples, passed) in
+            izip!(seeds.iter(), problems.iter(), greedy.iter(), samples.iter(), passed.iter())
+        {
+            // Only `greedy` has nulls.
+            let (Some(seed), Some(problem)) = (seed, problem) else { continue };
+            let (samples, passed) = (samples.unwrap_or(0), passed.unwrap_or(0));
             let score = match cell.decode {
-                Decode::Greedy => greedy.get(row).map(|pass| f64::from(u8::from(pass))),
+                Decode::Greedy => greedy.map(|pass| f64::from(u8::from(pass))),
                 Decode::Sampled => (samples > 0).then(|| f64::from(passed) / f64::from(samples)),
                 Decode::PassAt(k) => pass_at_k(samples, passed, k),
             };
             if let Some(score) = score {
                 by_seed.entry(seed).or_default().push((problem.to_owned(), score));
             }
+        }
+        if by_seed.is_empty() {
+            return Err(Error::MissingRuns { what: format!("has outcomes for {cell}") });
         }
         Ok(by_seed)
     }

@@ -136,8 +136,8 @@ fn worst_arm_gap_and_scale() {
     rows.extend(answers("a", 0, Set::CompositeATrain, &[4, 4, 4, 4]));
     let scores = scores(&rows);
     let value = |quantity: &Quantity| scores.interval(quantity, &Bootstrap::standard()).unwrap().value;
-    assert_eq!(value(&Quantity::Min(vec![rate("a"), rate("b")])), 0.25);
-    assert_eq!(value(&Quantity::Max(vec![rate("a"), rate("b")])), 0.5);
+    assert_eq!(value(&Quantity::Extreme(Extreme::Min, vec![rate("a"), rate("b")])), 0.25);
+    assert_eq!(value(&Quantity::Extreme(Extreme::Max, vec![rate("a"), rate("b")])), 0.5);
     assert_eq!(value(&Quantity::Scaled(0.5, Box::new(rate("a")))), 0.25);
     assert_eq!(value(&Quantity::Constant(0.3)), 0.3);
     let gap = Quantity::gap(
