@@ -21,8 +21,10 @@ pub fn arms_table(arms: &Arms) -> Result<Table> {
     )?))
 }
 
-/// What is counted of a run, under the name of its column.
-const COSTS: [(&str, fn(&Cost) -> f64); 5] = [
+/// A column, and what it holds of a run.
+type CostColumn = (&'static str, fn(&Cost) -> f64);
+
+const COSTS: [CostColumn; 5] = [
     ("tokens trained (10^6)", |cost| cost.tokens_trained as f64 / 1e6),
     ("tokens sampled (10^6)", |cost| cost.tokens_sampled as f64 / 1e6),
     ("programs judged", |cost| cost.verifier_calls as f64),
