@@ -51,13 +51,11 @@ pub(super) fn try_attacks(level: IsolationLevel, judge: impl Fn(&[Job]) -> Vec<V
         stop_at_first_failure: false,
     };
     let verdicts = judge(&attacks.iter().map(job).collect::<Vec<_>>());
-    let canary = |((name, _, word, _), verdict): ((&str, _, CaseWord, _), Verdict)| Canary {
-        name: name.to_owned(),
-        held: verdict.word() == Some(word),
-        word: match (verdict.word(), verdict) {
-            (_, Verdict::Infra(why)) => why,
-            (word, _) => word.map_or("", CaseWord::name).to_owned(),
-        },
+    let canary = |((name, _, word, _), verdict): ((&str, _, CaseWord, _), Verdict)| {
+        let got = verdict.word();
+        let said =
+            if let Verdict::Infra(why) = verdict { why } else { got.map_or("", CaseWord::name).into() };
+        Canary { name: name.to_owned(), held: got == Some(word), word: said }
     };
     attacks.into_iter().zip(verdicts).map(canary).collect()
 }

@@ -73,18 +73,18 @@ impl Claims {
             Err(error) => return Err(error),
         };
         let needed = self.min_seeds.get(tier).copied().unwrap_or(1);
-        if found.n_seeds < needed {
-            return judged(Some(found), Ruling::Inconclusive, format!("{} of {needed} seeds", found.n_seeds));
-        }
+        let Interval { low, high, n_seeds, .. } = found;
         let (holds, fails) = match clause.relation {
-            Relation::AtLeast => (found.low >= clause.threshold, found.high < clause.threshold),
-            Relation::AtMost => (found.high <= clause.threshold, found.low > clause.threshold),
+            Relation::AtLeast => (low >= clause.threshold, high < clause.threshold),
+            Relation::AtMost => (high <= clause.threshold, low > clause.threshold),
         };
-        match (holds, fails) {
-            (true, _) => judged(Some(found), Ruling::Supported, String::new()),
-            (_, true) => judged(Some(found), Ruling::Refuted, String::new()),
-            _ => judged(Some(found), Ruling::Inconclusive, "the interval holds the threshold".to_owned()),
-        }
+        let (ruling, reason) = match (n_seeds < needed, holds, fails) {
+            (true, ..) => (Ruling::Inconclusive, format!("{n_seeds} of {needed} seeds")),
+            (_, true, _) => (Ruling::Supported, String::new()),
+            (_, _, true) => (Ruling::Refuted, String::new()),
+            _ => (Ruling::Inconclusive, "the interval holds the threshold".to_owned()),
+        };
+        judged(Some(found), ruling, reason)
     }
 }
 

@@ -180,13 +180,13 @@ fn draw_feeds(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
     }
     let most = most(&counts.feeds);
     let widest = f64::from(panel.size.0.min(panel.size.1)) / n * 0.48;
-    let place =
-        |topic: &str| counts.topics.iter().position(|other| *other == topic).unwrap_or(0) as f64 + 0.5;
-    for ((first, then), sets) in &counts.feeds {
+    let places = || counts.topics.iter().enumerate();
+    for ((row, first), (column, then)) in places().cartesian_product(places()) {
+        let Some(sets) = counts.feeds.get(&(*first, *then)) else { continue };
         let radius = (sets.values().sum::<usize>() as f64 / most).sqrt() * widest;
         let main = sets.iter().max_by_key(|(_, count)| **count);
         let color = main.map_or(SOFT_INK, |(set, _)| set_style(*set, Prompts::Train).1);
-        panel.dot(place(then), place(first), radius.round().max(1.0) as i32, color)?;
+        panel.dot(column as f64 + 0.5, row as f64 + 0.5, radius.round().max(1.0) as i32, color)?;
     }
     let border = counts.n_source as f64;
     panel.line([(border, 0.0), (border, n)], SOFT_INK, 1)?;
