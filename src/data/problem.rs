@@ -9,9 +9,9 @@ use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 use strum::VariantNames;
 
-use crate::base::{Error, Result};
-use crate::base::{parse_lines, to_lines, write_atomically};
+use crate::base::{Error, Result, parse_lines, to_lines, write_atomically};
 use crate::data::value::{Value, ValueType};
+use crate::sandbox::{Job, Limits};
 
 /// One hidden test: the argument of the entry point and what the reference returned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -107,6 +107,18 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Runs `program` on the hidden cases, up to the first it fails.
+    pub(crate) fn job(&self, program: String) -> Job {
+        Job {
+            program,
+            entry: self.entry.clone(),
+            inputs: self.cases.iter().map(|case| vec![case.input.to_json()]).collect(),
+            expected: self.cases.iter().map(|case| case.expected.to_json()).collect(),
+            limits: Limits::default(),
+            stop_at_first_failure: true,
+        }
+    }
+
     /// The problem as a notebook prints it: set and key, prompt, reference, and the first `cases`
     /// hidden cases.
     pub fn show(&self, cases: usize) -> String {

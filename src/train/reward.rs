@@ -179,6 +179,8 @@ impl<'a> Judge<'a> {
         let Court { known, sandbox, .. } = self.court;
         let remembered = programs.iter().map(|(problem, program)| known.of(problem, program)).collect_vec();
         let unknown = programs.iter().zip(&remembered).filter(|(_, verdict)| verdict.is_none());
+        let job =
+            |(problem, program): &(&Problem, String)| Job { limits: LIMITS, ..problem.job(program.clone()) };
         let mut judged = sandbox.judge(&unknown.map(|(program, _)| job(program)).collect_vec()).into_iter();
         let verdict = |((problem, program), remembered): (&(&Problem, String), Option<Verdict>)| {
             remembered.unwrap_or_else(|| {
@@ -189,17 +191,6 @@ impl<'a> Judge<'a> {
             })
         };
         programs.iter().zip(remembered).map(verdict).collect()
-    }
-}
-
-fn job((problem, program): &(&Problem, String)) -> Job {
-    Job {
-        program: program.clone(),
-        entry: problem.entry.clone(),
-        inputs: problem.cases.iter().map(|case| vec![case.input.to_json()]).collect(),
-        expected: problem.cases.iter().map(|case| case.expected.to_json()).collect(),
-        limits: LIMITS,
-        stop_at_first_failure: true,
     }
 }
 

@@ -12,16 +12,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Seed;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, Seed};
 use crate::data::catalog::Catalog;
 use crate::data::problem::Problem;
-use crate::data::python::assemble;
 use crate::data::synth::{Chain, Exam, Operator, Rival, Rivals};
 use crate::data::value::Value;
-use crate::sandbox::{Job, Limits, Sandbox};
+use crate::sandbox::Sandbox;
 
 /// How thorough the audit is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,10 +135,33 @@ impl MutantReport {
         for (operator, counts) in &other.by_operator {
             *merged.by_operator.entry(*operator).or_default() += *counts;
         }
-        let places = merged.refused_first_by.len().max(other.refused_first_by.len());
-        merged.refused_first_by.resize(places, 0);
-        merged.refused_first_by.iter_mut().zip(&other.refused_first_by).for_each(|(sum, n)| *sum += n);
+        let refused =
+            self.refused_first_by.iter().copied().zip_longest(other.refused_first_by.iter().copied());
+        merged.refused_first_by = refused.map(|pair| pair.reduce(|a, b| a + b)).collect();
         merged
+    }
+
+    fn count(&mut self, rival: &Rival, problem: &Problem, fresh: &Exam) {
+        let counts = self.by_operator.entry(rival.operator).or_default();
+        counts.mutants += 1;
+        if let Some(place) = rival.refused_by {
+            counts.refused += 1;
+            let places = self.refused_first_by.len().max(place + 1);
+            self.refused_first_by.resize(places, 0);
+            self.refused_first_by[place] += 1;
+        } else if let Some(place) = rival.wrong_on.iter().position(|wrong| *wrong) {
+            counts.accepted += 1;
+            let n_wrong = rival.wrong_on.iter().filter(|wrong| **wrong).count();
+            self.survivors.push(Survivor {
+                key: problem.key.clone(),
+                operator: rival.operator,
+                change: rival.change.clone(),
+                input: fresh.inputs[place].clone(),
+                share: n_wrong as f64 / rival.wrong_on.len() as f64,
+            });
+        } else {
+            counts.equivalent += 1;
+        }
     }
 
     fn sort_survivors(&mut self) {
@@ -157,106 +179,38 @@ pub fn mutant_audit(
     seed: Seed,
     mut watch: impl FnMut(usize),
 ) -> Result<MutantReport> {
-    let rivals = Rivals::new(catalog, sandbox);
-    let mut bench = Bench { catalog, sandbox, rivals, fresh_inputs: config.fresh_inputs, seed };
+    let mut rivals = Rivals::new(catalog, sandbox);
     let mut report = MutantReport { fresh_inputs: config.fresh_inputs, ..MutantReport::default() };
-    for batch in problems.chunks(config.problems_per_batch.max(1)) {
-        bench.audit(batch, &mut report)?;
-        report.n_problems += batch.len();
+    for problems in problems.chunks(config.problems_per_batch.max(1)) {
+        let chains: Vec<Chain> =
+            problems.iter().map(|problem| chain(problem, catalog)).collect::<Result<_>>()?;
+        let cases: Vec<Exam> = problems.iter().map(|problem| Exam::of(problem)).collect();
+        let fresh = rivals.exams(&chains, config.fresh_inputs, seed.child("fresh"))?;
+        let tried = rivals.trial(&chains, &cases, &fresh)?;
+        tried.iter().for_each(|rival| report.count(rival, problems[rival.chain], &fresh[rival.chain]));
+
+        let accepted = tried.iter().filter(|rival| rival.wrong_on.contains(&true));
+        let refused = tried.iter().filter(|rival| rival.refused_by.is_some());
+        let programs = accepted.chain(refused.unique_by(|rival| rival.chain)).map(|rival| {
+            let program = rivals.oracle.program(&rival.functions);
+            (problems[rival.chain], program, rival.refused_by.is_none())
+        });
+        report.confirmed += rivals.oracle.confirm(programs)?;
+        report.n_problems += problems.len();
         watch(report.n_problems);
     }
     report.sort_survivors();
     Ok(report)
 }
 
-struct Bench<'a> {
-    catalog: &'a Catalog,
-    sandbox: &'a Sandbox,
-    rivals: Rivals<'a>,
-    fresh_inputs: usize,
-    seed: Seed,
-}
-
-impl Bench<'_> {
-    fn audit(&mut self, problems: &[&Problem], report: &mut MutantReport) -> Result<()> {
-        let atoms = self.catalog.atoms();
-        let chains: Vec<Chain> = problems.iter().map(|problem| self.chain(problem)).collect::<Result<_>>()?;
-        let cases: Vec<Exam> = problems.iter().map(|problem| Exam::of(problem)).collect();
-        let seed = self.seed.child("fresh");
-        let fresh = chains.iter().map(|chain| atoms[chain[0]].probes(self.fresh_inputs, seed)).collect();
-        let fresh = self.rivals.exams(&chains, fresh)?;
-        let trial = self.rivals.trial(&chains, &cases, &fresh)?;
-
-        // Count, and let the verifier confirm.
-        let mut claims: Vec<(&Problem, &Rival, bool)> = Vec::new();
-        for (index, &problem) in problems.iter().enumerate() {
-            let mut first_refused = None;
-            for (rival, refused) in trial.rivals[index].iter().zip(&trial.on_cases[index]) {
-                let counts = report.by_operator.entry(rival.operator).or_default();
-                counts.mutants += 1;
-                if let Some(place) = refused.iter().position(|refused| *refused) {
-                    counts.refused += 1;
-                    first_refused.get_or_insert(rival);
-                    let places = report.refused_first_by.len().max(place + 1);
-                    report.refused_first_by.resize(places, 0);
-                    report.refused_first_by[place] += 1;
-                }
-            }
-            claims.extend(first_refused.map(|rival| (problem, rival, false)));
-            for (rival, wrong) in trial.accepted[index].iter().zip(&trial.on_more[index]) {
-                let counts = report.by_operator.entry(rival.operator).or_default();
-                let Some(place) = wrong.iter().position(|wrong| *wrong) else {
-                    counts.equivalent += 1;
-                    continue;
-                };
-                counts.accepted += 1;
-                claims.push((problem, rival, true));
-                let n_wrong = wrong.iter().filter(|wrong| **wrong).count();
-                report.survivors.push(Survivor {
-                    key: problem.key.clone(),
-                    operator: rival.operator,
-                    change: rival.change.clone(),
-                    input: fresh[index].inputs[place].clone(),
-                    share: n_wrong as f64 / wrong.len() as f64,
-                });
-            }
-        }
-        report.confirmed += self.confirm(&claims)?;
-        Ok(())
-    }
-
-    /// Judges mutants as whole programs; returns how many, all as claimed (`true`: accepted).
-    fn confirm(&self, claims: &[(&Problem, &Rival, bool)]) -> Result<usize> {
-        let job = |(problem, rival, _): &(&Problem, &Rival, bool)| Job {
-            program: assemble(rival.functions.iter().map(|id| self.rivals.oracle.step(*id))),
-            entry: problem.entry.clone(),
-            inputs: problem.cases.iter().map(|case| vec![case.input.to_json()]).collect(),
-            expected: problem.cases.iter().map(|case| case.expected.to_json()).collect(),
-            limits: Limits::default(),
-            stop_at_first_failure: true,
-        };
-        let jobs: Vec<Job> = claims.iter().map(job).collect();
-        for ((problem, rival, claimed), verdict) in claims.iter().zip(self.sandbox.judge(&jobs)) {
-            if verdict.passed() != Some(*claimed) {
-                let found = if *claimed { "accepted" } else { "refused" };
-                let message = format!(
-                    "with {} it is {found} step by step, but the verifier says {verdict:?} of the whole",
-                    rival.change
-                );
-                return Err(Error::Chain { chain: problem.key.clone(), message });
-            }
-        }
-        Ok(claims.len())
-    }
-
-    fn chain(&self, problem: &Problem) -> Result<Chain> {
-        let missing = |id: &String| Error::Chain {
-            chain: problem.key.clone(),
-            message: format!("the catalog has no atom `{id}`; the problems are of another catalog"),
-        };
-        let place = |id: &String| self.catalog.position(id).ok_or_else(|| missing(id));
-        problem.atoms.iter().map(place).collect()
-    }
+/// The places in `catalog` of a problem's atoms.
+fn chain(problem: &Problem, catalog: &Catalog) -> Result<Chain> {
+    let missing = |id: &String| Error::Chain {
+        chain: problem.key.clone(),
+        message: format!("the catalog has no atom `{id}`; the problems are of another catalog"),
+    };
+    let place = |id: &String| catalog.position(id).ok_or_else(|| missing(id));
+    problem.atoms.iter().map(place).collect()
 }
 
 impl fmt::Display for MutantReport {

@@ -8,7 +8,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use strum::VariantNames;
 
 use crate::base::Error;
-use crate::data::catalog::{Atom, Side};
+use crate::data::catalog::{Catalog, Side};
 use crate::data::problem::Set;
 use crate::data::value::ValueType;
 
@@ -39,54 +39,41 @@ impl Topics {
             Topics::Mixed => Set::CompositeC,
         }
     }
-
-    fn admits(self, mut sides: impl Iterator<Item = Side> + Clone) -> bool {
-        let (source, target) = (sides.clone().contains(&Side::Source), sides.contains(&Side::Target));
-        match self {
-            Topics::Source => source && !target,
-            Topics::Target => target && !source,
-            Topics::Mixed => source && target,
-        }
-    }
 }
 
 /// Places of atoms in the catalog, in order of application.
 pub type Chain = Vec<usize>;
 
 /// Which atom may follow which.
-pub struct TypeGraph<'a> {
-    atoms: &'a [Atom],
-}
-
-impl<'a> TypeGraph<'a> {
-    pub fn new(atoms: &'a [Atom]) -> Self {
-        TypeGraph { atoms }
-    }
-
+impl Catalog {
     /// What a chain takes and returns.
-    pub fn types(&self, chain: &[usize]) -> (ValueType, ValueType) {
-        (self.atoms[chain[0]].input, self.atoms[chain[chain.len() - 1]].output)
+    pub(super) fn types(&self, chain: &[usize]) -> (ValueType, ValueType) {
+        (self.atoms()[chain[0]].input, self.atoms()[chain[chain.len() - 1]].output)
     }
 
     /// Whether each step takes what the step before it returns.
     fn fits(&self, chain: &[usize]) -> bool {
-        chain.windows(2).all(|pair| self.atoms[pair[0]].output == self.atoms[pair[1]].input)
+        chain.windows(2).all(|pair| self.atoms()[pair[0]].output == self.atoms()[pair[1]].input)
     }
 
     fn admits(&self, topics: Topics, chain: &[usize]) -> bool {
-        topics.admits(chain.iter().map(|&place| self.atoms[place].side))
+        let has = |side| chain.iter().any(|&place| self.atoms()[place].side == side);
+        match topics {
+            Topics::Source => !has(Side::Target),
+            Topics::Target => !has(Side::Source),
+            Topics::Mixed => has(Side::Source) && has(Side::Target),
+        }
     }
 
     /// Every chain of two different atoms, in catalog order.
-    pub fn pairs(&self) -> Vec<Chain> {
-        let places = 0..self.atoms.len();
-        let pairs = places.clone().cartesian_product(places).map(|(first, second)| vec![first, second]);
-        pairs.filter(|pair| pair[0] != pair[1] && self.fits(pair)).collect()
+    pub(super) fn pairs(&self) -> Vec<Chain> {
+        let pairs = (0..self.atoms().len()).permutations(2);
+        pairs.filter(|pair| self.fits(pair)).collect()
     }
 
     /// `count` distinct chains of `depth` over `topics` that `seen` does not hold yet, which it
     /// does afterwards. Fewer where so many tries in a row find nothing new.
-    pub fn draw(
+    pub(super) fn draw(
         &self,
         topics: Topics,
         depth: usize,
@@ -102,9 +89,8 @@ impl<'a> TypeGraph<'a> {
             pairs.retain(|pair| seen.insert(pair.clone()));
             return pairs;
         }
-        let places: Vec<usize> = (0..self.atoms.len())
-            .filter(|&place| topics == Topics::Mixed || self.admits(topics, &[place]))
-            .collect();
+        let admitted = |place: &usize| topics == Topics::Mixed || self.admits(topics, &[*place]);
+        let places: Vec<usize> = (0..self.atoms().len()).filter(admitted).collect();
         let mut drawn = Vec::new();
         let mut tries = 0;
         while drawn.len() < count && tries < TRIES {
@@ -124,8 +110,8 @@ impl<'a> TypeGraph<'a> {
         let mut chain = vec![*places.choose(rng)?];
         while chain.len() < depth {
             let last = chain[chain.len() - 1];
-            let follows = |place: usize| place != last && self.atoms[place].input == self.atoms[last].output;
-            let next: Vec<usize> = places.iter().copied().filter(|&place| follows(place)).collect();
+            let follows = |place: &usize| *place != last && self.fits(&[last, *place]);
+            let next: Vec<usize> = places.iter().copied().filter(follows).collect();
             chain.push(*next.choose(rng)?);
         }
         Some(chain)
@@ -133,7 +119,7 @@ impl<'a> TypeGraph<'a> {
 
     /// The chain with one step left out, for each step where the types allow it. A valid chain
     /// differs from all of them.
-    pub fn shortened(&self, chain: &[usize]) -> Vec<Chain> {
+    pub(super) fn shortened(&self, chain: &[usize]) -> Vec<Chain> {
         let drop = |place: usize| [&chain[..place], &chain[place + 1..]].concat();
         let callable = |shorter: &Chain| {
             !shorter.is_empty() && self.types(shorter).0 == self.types(chain).0 && self.fits(shorter)
@@ -142,12 +128,12 @@ impl<'a> TypeGraph<'a> {
     }
 
     /// The chain with two neighbors swapped, for each two where the types allow it.
-    pub fn swapped(&self, chain: &[usize]) -> Vec<Chain> {
+    pub(super) fn swapped(&self, chain: &[usize]) -> Vec<Chain> {
         let swap = |place: usize| {
             let mut other = chain.to_vec();
             other.swap(place, place + 1);
             other
         };
-        (0..chain.len().saturating_sub(1)).map(swap).filter(|other| self.fits(other)).collect()
+        (1..chain.len()).map(|place| swap(place - 1)).filter(|other| self.fits(other)).collect()
     }
 }

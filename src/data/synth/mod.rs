@@ -7,7 +7,6 @@
 //! Candidates are drawn from a seed, run on probe inputs, held against [`Rules`], and picked so
 //! that all atoms occur about equally often. The same seed gives the same problems, byte by byte.
 
-mod behavior;
 mod cases;
 mod chain;
 mod mutate;
@@ -17,16 +16,14 @@ mod rivals;
 mod rules;
 mod synthesizer;
 
-pub use behavior::Fingerprint;
 pub use chain::{Chain, Topics};
 pub use mutate::Operator;
 pub use prompt::chinese_prompts;
 pub use rivals::{Exam, Rival, Rivals};
-pub use rules::{Rejection, Rules};
+pub use rules::{Fingerprint, Rejection, Rules};
 pub use synthesizer::{Sizes, Synthesizer};
 
-use crate::base::Seed;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, Seed};
 use crate::data::catalog::Catalog;
 use crate::data::problem::Problem;
 use crate::data::python::MAX_DEPTH;

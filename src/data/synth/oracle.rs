@@ -11,9 +11,10 @@ use serde_json::json;
 
 use crate::base::{Error, Result};
 use crate::data::catalog::Atom;
-use crate::data::python::Step;
+use crate::data::problem::Problem;
+use crate::data::python::{Step, assemble};
 use crate::data::value::{Value, ValueType};
-use crate::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox};
+use crate::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox, Verdict};
 
 /// Index of a function in an [`Oracle`].
 pub type FunctionId = usize;
@@ -75,9 +76,38 @@ impl<'a> Oracle<'a> {
         self.functions.len() - 1
     }
 
-    /// The function as a step of a program.
-    pub fn step(&self, id: FunctionId) -> Step<'_> {
+    fn step(&self, id: FunctionId) -> Step<'_> {
         Step { name: &self.functions[id].name, source: &self.functions[id].source }
+    }
+
+    /// The whole program that a chain of functions is.
+    pub fn program(&self, chain: &[FunctionId]) -> String {
+        assemble(chain.iter().map(|id| self.step(*id)))
+    }
+
+    /// Lets the verifier judge whole programs on the cases of their problems: those with `true` must
+    /// pass, the others must not, as was found step by step. Returns how many there were.
+    pub fn confirm<'p>(
+        &self,
+        programs: impl IntoIterator<Item = (&'p Problem, String, bool)>,
+    ) -> Result<usize> {
+        let job = |(problem, program, passes): (&'p Problem, _, _)| ((problem, passes), problem.job(program));
+        let (claims, jobs): (Vec<_>, Vec<Job>) = programs.into_iter().map(job).unzip();
+        for (((problem, passes), job), verdict) in claims.iter().zip(&jobs).zip(self.sandbox.judge(&jobs)) {
+            if let Verdict::Infra(message) = verdict {
+                return Err(Error::Sandbox(message));
+            }
+            if verdict.passed() != Some(*passes) {
+                let found = if *passes { "accepted" } else { "refused" };
+                let message = format!(
+                    "step by step it is {found}, but the verifier says {verdict:?} of the whole program; \
+                     is an atom impure?\n{}",
+                    job.program
+                );
+                return Err(Error::Chain { chain: problem.key.clone(), message });
+            }
+        }
+        Ok(jobs.len())
     }
 
     /// The outputs of each chain of functions on its own inputs, in order.

@@ -3,27 +3,33 @@
 
 use std::collections::HashMap;
 
-use crate::base::Result;
-use crate::data::catalog::{Atom, Catalog};
+use crate::base::{Result, Seed};
+use crate::data::catalog::Catalog;
 use crate::data::problem::{Case, Problem, chain_key};
-use crate::data::synth::chain::{Chain, TypeGraph};
+use crate::data::synth::chain::Chain;
 use crate::data::synth::mutate::{self, Mutant, Operator};
 use crate::data::synth::oracle::{FunctionId, Oracle, Outputs};
 use crate::data::value::Value;
 use crate::sandbox::Sandbox;
 
-/// A chain of functions that is the reference but for one change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A chain of functions that is the reference but for one change, and what became of it.
+#[derive(Debug, Clone)]
 pub struct Rival {
+    /// Place of the reference among the chains that were asked for.
+    pub chain: usize,
     pub operator: Operator,
     /// What was changed, in words.
     pub change: String,
     pub functions: Vec<FunctionId>,
+    /// The first hidden case that refuses it.
+    pub refused_by: Option<usize>,
+    /// On which further questions it is wrong; empty where it is refused.
+    pub wrong_on: Vec<bool>,
 }
 
 /// Makes and tries rivals of chains.
 pub struct Rivals<'a> {
-    atoms: &'a [Atom],
+    catalog: &'a Catalog,
     /// The atoms are its first functions, at their places in the catalog; mutants come behind them.
     pub oracle: Oracle<'a>,
     /// An atom is mutated when it is first asked for.
@@ -32,71 +38,69 @@ pub struct Rivals<'a> {
 
 impl<'a> Rivals<'a> {
     pub fn new(catalog: &'a Catalog, sandbox: &'a Sandbox) -> Self {
-        let atoms = catalog.atoms();
-        Rivals { atoms, oracle: Oracle::new(atoms, sandbox), by_atom: HashMap::new() }
+        Rivals { catalog, oracle: Oracle::new(catalog.atoms(), sandbox), by_atom: HashMap::new() }
     }
 
-    /// Each chain's outputs on its inputs, computed atom by atom.
-    pub fn exams(&mut self, chains: &[Chain], inputs: Vec<Vec<Value>>) -> Result<Vec<Exam>> {
+    /// What each chain returns on `count` inputs of its first atom's domain, computed atom by atom.
+    pub fn exams(&mut self, chains: &[Chain], count: usize, seed: Seed) -> Result<Vec<Exam>> {
+        let probes = |chain: &Chain| self.catalog.atoms()[chain[0]].probes(count, seed);
+        let inputs: Vec<Vec<Value>> = chains.iter().map(probes).collect();
         let outputs = self.oracle.run(chains.iter().zip(&inputs))?;
         Ok(inputs.into_iter().zip(outputs).map(|(inputs, expected)| Exam { inputs, expected }).collect())
     }
 
     /// Tries all rivals of each chain on its hidden cases, and those that the cases accept on more.
-    pub fn trial(&mut self, chains: &[Chain], cases: &[Exam], more: &[Exam]) -> Result<Trial> {
-        let rivals: Vec<Vec<Rival>> = chains.iter().map(|chain| self.of(chain)).collect();
-        let on_cases = self.failures(&rivals, cases)?;
-        let accepted = |(rivals, failures): (&Vec<Rival>, &Vec<Vec<bool>>)| {
-            let rivals = rivals.iter().zip(failures).filter(|(_, wrong)| !wrong.contains(&true));
-            rivals.map(|(rival, _)| rival.clone()).collect()
-        };
-        let accepted: Vec<Vec<Rival>> = rivals.iter().zip(&on_cases).map(accepted).collect();
-        let on_more = self.failures(&accepted, more)?;
-        Ok(Trial { rivals, on_cases, accepted, on_more })
+    pub fn trial(&mut self, chains: &[Chain], cases: &[Exam], more: &[Exam]) -> Result<Vec<Rival>> {
+        let mut rivals = Vec::new();
+        for (index, chain) in chains.iter().enumerate() {
+            self.add_rivals(index, chain, &mut rivals);
+        }
+        self.run(&mut rivals, cases)?;
+        for rival in &mut rivals {
+            rival.refused_by = std::mem::take(&mut rival.wrong_on).iter().position(|wrong| *wrong);
+        }
+        self.run(rivals.iter_mut().filter(|rival| rival.refused_by.is_none()), more)?;
+        Ok(rivals)
     }
 
-    fn failures(&mut self, rivals: &[Vec<Rival>], exams: &[Exam]) -> Result<Failures> {
-        let requests = rivals
-            .iter()
-            .zip(exams)
-            .flat_map(|(rivals, exam)| rivals.iter().map(|rival| (&rival.functions, &exam.inputs)));
-        let mut outputs = self.oracle.run(requests)?.into_iter();
-        let wrong = |(rivals, exam): (&Vec<Rival>, &Exam)| {
-            let differs =
-                |outputs: Outputs| outputs.iter().zip(&exam.expected).map(|(a, b)| a != b).collect();
-            outputs.by_ref().take(rivals.len()).map(differs).collect()
-        };
-        Ok(rivals.iter().zip(exams).map(wrong).collect())
+    /// On which questions of its chain's exam each rival is wrong.
+    fn run<'r>(&mut self, rivals: impl IntoIterator<Item = &'r mut Rival>, exams: &[Exam]) -> Result<()> {
+        let rivals: Vec<&mut Rival> = rivals.into_iter().collect();
+        let requests = rivals.iter().map(|rival| (&rival.functions, &exams[rival.chain].inputs));
+        let outputs = self.oracle.run(requests)?;
+        for (rival, outputs) in rivals.into_iter().zip(outputs) {
+            rival.wrong_on = outputs.iter().zip(&exams[rival.chain].expected).map(|(a, b)| a != b).collect();
+        }
+        Ok(())
     }
 
     /// All rivals of a chain that take and return what it takes and returns.
-    fn of(&mut self, chain: &Chain) -> Vec<Rival> {
-        let atoms = self.atoms;
-        let mut rivals = Vec::new();
+    fn add_rivals(&mut self, index: usize, chain: &Chain, rivals: &mut Vec<Rival>) {
+        let (catalog, atoms) = (self.catalog, self.catalog.atoms());
+        let mut add = |operator, change, functions| {
+            let (refused_by, wrong_on) = (None, Vec::new());
+            rivals.push(Rival { chain: index, operator, change, functions, refused_by, wrong_on });
+        };
         for (place, &atom) in chain.iter().enumerate() {
             for (mutant, function) in self.mutants(atom) {
                 let mut functions = chain.clone();
                 functions[place] = *function;
-                let change = format!("{}, {}", atoms[atom].id, mutant.change);
-                rivals.push(Rival { operator: mutant.operator, change, functions });
+                add(mutant.operator, format!("{}, {}", atoms[atom].id, mutant.change), functions);
             }
         }
-        let graph = TypeGraph::new(atoms);
-        let dropped = graph.shortened(chain).into_iter().map(|chain| (Operator::DroppedStep, chain));
-        let swapped = graph.swapped(chain).into_iter().map(|chain| (Operator::SwappedSteps, chain));
-        let same_types = |other: &Chain| graph.types(other) == graph.types(chain);
-        rivals.extend(dropped.chain(swapped).filter(|(_, other)| same_types(other)).map(
-            |(operator, functions)| {
-                let change = format!("only {}", chain_key(functions.iter().map(|&atom| &atoms[atom].id)));
-                Rival { operator, change, functions }
-            },
-        ));
-        rivals
+        let dropped = catalog.shortened(chain).into_iter().map(|chain| (Operator::DroppedStep, chain));
+        let swapped = catalog.swapped(chain).into_iter().map(|chain| (Operator::SwappedSteps, chain));
+        for (operator, functions) in dropped.chain(swapped) {
+            if catalog.types(&functions) == catalog.types(chain) {
+                let key = chain_key(functions.iter().map(|&atom| &atoms[atom].id));
+                add(operator, format!("only {key}"), functions);
+            }
+        }
     }
 
     fn mutants(&mut self, place: usize) -> &[(Mutant, FunctionId)] {
         self.by_atom.entry(place).or_insert_with(|| {
-            let atom = &self.atoms[place];
+            let atom = &self.catalog.atoms()[place];
             let add = |mutant: Mutant| {
                 let function = self.oracle.add(&mutant.source, &atom.id, atom.output);
                 (mutant, function)
@@ -127,15 +131,4 @@ impl Exam {
         let (inputs, expected) = places.iter().map(pair).unzip();
         Exam { inputs, expected }
     }
-}
-
-/// For each chain and each of its rivals, on which questions of an exam the rival is wrong.
-pub type Failures = Vec<Vec<Vec<bool>>>;
-
-/// Rivals tried on the hidden cases, and those that the cases accept on further questions.
-pub struct Trial {
-    pub rivals: Vec<Vec<Rival>>,
-    pub on_cases: Failures,
-    pub accepted: Vec<Vec<Rival>>,
-    pub on_more: Failures,
 }

@@ -37,8 +37,16 @@ impl Rules {
         max_agreement: 0.8,
     };
 
+    /// `outputs` on the domain of the first atom: of a chain that returns `output`, then of the chain
+    /// with each step left out.
+    pub fn check(&self, output: ValueType, outputs: &[Outputs]) -> Result<(), Rejection> {
+        let (whole, shortened) = outputs.split_first().ok_or(Rejection::Fails)?;
+        self.check_outputs(output, whole)?;
+        shortened.iter().try_for_each(|variant| self.check_variant(whole, variant))
+    }
+
     /// Whether the outputs of a chain on its own domain are varied enough.
-    pub fn check_outputs(&self, output: ValueType, outputs: &Outputs) -> Result<(), Rejection> {
+    fn check_outputs(&self, output: ValueType, outputs: &Outputs) -> Result<(), Rejection> {
         let mut counts: HashMap<&Value, usize> = HashMap::new();
         for value in outputs {
             *counts.entry(value.as_ref().ok_or(Rejection::Fails)?).or_default() += 1;
@@ -54,7 +62,7 @@ impl Rules {
 
     /// Whether a chain with a step left out behaves differently enough from the whole.
     /// A variant that fails differs there.
-    pub fn check_variant(&self, whole: &Outputs, variant: &Outputs) -> Result<(), Rejection> {
+    fn check_variant(&self, whole: &Outputs, variant: &Outputs) -> Result<(), Rejection> {
         let changed = whole.iter().zip(variant).filter(|(a, b)| a != b).count();
         let share = changed as f64 / whole.len().max(1) as f64;
         if share >= self.min_step_effect { Ok(()) } else { Err(Rejection::IdleStep) }
@@ -73,6 +81,29 @@ pub enum Rejection {
     IdleStep,
     /// Behaves like an atom, a shorter chain or a chain that was kept before it.
     SameBehavior,
+}
+
+/// Behavior: what a function returns on inputs that all functions of its type share. Two chains
+/// with different names but the same behavior are the same problem, and a leak if one is trained
+/// on and the other tested.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Fingerprint {
+    pub types: (ValueType, ValueType),
+    pub outputs: Outputs,
+}
+
+impl Fingerprint {
+    /// Share of the probes on which both return the same; 0 for functions of different types.
+    ///
+    /// Types that differ only in what a list holds count as different too, although both may
+    /// return `[]`.
+    pub fn agreement(&self, other: &Fingerprint) -> f64 {
+        if self.types != other.types || self.outputs.is_empty() {
+            return 0.0;
+        }
+        let same = self.outputs.iter().zip(&other.outputs).filter(|(a, b)| a == b).count();
+        same as f64 / self.outputs.len() as f64
+    }
 }
 
 #[cfg(test)]
@@ -109,5 +140,17 @@ mod tests {
         let enough = ints((0..20).map(|i| if i < 4 { -1 } else { i }));
         assert_eq!(Rules::STANDARD.check_variant(&whole, &hardly), Err(Rejection::IdleStep));
         assert_eq!(Rules::STANDARD.check_variant(&whole, &enough), Ok(()));
+    }
+
+    #[test]
+    fn agreement_is_a_share_and_types_count() {
+        let print = |items: &[i64], output| Fingerprint {
+            types: (ValueType::Int, output),
+            outputs: items.iter().map(|i| Some(Value::Int(*i))).collect(),
+        };
+        let int = |items: &[i64]| print(items, ValueType::Int);
+        assert_eq!(int(&[1, 2, 3, 4]).agreement(&int(&[1, 2, 3, 5])), 0.75);
+        assert_eq!(int(&[1, 2, 3, 4]).agreement(&print(&[1, 2, 3, 4], ValueType::Bool)), 0.0);
+        assert_eq!(int(&[]).agreement(&int(&[])), 0.0);
     }
 }

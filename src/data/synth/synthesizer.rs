@@ -2,20 +2,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::base::Seed;
-use crate::base::{Error, Result};
+use itertools::Itertools;
+
+use crate::base::{Error, Result, Seed};
 use crate::data::catalog::{Atom, Catalog};
-use crate::data::probe::{self, shared_probes};
+use crate::data::probe::shared_probes;
 use crate::data::problem::{Case, Problem, Set, chain_key};
 use crate::data::python::{self, assemble};
-use crate::data::synth::behavior::Fingerprint;
-use crate::data::synth::chain::{Chain, Topics, TypeGraph};
+use crate::data::synth::chain::{Chain, Topics};
 use crate::data::synth::oracle::Outputs;
 use crate::data::synth::rivals::{Exam, Rivals};
-use crate::data::synth::rules::{Rejection, Rules};
+use crate::data::synth::rules::{Fingerprint, Rejection, Rules};
 use crate::data::synth::{cases, prompt};
-use crate::data::value::Value;
-use crate::sandbox::{CaseOutput, Sandbox};
+use crate::sandbox::Sandbox;
 
 /// Hidden cases a problem, before those that are added to refuse wrong programs.
 pub const N_CASES: usize = 12;
@@ -55,8 +54,7 @@ pub struct Candidate {
 }
 
 pub struct Synthesizer<'a> {
-    atoms: &'a [Atom],
-    sandbox: &'a Sandbox,
+    catalog: &'a Catalog,
     rules: Rules,
     seed: Seed,
     rivals: Rivals<'a>,
@@ -71,20 +69,12 @@ pub struct Synthesizer<'a> {
 
 impl<'a> Synthesizer<'a> {
     pub fn new(catalog: &'a Catalog, sandbox: &'a Sandbox, rules: Rules, seed: Seed) -> Result<Self> {
-        let atoms = catalog.atoms();
-        let mut synthesizer = Synthesizer {
-            atoms,
-            sandbox,
-            rules,
-            seed,
-            rivals: Rivals::new(catalog, sandbox),
-            taken: Vec::new(),
-            pairs: None,
-            considered: 0,
-            rejected: BTreeMap::new(),
-        };
-        let alone: Vec<Chain> = (0..atoms.len()).map(|place| vec![place]).collect();
-        for (atom, fingerprint) in atoms.iter().zip(synthesizer.fingerprints(&alone)?) {
+        let (rivals, rejected) = (Rivals::new(catalog, sandbox), BTreeMap::new());
+        let (taken, pairs, considered) = (Vec::new(), None, 0);
+        let mut synthesizer =
+            Synthesizer { catalog, rules, seed, rivals, taken, pairs, considered, rejected };
+        let alone: Vec<Chain> = (0..catalog.atoms().len()).map(|place| vec![place]).collect();
+        for (atom, fingerprint) in catalog.atoms().iter().zip(synthesizer.fingerprints(&alone)?) {
             let (chain, message) = (atom.id.clone(), "fails on a probe; see `catalog check`".to_owned());
             synthesizer.taken.push(fingerprint.ok_or(Error::Chain { chain, message })?);
         }
@@ -111,7 +101,7 @@ impl<'a> Synthesizer<'a> {
     /// where the catalog has them, fewer than `count` where it has not.
     fn pool(&mut self, topics: Topics, depth: usize, count: usize) -> Result<Vec<Candidate>> {
         if depth > 2 && self.pairs.is_none() {
-            let pairs = TypeGraph::new(self.atoms).pairs();
+            let pairs = self.catalog.pairs();
             self.pairs = Some(self.fingerprints(&pairs)?.into_iter().flatten().collect());
         }
         let mut rng = self.seed.stream(&format!("chains {topics} {depth}"));
@@ -119,7 +109,7 @@ impl<'a> Synthesizer<'a> {
         let mut pool = Vec::new();
         for _ in 0..MAX_ROUNDS {
             let wanted = OVERSAMPLING * count;
-            let drawn = TypeGraph::new(self.atoms).draw(topics, depth, wanted, &mut seen, &mut rng);
+            let drawn = self.catalog.draw(topics, depth, wanted, &mut seen, &mut rng);
             if drawn.is_empty() || pool.len() >= wanted {
                 break;
             }
@@ -166,41 +156,40 @@ impl<'a> Synthesizer<'a> {
         Ok(chains)
     }
 
-    /// The chains as problems of `set`, hidden cases computed by their reference programs.
+    /// The chains as problems of `set`. Hidden cases are computed atom by atom, and every reference
+    /// program must pass them.
     pub fn problems(&mut self, chains: &[Chain], set: Set) -> Result<Vec<Problem>> {
-        let seed = self.seed.child("cases");
-        let pools = chains.iter().map(|chain| self.atoms[chain[0]].probes(CASE_POOL, seed)).collect();
-        let pools = self.rivals.exams(chains, pools)?;
         let mut problems = Vec::with_capacity(chains.len());
-        for (chains, pools) in chains.chunks(CHAINS_PER_BATCH).zip(pools.chunks(CHAINS_PER_BATCH)) {
-            for (chain, cases) in chains.iter().zip(self.cases(chains, pools)?) {
-                problems.push(self.problem(chain, set, cases));
-            }
+        for chains in chains.chunks(CHAINS_PER_BATCH) {
+            let exams = self.cases(chains)?;
+            problems.extend(chains.iter().zip(exams).map(|(chain, cases)| self.problem(chain, set, cases)));
         }
-        self.confirm(&problems)?;
+        let references = problems.iter().map(|problem| (problem, problem.reference.clone(), true));
+        self.rivals.oracle.confirm(references)?;
         Ok(problems)
     }
 
-    /// Chooses from each chain's pool: cases by their outputs, then cases that refuse the rivals which
-    /// those accept.
-    fn cases(&mut self, chains: &[Chain], pools: &[Exam]) -> Result<Vec<Exam>> {
+    /// Chooses from inputs of each chain: cases by their outputs, then cases that refuse the rivals
+    /// which those accept.
+    fn cases(&mut self, chains: &[Chain]) -> Result<Vec<Exam>> {
+        let pools = self.rivals.exams(chains, CASE_POOL, self.seed.child("cases"))?;
         let choose = |(chain, pool): (&Chain, &Exam)| {
-            cases::choose(&pool.expected, self.atoms[chain[0]].domain.edges.len(), N_CASES)
+            cases::choose(&pool.expected, self.catalog.atoms()[chain[0]].domain.edges.len(), N_CASES)
         };
-        let mut chosen: Vec<Vec<usize>> = chains.iter().zip(pools).map(choose).collect();
-        let select = |chosen: &[Vec<usize>]| {
+        let mut chosen: Vec<Vec<usize>> = chains.iter().zip(&pools).map(choose).collect();
+        let select = |chosen: &[Vec<usize>]| -> Vec<Exam> {
             pools.iter().zip(chosen).map(|(pool, places)| pool.select(places)).collect()
         };
-        let cases: Vec<Exam> = select(&chosen);
-        let trial = self.rivals.trial(chains, &cases, pools)?;
-        for (chosen, failures) in chosen.iter_mut().zip(&trial.on_more) {
-            cases::reinforce(chosen, failures, MAX_CASES);
+        let rivals = self.rivals.trial(chains, &select(&chosen), &pools)?;
+        let accepted = rivals.into_iter().filter(|rival| rival.refused_by.is_none());
+        for (index, failures) in accepted.map(|rival| (rival.chain, rival.wrong_on)).into_group_map() {
+            cases::reinforce(&mut chosen[index], &failures, MAX_CASES);
         }
         Ok(select(&chosen))
     }
 
     fn problem(&self, chain: &[usize], set: Set, cases: Exam) -> Problem {
-        let atoms: Vec<&Atom> = chain.iter().map(|&place| &self.atoms[place]).collect();
+        let atoms: Vec<&Atom> = chain.iter().map(|&place| &self.catalog.atoms()[place]).collect();
         let key = chain_key(atoms.iter().map(|atom| &atom.id));
         let cases = cases.inputs.into_iter().zip(cases.expected);
         Problem {
@@ -219,77 +208,49 @@ impl<'a> Synthesizer<'a> {
         }
     }
 
-    /// Runs every reference program on its cases: it must return what was composed from its atoms.
-    fn confirm(&self, problems: &[Problem]) -> Result<()> {
-        let inputs = |problem: &Problem| problem.cases.iter().map(|case| case.input.clone()).collect();
-        let inputs: Vec<Vec<Value>> = problems.iter().map(inputs).collect();
-        let runs = problems.iter().zip(&inputs);
-        let runs = runs.map(|(problem, inputs)| (&*problem.reference, &*problem.entry, &**inputs));
-        for (problem, outputs) in problems.iter().zip(probe::outputs(self.sandbox, runs)?) {
-            for (case, output) in problem.cases.iter().zip(outputs) {
-                let expected = case.expected.to_json();
-                if output != CaseOutput::Value(expected.clone()) {
-                    let message = format!(
-                        "on {} the reference program gives {output:?}, its atoms one by one {expected}; \
-                         is an atom impure?",
-                        case.input.to_json()
-                    );
-                    return Err(Error::Chain { chain: problem.key.clone(), message });
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Behavior on the shared probes; `None` for a chain that fails on one.
     fn fingerprints(&mut self, chains: &[Chain]) -> Result<Vec<Option<Fingerprint>>> {
         let seed = self.seed.child("probes");
         let probes = |kind| (kind, shared_probes(kind, SHARED_PROBES, seed));
-        let probes: BTreeMap<_, _> = self.atoms.iter().map(|atom| probes(atom.input)).collect();
-        let graph = TypeGraph::new(self.atoms);
-        let requests = chains.iter().map(|chain| (chain, &probes[&graph.types(chain).0]));
+        let probes: BTreeMap<_, _> = self.catalog.atoms().iter().map(|atom| probes(atom.input)).collect();
+        let types = |chain: &Chain| self.catalog.types(chain);
+        let outputs = self.rivals.oracle.run(chains.iter().map(|chain| (chain, &probes[&types(chain).0])))?;
         let fingerprint = |(chain, outputs): (&Chain, Outputs)| {
             let complete = outputs.iter().all(Option::is_some);
-            complete.then(|| Fingerprint { types: graph.types(chain), outputs })
+            complete.then(|| Fingerprint { types: types(chain), outputs })
         };
-        Ok(chains.iter().zip(self.rivals.oracle.run(requests)?).map(fingerprint).collect())
+        Ok(chains.iter().zip(outputs).map(fingerprint).collect())
     }
 
     /// The drawn chains that keep the rules, with their fingerprints.
     fn valid(&mut self, drawn: Vec<Chain>) -> Result<Vec<Candidate>> {
-        let graph = TypeGraph::new(self.atoms);
-        let seed = self.seed.child("domain");
-        let own: Vec<_> = self.atoms.iter().map(|atom| atom.probes(DOMAIN_PROBES, seed)).collect();
-        let groups: Vec<Vec<Chain>> =
-            drawn.into_iter().map(|chain| [vec![chain.clone()], graph.shortened(&chain)].concat()).collect();
+        let (catalog, seed) = (self.catalog, self.seed.child("domain"));
+        let own: Vec<_> = catalog.atoms().iter().map(|atom| atom.probes(DOMAIN_PROBES, seed)).collect();
+        // Each chain, followed by what it is with one step left out.
+        let whole_and_shortened = |chain: Chain| [vec![chain.clone()], catalog.shortened(&chain)].concat();
+        let groups: Vec<Vec<Chain>> = drawn.into_iter().map(whole_and_shortened).collect();
         let requests = groups.iter().flat_map(|group| group.iter().map(|chain| (chain, &own[group[0][0]])));
         let mut outputs = self.rivals.oracle.run(requests)?.into_iter();
         let mut kept = Vec::new();
-        for group in groups {
-            let group_outputs: Vec<Outputs> = outputs.by_ref().take(group.len()).collect();
-            match self.judge(&group[0], &group_outputs) {
-                Ok(()) => kept.extend(group.into_iter().next()),
+        for mut group in groups {
+            let outputs: Vec<Outputs> = outputs.by_ref().take(group.len()).collect();
+            match self.rules.check(catalog.types(&group[0]).1, &outputs) {
+                Ok(()) => kept.push(group.swap_remove(0)),
                 Err(rejection) => self.reject(rejection),
             }
         }
+        let fingerprints = self.fingerprints(&kept)?;
         let mut candidates = Vec::with_capacity(kept.len());
-        for (chain, fingerprint) in kept.iter().zip(self.fingerprints(&kept)?) {
+        for (chain, fingerprint) in kept.into_iter().zip(fingerprints) {
             let known =
                 |print| chain.len() > 2 && self.pairs.as_ref().is_some_and(|pairs| pairs.contains(print));
             match fingerprint {
                 None => self.reject(Rejection::Fails),
                 Some(fingerprint) if known(&fingerprint) => self.reject(Rejection::SameBehavior),
-                Some(fingerprint) => candidates.push(Candidate { chain: chain.clone(), fingerprint }),
+                Some(fingerprint) => candidates.push(Candidate { chain, fingerprint }),
             }
         }
         Ok(candidates)
-    }
-
-    /// `outputs`: of the chain, then of the chain with each step left out.
-    fn judge(&self, chain: &[usize], outputs: &[Outputs]) -> std::result::Result<(), Rejection> {
-        let (whole, shortened) = outputs.split_first().ok_or(Rejection::Fails)?;
-        self.rules.check_outputs(TypeGraph::new(self.atoms).types(chain).1, whole)?;
-        shortened.iter().try_for_each(|variant| self.rules.check_variant(whole, variant))
     }
 
     fn reject(&mut self, rejection: Rejection) {
