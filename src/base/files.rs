@@ -143,8 +143,12 @@ pub fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
 
 /// Reads a TOML file; errors as of [`read_json`].
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = fs::read_to_string(path).map_err(Error::io(path))?;
-    toml::from_str(&text).map_err(|error| match error.span() {
+    parse_toml(path, &fs::read_to_string(path).map_err(Error::io(path))?)
+}
+
+/// TOML from `text`; `path` is for the error.
+pub fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
+    toml::from_str(text).map_err(|error| match error.span() {
         Some(span) => Error::parse(path, 1 + text[..span.start].matches('\n').count(), error.message()),
         None => Error::damaged(path, error.message()),
     })

@@ -1,6 +1,6 @@
 //! From the catalog of atoms to problems in their splits, the corpus and the tokenizer.
 //!
-//! Reading order: typed values, the inputs that functions are compared on, programs as text, problems;
+//! Reading order: typed values, the inputs that functions are compared on, programs as text, tables, problems;
 //! then the catalog of atoms, the synthesis of chains, the study's splits, the corpus of the base model,
 //! the tokenizer, and the audits of all this.
 //!
@@ -9,6 +9,7 @@
 mod value;
 mod probe;
 mod python;
+mod table;
 mod problem;
 mod catalog;
 mod synth;

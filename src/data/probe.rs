@@ -2,8 +2,7 @@
 
 use rand::Rng;
 
-use crate::base::Seed;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, Seed};
 use crate::data::value::{Domain, Value, ValueType};
 use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};
 

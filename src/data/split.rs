@@ -11,9 +11,7 @@ use std::path::Path;
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Seed;
-use crate::base::{Error, Result};
-use crate::base::{hash_bytes, parse_json, to_lines, write_atomically};
+use crate::base::{Error, Result, Seed, hash_bytes, parse_json, to_lines, write_atomically};
 use crate::data::catalog::Catalog;
 use crate::data::problem::{Problem, Set, parse_problems};
 use crate::data::python::MAX_DEPTH;
@@ -44,26 +42,19 @@ pub struct SplitConfig {
 impl SplitConfig {
     /// Sizes of the quick tier (ours; the paper's are not known).
     pub fn quick() -> Self {
-        SplitConfig {
-            a_train: Sizes::from([(2, 200), (3, 200)]),
-            a_held_out: Sizes::from([(2, 60), (3, 60)]),
-            b: Sizes::from([(2, 60), (3, 60)]),
-            c: Sizes::from([(2, 60), (3, 60)]),
-            deep: Sizes::from([(4, 30), (5, 30)]),
-            rules: Rules::STANDARD,
-        }
+        SplitConfig::of_sizes([200, 200], [60, 60], [30, 30])
     }
 
     /// A few chains a set, for tests and for a run that only shows that everything works.
     pub fn smoke() -> Self {
-        SplitConfig {
-            a_train: Sizes::from([(2, 16), (3, 8)]),
-            a_held_out: Sizes::from([(2, 4), (3, 2)]),
-            b: Sizes::from([(2, 4), (3, 2)]),
-            c: Sizes::from([(2, 4), (3, 2)]),
-            deep: Sizes::from([(4, 2), (5, 2)]),
-            rules: Rules::STANDARD,
-        }
+        SplitConfig::of_sizes([16, 8], [4, 2], [2, 2])
+    }
+
+    /// Chains of depths 2 and 3 in the training set and in each test set, and of depths 4 and 5.
+    fn of_sizes(train: [usize; 2], test: [usize; 2], deep: [usize; 2]) -> Self {
+        let [a_train, a_held_out, b, c] = [train, test, test, test].map(|[n2, n3]| [(2, n2), (3, n3)].into());
+        let deep = [(4, deep[0]), (5, deep[1])].into();
+        SplitConfig { a_train, a_held_out, b, c, deep, rules: Rules::STANDARD }
     }
 
     fn check(&self) -> Result<()> {
@@ -147,10 +138,8 @@ impl Splits {
             (Set::CompositeC, synthesizer.chains(Topics::Mixed, &config.c, |_| true)?),
             (Set::Deep, synthesizer.chains(Topics::Source, &config.deep, known)?),
         ];
-        let mut sets = BTreeMap::new();
-        for (set, chains) in chains {
-            sets.insert(set, synthesizer.problems(&chains, set)?);
-        }
+        let problems = |(set, chains): (Set, Vec<Chain>)| Ok((set, synthesizer.problems(&chains, set)?));
+        let sets = chains.into_iter().map(problems).collect::<Result<_>>()?;
         let provenance = Provenance {
             format: FORMAT,
             seed: seed.value(),

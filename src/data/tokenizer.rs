@@ -11,8 +11,7 @@ use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, DecoderWrapper, ModelWrapper, PreTokenizerWrapper, Tokenizer};
 
-use crate::base::{Error, Result};
-use crate::base::{hash_bytes, write_atomically};
+use crate::base::{Error, Result, hash_bytes, write_atomically};
 
 /// Ends every document and every response of the small model.
 pub const END_TEXT: &str = "<|end|>";

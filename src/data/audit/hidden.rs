@@ -6,8 +6,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::mutants::{MutantConfig, MutantReport, mutant_audit};
-use crate::base::Result;
-use crate::base::Seed;
+use crate::base::{Result, Seed};
 use crate::data::catalog::Catalog;
 use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;

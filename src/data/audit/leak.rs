@@ -10,13 +10,13 @@ use std::fmt;
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Result;
-use crate::base::Seed;
+use crate::base::{Result, Seed};
 use crate::data::catalog::Catalog;
 use crate::data::probe::{self, shared_probes};
 use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;
 use crate::data::synth::{Fingerprint, prompt};
+use crate::data::table::table;
 use crate::data::value::{Value, ValueType};
 use crate::sandbox::{CaseOutput, Sandbox};
 
@@ -103,18 +103,32 @@ impl LeakReport {
 /// Compares every training part with every test part of `splits`.
 pub fn leak_audit(splits: &Splits, catalog: &Catalog, sandbox: &Sandbox) -> Result<LeakReport> {
     let parts = parts(splits, sandbox)?;
-    let mut report =
-        LeakReport { n_probes: N_PROBES, pairs: Vec::new(), leaks: prompt_leaks(splits, catalog) };
+    let mut leaks = prompt_leaks(splits, catalog);
+    let mut pairs = Vec::new();
     for (training, test) in TRAINING.into_iter().cartesian_product(TEST) {
         let mut pair = PairSummary { training, test, compared: 0, leaks: 0, closest: None };
-        for (seen, unseen) in parts[&training].iter().cartesian_product(&parts[&test]) {
-            compare(seen, unseen, &mut pair, &mut report.leaks);
+        for ((seen, seen_print), (unseen, unseen_print)) in
+            parts[&training].iter().cartesian_product(&parts[&test])
+        {
+            let agreement = seen_print.agreement(unseen_print);
+            let ways = [
+                (LeakKind::Key, seen.key == unseen.key),
+                (LeakKind::Program, seen.reference == unseen.reference),
+                (LeakKind::Behavior, agreement == 1.0),
+            ];
+            let same = ways.into_iter().filter(|(_, same)| *same);
+            leaks.extend(same.map(|(kind, _)| Leak::new(kind, seen, unseen)));
+            if seen_print.types == unseen_print.types {
+                pair.compared += 1;
+                if pair.closest.as_ref().is_none_or(|(closest, ..)| agreement > *closest) {
+                    pair.closest = Some((agreement, seen.key.clone(), unseen.key.clone()));
+                }
+            }
         }
-        let of_pair = |leak: &&Leak| (leak.training, leak.test) == (training, test);
-        pair.leaks = report.leaks.iter().filter(of_pair).count();
-        report.pairs.push(pair);
+        pair.leaks = leaks.iter().filter(|leak| (leak.training, leak.test) == (training, test)).count();
+        pairs.push(pair);
     }
-    Ok(report)
+    Ok(LeakReport { n_probes: N_PROBES, pairs, leaks })
 }
 
 /// Each part's problems with their behavior.
@@ -134,32 +148,6 @@ fn parts<'s>(splits: &'s Splits, sandbox: &Sandbox) -> Result<HashMap<Set, Vec<(
         (problem.set, (problem, Fingerprint { types: (problem.input, problem.output), outputs }))
     };
     Ok(splits.iter().zip(probe::outputs(sandbox, runs)?).map(behavior).into_group_map())
-}
-
-fn compare(
-    (seen, seen_print): &(&Problem, Fingerprint),
-    (unseen, unseen_print): &(&Problem, Fingerprint),
-    pair: &mut PairSummary,
-    leaks: &mut Vec<Leak>,
-) {
-    let mut leak = |kind| leaks.push(Leak::new(kind, seen, unseen));
-    if seen.key == unseen.key {
-        leak(LeakKind::Key);
-    }
-    if seen.reference == unseen.reference {
-        leak(LeakKind::Program);
-    }
-    if seen_print.types != unseen_print.types {
-        return;
-    }
-    let agreement = seen_print.agreement(unseen_print);
-    if agreement == 1.0 {
-        leak(LeakKind::Behavior);
-    }
-    pair.compared += 1;
-    if pair.closest.as_ref().is_none_or(|(closest, ..)| agreement > *closest) {
-        pair.closest = Some((agreement, seen.key.clone(), unseen.key.clone()));
-    }
 }
 
 fn prompt_leaks(splits: &Splits, catalog: &Catalog) -> Vec<Leak> {
@@ -186,25 +174,21 @@ fn prompt_leaks(splits: &Splits, catalog: &Catalog) -> Vec<Leak> {
 
 impl fmt::Display for LeakReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<20} {:<22} {:>9} {:>6}  closest", "trained on", "tested on", "compared", "leaks")?;
-        for pair in &self.pairs {
-            let (training, test) = (pair.training.name(), pair.test.name());
-            write!(f, "{training:<20} {test:<22} {:>9} {:>6}  ", pair.compared, pair.leaks)?;
-            match &pair.closest {
-                Some((agreement, seen, unseen)) => {
-                    writeln!(f, "{:.0}%: {seen} | {unseen}", (agreement * 100.0).floor())?;
-                }
-                None => writeln!(f, "-")?,
-            }
-        }
+        let head = ["trained on", "tested on", "compared", "leaks", "closest"].map(str::to_owned);
+        let row = |pair: &PairSummary| {
+            let closest = pair.closest.as_ref().map_or("-".to_owned(), |(agreement, seen, unseen)| {
+                format!("{:.0}%: {seen} | {unseen}", (agreement * 100.0).floor())
+            });
+            let (training, test) = (pair.training.name().to_owned(), pair.test.name().to_owned());
+            [training, test, pair.compared.to_string(), pair.leaks.to_string(), closest]
+        };
+        let rows: Vec<_> = [head].into_iter().chain(self.pairs.iter().map(row)).collect();
+        f.write_str(&table(&rows, 2..4))?;
         writeln!(f, "closest: share of {} probe inputs on which two problems agree", self.n_probes)?;
         for leak in &self.leaks {
             let (training, test) = (leak.training.name(), leak.test.name());
-            writeln!(
-                f,
-                "LEAK ({:?}): {training} `{}` = {test} `{}`",
-                leak.kind, leak.training_key, leak.test_key
-            )?;
+            let Leak { kind, training_key, test_key, .. } = leak;
+            writeln!(f, "LEAK ({kind:?}): {training} `{training_key}` = {test} `{test_key}`")?;
         }
         write!(f, "{}", if self.is_clean() { "no leak" } else { "leaks found" })
     }

@@ -19,6 +19,7 @@ use crate::base::{Error, Result, Seed};
 use crate::data::catalog::Catalog;
 use crate::data::problem::Problem;
 use crate::data::synth::{Chain, Exam, Operator, Rival, Rivals};
+use crate::data::table::table;
 use crate::data::value::Value;
 use crate::sandbox::Sandbox;
 
@@ -215,27 +216,21 @@ fn chain(problem: &Problem, catalog: &Catalog) -> Result<Chain> {
 
 impl fmt::Display for MutantReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<14} {:>8} {:>8} {:>11} {:>9} {:>13}",
-            "operator", "mutants", "refused", "equivalent", "accepted", "false accepts"
-        )?;
-        let mut row = |name: &str, counts: &OperatorCounts| {
-            let share = counts.share().map_or("-".to_owned(), |share| format!("{:.2}%", share * 100.0));
+        let head = ["operator", "mutants", "refused", "equivalent", "accepted", "false accepts"];
+        let mut rows = vec![head.map(str::to_owned)];
+        let of_operators = self.by_operator.iter().map(|(operator, counts)| (operator.name(), *counts));
+        for (name, counts) in of_operators.chain([("all", self.total())]) {
             let OperatorCounts { mutants, refused, equivalent, accepted } = counts;
-            writeln!(f, "{name:<14} {mutants:>8} {refused:>8} {equivalent:>11} {accepted:>9} {share:>13}")
-        };
-        for (operator, counts) in &self.by_operator {
-            row(operator.name(), counts)?;
+            let [mutants, refused, equivalent, accepted] =
+                [mutants, refused, equivalent, accepted].map(|count| count.to_string());
+            let share = counts.share().map_or("-".to_owned(), |share| format!("{:.2}%", share * 100.0));
+            rows.push([name.to_owned(), mutants, refused, equivalent, accepted, share]);
         }
-        row("all", &self.total())?;
+        f.write_str(&table(&rows, 1..6))?;
         for survivor in self.survivors.iter().take(10) {
-            let (key, change, input) = (&survivor.key, &survivor.change, survivor.input.to_json());
-            writeln!(
-                f,
-                "accepted: `{key}` with {change}; wrong on {:.1}% of inputs, {input}",
-                survivor.share * 100.0
-            )?;
+            let Survivor { key, change, share, .. } = survivor;
+            let (input, percent) = (survivor.input.to_json(), share * 100.0);
+            writeln!(f, "accepted: `{key}` with {change}; wrong on {percent:.1}% of inputs, {input}")?;
         }
         write!(
             f,

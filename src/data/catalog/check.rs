@@ -17,9 +17,9 @@ use itertools::Itertools;
 use serde_json::Value as Json;
 
 use super::{Atom, Catalog};
-use crate::base::Result;
-use crate::base::Seed;
+use crate::base::{Result, Seed};
 use crate::data::probe::{self, shared_probes};
+use crate::data::table::table;
 use crate::data::value::{MAX_INT, Value, ValueType};
 use crate::sandbox::{CaseOutput, CaseWord, Sandbox};
 
@@ -171,23 +171,18 @@ fn extremes(kind: ValueType) -> Vec<Value> {
 
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |text: fn(&AtomCheck) -> &str| self.atoms.iter().map(|atom| text(atom).len()).max();
-        let id_width = width(|atom| &atom.id).unwrap_or(0);
-        let signature_width = width(|atom| &atom.signature).unwrap_or(0);
-        let mut row = |id: &str, topic: &str, signature: &str, inputs: &str, outputs: &str, result: &str| {
-            write!(f, "{id:id_width$}  {topic:10}  {signature:signature_width$}")?;
-            writeln!(f, "  {inputs:>6}  {outputs:>8}  {result}")
-        };
-        row("atom", "topic", "signature", "inputs", "distinct", "result")?;
-        for atom in &self.atoms {
+        let head = ["atom", "topic", "signature", "inputs", "distinct", "result"].map(str::to_owned);
+        let row = |atom: &AtomCheck| {
             let result = match (atom.problems.is_empty(), atom.n_beyond) {
                 (true, 0) => "ok".to_owned(),
                 (true, n) => format!("ok (extreme inputs beyond 2^53: {n})"),
                 (false, _) => format!("problem: {}", atom.problems.join("; ")),
             };
             let (inputs, outputs) = (atom.n_inputs.to_string(), atom.n_outputs.to_string());
-            row(&atom.id, &atom.topic, &atom.signature, &inputs, &outputs, &result)?;
-        }
+            [atom.id.clone(), atom.topic.clone(), atom.signature.clone(), inputs, outputs, result]
+        };
+        let rows: Vec<_> = [head].into_iter().chain(self.atoms.iter().map(row)).collect();
+        f.write_str(&table(&rows, 3..5))?;
         let faulty = self.atoms.iter().filter(|atom| !atom.problems.is_empty()).count();
         match (faulty, self.atoms.len()) {
             (0, n) => write!(f, "{n} atoms, all ok"),

@@ -4,16 +4,15 @@
 //! Checked here is what the text shows. That an atom is total, deterministic and unlike every other
 //! atom takes running it: [`super::check`].
 
-use std::collections::{HashMap, HashSet};
-use std::fs::DirEntry;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
 
 use itertools::Itertools;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Atom, CHINESE, ENGLISH, Side};
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, entries, parse_toml};
 use crate::data::python::{self, ENTRY, HELPERS, TokenKind};
 use crate::data::value::{Domain, MAX_INT, Value, ValueType};
 
@@ -47,81 +46,53 @@ struct AtomEntry {
 
 /// The atoms of all topics, each valid, ids and descriptions unique across the files.
 pub(super) fn read_dir(dir: &Path) -> Result<Vec<Atom>> {
-    let path = |entry: std::io::Result<DirEntry>| entry.map(|entry| entry.path());
-    let paths: Result<Vec<PathBuf>, _> =
-        std::fs::read_dir(dir).and_then(|entries| entries.map(path).collect());
-    let mut paths = paths.map_err(Error::io(dir))?;
+    dir.metadata().map_err(Error::io(dir))?; // a missing folder is not an empty one
+    let mut paths = entries(dir)?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    paths.sort();
     if paths.is_empty() {
         let what = format!("the catalog {}", dir.display());
         return Err(Error::Empty { what, needed: "it takes one <topic>.toml a topic" });
     }
-    let mut taken = Taken::default();
     let mut atoms = Vec::new();
-    for path in paths {
-        read_topic(&path, &mut taken, &mut atoms)?;
-    }
+    paths.iter().try_for_each(|path| read_topic(path, &mut atoms))?;
     Ok(atoms)
 }
 
-/// What earlier atoms have taken: ids, and descriptions with the id that holds each.
-#[derive(Default)]
-struct Taken {
-    ids: HashSet<String>,
-    descriptions: HashMap<String, String>,
-}
-
-fn read_topic(path: &Path, taken: &mut Taken, atoms: &mut Vec<Atom>) -> Result<()> {
+/// Adds the atoms of a file to those of earlier files.
+fn read_topic(path: &Path, atoms: &mut Vec<Atom>) -> Result<()> {
     let topic = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     check_name(topic).map_err(|message| Error::damaged(path, message))?;
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-    let line_of = |at: usize| 1 + text[..at].matches('\n').count();
-    let file: TopicFile = toml::from_str(&text).map_err(|error| match error.span() {
-        Some(span) => Error::parse(path, line_of(span.start), error.message()),
-        None => Error::damaged(path, error.message()),
-    })?;
-    for entry in file.atom {
-        let id = entry.id.get_ref().clone();
-        let atom = validate(entry, topic, file.side, taken).map_err(|Fault { field, at, message }| {
-            Error::Catalog { path: path.to_path_buf(), line: line_of(at), atom: id, field, message }
-        })?;
-        atoms.push(atom);
+    let text = &std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let file: TopicFile = parse_toml(path, text)?;
+    for AtomEntry { id, input, output, en, zh, source, domain } in file.atom {
+        let name = id.as_ref();
+        let fault = |field, at: Range<usize>| {
+            move |message| {
+                let line = 1 + text[..at.start].matches('\n').count();
+                Error::Catalog { path: path.to_path_buf(), line, atom: name.clone(), field, message }
+            }
+        };
+        check_id(name, atoms).map_err(fault("id", id.span()))?;
+        ensure(*input.as_ref() != ValueType::Bool, "no atom takes a bool")
+            .map_err(fault("input", input.span()))?;
+        check_source(source.as_ref(), name).map_err(fault("source", source.span()))?;
+        check_descriptions(en.as_ref(), ENGLISH, check_english, atoms).map_err(fault("en", en.span()))?;
+        check_descriptions(zh.as_ref(), CHINESE, check_chinese, atoms).map_err(fault("zh", zh.span()))?;
+        let (at, input) = (domain.span(), input.into_inner());
+        let domain = check_domain(domain.into_inner(), input).map_err(fault("domain", at))?;
+        atoms.push(Atom {
+            id: name.clone(),
+            topic: topic.to_owned(),
+            side: file.side,
+            input,
+            output,
+            source: source.as_ref().trim_end().to_owned(),
+            en: en.into_inner(),
+            zh: zh.into_inner(),
+            domain,
+        });
     }
     Ok(())
-}
-
-/// A rule that a field breaks, and where in the file the field's value starts.
-struct Fault {
-    field: &'static str,
-    at: usize,
-    message: String,
-}
-
-fn validate(entry: AtomEntry, topic: &str, side: Side, taken: &mut Taken) -> Result<Atom, Fault> {
-    fn rule<T>(
-        field: &'static str,
-        entry: Spanned<T>,
-        check: impl FnOnce(T) -> Result<T, String>,
-    ) -> Result<T, Fault> {
-        let at = entry.span().start;
-        check(entry.into_inner()).map_err(|message| Fault { field, at, message })
-    }
-    let id = rule("id", entry.id, |id| {
-        check_name(&id)?;
-        ensure(taken.ids.insert(id.clone()), "an earlier atom has the same id").map(|()| id)
-    })?;
-    let input = rule("input", entry.input, |input| {
-        ensure(input != ValueType::Bool, "no atom takes a bool").map(|()| input)
-    })?;
-    let source = rule("source", entry.source, |source| check_source(&source, &id))?;
-    let mut descriptions = |field, texts, count, check: fn(&str) -> Check| {
-        rule(field, texts, |texts| check_descriptions(texts, count, check, &id, &mut taken.descriptions))
-    };
-    let en = descriptions("en", entry.en, ENGLISH, check_english)?;
-    let zh = descriptions("zh", entry.zh, CHINESE, check_chinese)?;
-    let domain = rule("domain", entry.domain, |domain| check_domain(domain, input))?;
-    Ok(Atom { id, topic: topic.to_owned(), side, input, output: entry.output, source, en, zh, domain })
 }
 
 type Check = Result<(), String>;
@@ -139,22 +110,24 @@ fn check_name(name: &str) -> Check {
     )
 }
 
+fn check_id(id: &str, earlier: &[Atom]) -> Check {
+    check_name(id)?;
+    ensure(earlier.iter().all(|atom| atom.id != id), "an earlier atom has the same id")
+}
+
 /// One `def <id>(x):` with an indented body that returns, names nothing reserved and stays inside.
-fn check_source(source: &str, id: &str) -> Result<String, String> {
+fn check_source(source: &str, id: &str) -> Check {
     let source = source.trim_end();
-    let mut lines = source.lines();
+    let (first, body) = source.split_once('\n').unwrap_or((source, ""));
     let head = format!("def {id}(x):");
-    ensure(lines.next() == Some(&head), format!("the first line must be `{head}`"))?;
-    let body: Vec<&str> = lines.collect();
-    let indented = body.iter().all(|line| line.starts_with("    ") && !line.trim().is_empty());
+    ensure(first == head, format!("the first line must be `{head}`"))?;
+    let indented = |line: &str| line.starts_with("    ") && !line.trim().is_empty();
     ensure(
-        indented && !body.is_empty(),
+        body.split('\n').all(indented),
         "every line after the first must be indented by four spaces or more",
     )?;
-    ensure(
-        body.len() < MAX_SOURCE_LINES,
-        format!("{} lines, at most {MAX_SOURCE_LINES} are allowed", body.len() + 1),
-    )?;
+    let n_lines = source.lines().count();
+    ensure(n_lines <= MAX_SOURCE_LINES, format!("{n_lines} lines, at most {MAX_SOURCE_LINES} are allowed"))?;
     ensure(!source.contains('#'), "no comments: the model would have to reproduce them")?;
     let tokens = python::tokens(source);
     let prefixed = tokens.iter().find(|t| t.kind == TokenKind::Text && !t.text.starts_with(['"', '\'']));
@@ -168,26 +141,24 @@ fn check_source(source: &str, id: &str) -> Result<String, String> {
     if let Some(word) = FORBIDDEN_WORDS.split(' ').find(|word| count(word) > 0) {
         return Err(format!("`{word}` is not allowed"));
     }
-    if let Some(name) = HELPERS.iter().chain([&ENTRY]).find(|name| count(name) > 0) {
-        return Err(format!("the name `{name}` is reserved for chains"));
-    }
-    Ok(source.to_owned())
+    let reserved = HELPERS.iter().chain([&ENTRY]).find(|name| count(name) > 0);
+    reserved.map_or(Ok(()), |name| Err(format!("the name `{name}` is reserved for chains")))
 }
 
 fn check_descriptions(
-    texts: Vec<String>,
+    texts: &[String],
     expected: usize,
     check: fn(&str) -> Check,
-    id: &str,
-    taken: &mut HashMap<String, String>,
-) -> Result<Vec<String>, String> {
+    earlier: &[Atom],
+) -> Check {
     ensure(texts.len() == expected, format!("{} descriptions, expected {expected}", texts.len()))?;
-    for text in &texts {
+    ensure(texts.iter().all_unique(), "a description stands twice")?;
+    for text in texts {
         check(text).map_err(|message| format!("\"{text}\": {message}"))?;
-        let other = taken.insert(text.clone(), id.to_owned());
-        other.map_or(Ok(()), |other| Err(format!("\"{text}\" already describes `{other}`")))?;
+        let other = earlier.iter().find(|atom| atom.en.contains(text) || atom.zh.contains(text));
+        other.map_or(Ok(()), |atom| Err(format!("\"{text}\" already describes `{}`", atom.id)))?;
     }
-    Ok(texts)
+    Ok(())
 }
 
 /// Lower-case words and digits only, so that a description is a step of "X, then Y".

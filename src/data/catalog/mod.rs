@@ -20,9 +20,7 @@ use serde_json::json;
 
 pub use check::{AtomCheck, CheckReport, check_catalog};
 
-use crate::base::Result;
-use crate::base::Seed;
-use crate::base::{canonical_json, hash_bytes};
+use crate::base::{Result, Seed, canonical_json, hash_bytes};
 use crate::data::probe::domain_probes;
 use crate::data::python::Step;
 use crate::data::value::{Domain, Value, ValueType};
