@@ -76,6 +76,14 @@ struct Piece {
     output: ValueType,
 }
 
+/// How an atom becomes a piece: described in one of its first `wordings` descriptions; with
+/// probability `noise` its code is that of another atom of its signature.
+#[derive(Clone, Copy)]
+struct Style {
+    noise: f64,
+    wordings: usize,
+}
+
 impl<'a> Corpus<'a> {
     /// `withheld` are the keys of the chains that must not occur.
     pub fn new(
@@ -100,48 +108,37 @@ impl<'a> Corpus<'a> {
 
     fn document(&self, rng: &mut ChaCha8Rng) -> Document {
         let chained = rng.random_bool(self.config.chained);
-        if rng.random_bool(self.config.task) {
-            let noise = self.config.task_corrupted;
-            let pieces = if chained {
-                self.chain(noise, N_TRAINING_DESCRIPTIONS, rng)
-            } else {
-                vec![self.atom(noise, N_TRAINING_DESCRIPTIONS, rng)]
-            };
-            let connective = CONNECTIVES.choose(rng).copied().unwrap_or(CONNECTIVES[0]);
-            let prompt = prompt_text(&descriptions(&pieces), connective);
-            return Document { prompt, response: program(&pieces) };
-        }
-        let noise = self.config.mislabeled;
-        if chained {
-            return wild_chain(&self.chain(noise, ENGLISH, rng), rng);
-        }
-        let piece = if rng.random_bool(self.config.filler) {
-            let kind = *FILLER_TYPES.choose(rng).unwrap_or(&ValueType::Int);
-            filler(kind, rng)
+        let task = rng.random_bool(self.config.task);
+        let style = if task {
+            Style { noise: self.config.task_corrupted, wordings: N_TRAINING_DESCRIPTIONS }
         } else {
-            self.atom(noise, ENGLISH, rng)
+            Style { noise: self.config.mislabeled, wordings: ENGLISH }
         };
-        wild_function(&piece, rng)
+        let pieces = if chained {
+            self.chain(style, rng)
+        } else if !task && rng.random_bool(self.config.filler) {
+            vec![filler(*FILLER_TYPES.choose(rng).unwrap_or(&ValueType::Int), rng)]
+        } else {
+            let atoms = self.catalog.atoms();
+            vec![self.piece(&atoms[rng.random_range(0..atoms.len())], style, rng)]
+        };
+        match &*pieces {
+            _ if task => task_document(&pieces, rng),
+            [piece] => wild_function(piece, rng),
+            _ => wild_chain(&pieces, rng),
+        }
     }
 
-    /// A random atom, described and coded as [`Corpus::piece`] says.
-    fn atom(&self, noise: f64, wordings: usize, rng: &mut ChaCha8Rng) -> Piece {
-        let atoms = self.catalog.atoms();
-        self.piece(&atoms[rng.random_range(0..atoms.len())], noise, wordings, rng)
-    }
-
-    /// An atom in one of its first `wordings` descriptions; with probability `noise` its code is
-    /// that of another atom of its signature.
-    fn piece(&self, described: &Atom, noise: f64, wordings: usize, rng: &mut ChaCha8Rng) -> Piece {
+    fn piece(&self, described: &Atom, style: Style, rng: &mut ChaCha8Rng) -> Piece {
         let mut coded = described;
-        if rng.random_bool(noise) {
+        if rng.random_bool(style.noise) {
             let alike = |atom: &&Atom| atom.input == described.input && atom.output == described.output;
             let alike: Vec<&Atom> = self.catalog.atoms().iter().filter(alike).collect();
             coded = alike.choose(rng).copied().unwrap_or(described);
         }
         Piece {
             described: Some(described.id.clone()),
-            description: described.en[rng.random_range(0..wordings)].clone(),
+            description: described.en[rng.random_range(0..style.wordings)].clone(),
             name: coded.id.clone(),
             source: coded.source.clone(),
             output: described.output,
@@ -149,14 +146,12 @@ impl<'a> Corpus<'a> {
     }
 
     /// Two or three steps, atoms and filler, types fitting, no chain of the data set among them.
-    fn chain(&self, noise: f64, wordings: usize, rng: &mut ChaCha8Rng) -> Vec<Piece> {
+    fn chain(&self, style: Style, rng: &mut ChaCha8Rng) -> Vec<Piece> {
         loop {
             let depth = if rng.random_bool(0.65) { 2 } else { 3 };
             let mut pieces: Vec<Piece> = Vec::with_capacity(depth);
-            let mut kind = None;
             while pieces.len() < depth {
-                let Some(piece) = self.step(kind, noise, wordings, rng) else { break };
-                kind = Some(piece.output);
+                let Some(piece) = self.step(pieces.last().map(|last| last.output), style, rng) else { break };
                 pieces.push(piece);
             }
             if pieces.len() == depth && !self.tells_of_data_set(&pieces) {
@@ -166,36 +161,25 @@ impl<'a> Corpus<'a> {
     }
 
     /// A step that accepts `kind` (`None`: anything); none where nothing does.
-    fn step(
-        &self,
-        kind: Option<ValueType>,
-        noise: f64,
-        wordings: usize,
-        rng: &mut ChaCha8Rng,
-    ) -> Option<Piece> {
-        let fillable: Vec<ValueType> =
-            FILLER_TYPES.into_iter().filter(|filler| kind.is_none_or(|kind| kind == *filler)).collect();
+    fn step(&self, kind: Option<ValueType>, style: Style, rng: &mut ChaCha8Rng) -> Option<Piece> {
+        let accepts = |input: ValueType| kind.is_none_or(|kind| kind == input);
+        let fillable: Vec<ValueType> = FILLER_TYPES.into_iter().filter(|kind| accepts(*kind)).collect();
         if let (true, Some(kind)) = (rng.random_bool(FILLER_SHARE), fillable.choose(rng)) {
             return Some(filler(*kind, rng));
         }
-        let accepting: Vec<&Atom> =
-            self.catalog.atoms().iter().filter(|atom| kind.is_none_or(|kind| kind == atom.input)).collect();
+        let accepting: Vec<&Atom> = self.catalog.atoms().iter().filter(|atom| accepts(atom.input)).collect();
         let described = accepting.choose(rng)?;
-        Some(self.piece(described, noise, wordings, rng))
+        Some(self.piece(described, style, rng))
     }
 
     /// Whether some run of atoms within `pieces`, as described or as coded, is a chain of the data
     /// set.
     fn tells_of_data_set(&self, pieces: &[Piece]) -> bool {
-        let described: Vec<&str> =
-            pieces.iter().map(|piece| piece.described.as_deref().unwrap_or("")).collect();
-        let coded: Vec<&str> = pieces.iter().map(|piece| piece.name.as_str()).collect();
-        [described, coded].iter().any(|ids| {
-            (0..ids.len()).any(|start| {
-                let mut ends = start + 2..=ids.len();
-                ends.any(|end| self.withheld.contains(&chain_key(&ids[start..end])))
-            })
-        })
+        let ids: [fn(&Piece) -> &str; 2] =
+            [|piece| piece.described.as_deref().unwrap_or(""), |piece| &piece.name];
+        let key = |run: &[Piece], id: fn(&Piece) -> &str| chain_key(run.iter().map(id));
+        let withheld = |run| ids.iter().any(|id| self.withheld.contains(&key(run, *id)));
+        (2..=pieces.len()).any(|length| pieces.windows(length).any(withheld))
     }
 }
 
@@ -212,16 +196,20 @@ fn program(pieces: &[Piece]) -> String {
     assemble(pieces.iter().map(|piece| Step { name: &piece.name, source: &piece.source }))
 }
 
+/// The prompt of a problem, then its program.
+fn task_document(pieces: &[Piece], rng: &mut ChaCha8Rng) -> Document {
+    let connective = CONNECTIVES.choose(rng).copied().unwrap_or(CONNECTIVES[0]);
+    Document { prompt: prompt_text(&descriptions(pieces), connective), response: program(pieces) }
+}
+
 /// A comment style that no task prompt uses, then a chain of helpers.
 fn wild_chain(pieces: &[Piece], rng: &mut ChaCha8Rng) -> Document {
-    let mut prompt = String::new();
-    if rng.random_bool(0.5) {
-        for (index, piece) in pieces.iter().enumerate() {
-            prompt.push_str(&format!("# step {}: {}\n", index + 1, piece.description));
-        }
+    let prompt = if rng.random_bool(0.5) {
+        let step = |(index, text)| format!("# step {}: {text}\n", index + 1);
+        descriptions(pieces).into_iter().enumerate().map(step).collect()
     } else {
-        prompt = format!("\"\"\"{}.\"\"\"\n", descriptions(pieces).join(", then "));
-    }
+        format!("\"\"\"{}.\"\"\"\n", descriptions(pieces).join(", then "))
+    };
     Document { prompt, response: program(pieces) }
 }
 
@@ -285,7 +273,7 @@ mod tests {
         let seed = Seed::new(2);
         let keys = |corpus: &Corpus| -> Vec<String> {
             let mut rng = seed.stream("test");
-            let chain = |_| corpus.chain(0.0, ENGLISH, &mut rng);
+            let chain = |_| corpus.chain(Style { noise: 0.0, wordings: ENGLISH }, &mut rng);
             let chains: Vec<Vec<Piece>> = (0..400).map(chain).collect();
             let id = |piece: &Piece| piece.described.clone().unwrap_or_default();
             let key = |pieces: &Vec<Piece>| chain_key(pieces.iter().map(id));

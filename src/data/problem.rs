@@ -148,14 +148,11 @@ pub fn read_problems(path: &Path) -> Result<Vec<Problem>> {
 pub(super) fn parse_problems(path: &Path, lines: &[u8]) -> Result<Vec<Problem>> {
     let mut problems: Vec<Problem> = parse_lines(path, lines)?;
     for problem in &mut problems {
+        let wrong = |error| Error::damaged(path, format!("problem `{}`: {error}", problem.key));
         for case in &mut problem.cases {
             // JSON does not say what an empty list holds; the problem does.
-            let typed = |value: &Value, kind| {
-                let wrong = |error| Error::damaged(path, format!("problem `{}`: {error}", problem.key));
-                value.typed(kind).map_err(wrong)
-            };
-            case.input = typed(&case.input, problem.input)?;
-            case.expected = typed(&case.expected, problem.output)?;
+            case.input = case.input.typed(problem.input).map_err(wrong)?;
+            case.expected = case.expected.typed(problem.output).map_err(wrong)?;
         }
     }
     Ok(problems)

@@ -116,18 +116,14 @@ fn text_length(rest: &str) -> Option<usize> {
     }
     let triple = quote.to_string().repeat(3);
     let delimiter = if body.starts_with(&triple) { triple } else { quote.to_string() };
-    let mut at = delimiter.len();
-    while at < body.len() {
-        if body[at..].starts_with(&delimiter) {
-            return Some(prefix + at + delimiter.len());
-        }
-        let next = body[at..].chars().next()?;
-        at += next.len_utf8();
-        if next == '\\' {
-            at += body[at..].chars().next().map_or(0, char::len_utf8);
-        }
-    }
-    Some(rest.len())
+    let mut escaped = false;
+    let mut ends = |(at, c): &(usize, char)| {
+        let ends = !escaped && body[*at..].starts_with(&delimiter);
+        escaped = !escaped && *c == '\\';
+        ends
+    };
+    let end = body.char_indices().skip(delimiter.len()).find(|place| ends(place));
+    Some(end.map_or(rest.len(), |(at, _)| prefix + at + delimiter.len()))
 }
 
 fn run_length(text: &str, belongs: impl Fn(char) -> bool) -> usize {

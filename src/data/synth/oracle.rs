@@ -19,6 +19,9 @@ use crate::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox, Verdict};
 /// Index of a function in an [`Oracle`].
 pub type FunctionId = usize;
 
+/// A function and what it is called with.
+type Call<'v> = (FunctionId, &'v Value);
+
 /// What a function or a chain returned on each input; `None` where it failed or returned
 /// something that is not of its declared type (`None`, an integer beyond ±2^53, ...).
 pub type Outputs = Vec<Option<Value>>;
@@ -120,18 +123,19 @@ impl<'a> Oracle<'a> {
             requests.into_iter().map(start).unzip();
         let deepest = chains.iter().map(|chain| chain.len()).max().unwrap_or(0);
         for step in 0..deepest {
-            let at_step = || chains.iter().map(|chain| chain.get(step).copied());
+            let at_step = chains.iter().zip(&mut outputs);
+            let at_step: Vec<(FunctionId, &mut Outputs)> =
+                at_step.filter_map(|(chain, values)| Some((*chain.get(step)?, values))).collect();
             // In order: which call of a function ends its process decides what else is known of it.
-            let calls: BTreeSet<(FunctionId, &Value)> = at_step()
-                .zip(&outputs)
-                .filter_map(|(id, values)| Some((id?, values)))
-                .flat_map(|(id, values)| values.iter().flatten().map(move |value| (id, value)))
+            let calls: BTreeSet<Call<'_>> = at_step
+                .iter()
+                .flat_map(|(id, values)| values.iter().flatten().map(|value| (*id, value)))
                 .collect();
-            self.learn(calls.into_iter().map(|(id, value)| (id, value.clone())).collect())?;
-            for (id, values) in at_step().zip(&mut outputs) {
-                let Some(id) = id else { continue };
+            self.learn(calls.into_iter().collect())?;
+            for (id, values) in at_step {
+                let known = &self.functions[id].known;
                 for value in values {
-                    *value = value.take().and_then(|input| self.functions[id].known.get(&input).cloned()?);
+                    *value = value.take().and_then(|input| known.get(&input).cloned()?);
                 }
             }
         }
@@ -140,12 +144,12 @@ impl<'a> Oracle<'a> {
 
     /// Runs the calls that are not remembered yet. A call that ends its process leaves the calls
     /// behind it unanswered; they go into another round, without the culprit.
-    fn learn(&mut self, mut calls: Vec<(FunctionId, Value)>) -> Result<()> {
+    fn learn(&mut self, mut calls: Vec<Call<'_>>) -> Result<()> {
         let mut n_before = None;
         loop {
             calls.retain(|(id, input)| {
                 let function = &self.functions[*id];
-                !function.dead && !function.known.contains_key(input)
+                !function.dead && !function.known.contains_key(*input)
             });
             if calls.is_empty() {
                 return Ok(());
@@ -165,7 +169,7 @@ impl<'a> Oracle<'a> {
 
     /// Cuts the calls into programs. A function that might loop for ever has programs of its own,
     /// so that several endless mutants end side by side rather than round after round.
-    fn programs<'c>(&self, calls: &'c [(FunctionId, Value)]) -> Vec<&'c [(FunctionId, Value)]> {
+    fn programs<'c>(&self, calls: &'c [Call<'c>]) -> Vec<&'c [Call<'c>]> {
         let loops = |id: FunctionId| self.functions[id].source.contains("while ");
         calls
             .chunk_by(|(a, _), (b, _)| a == b || !(loops(*a) || loops(*b)))
@@ -174,7 +178,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// One program that answers many calls: its entry takes which function, and the input.
-    fn job(&self, calls: &[(FunctionId, Value)]) -> Job {
+    fn job(&self, calls: &[Call<'_>]) -> Job {
         let mut ids: Vec<FunctionId> = calls.iter().map(|(id, _)| *id).collect();
         ids.dedup();
         let place = |id: FunctionId| ids.iter().position(|other| *other == id);
