@@ -23,7 +23,8 @@ use std::time::Instant;
 use figure::{Contestant, Speed, SpeedPicture, speed_figure};
 use serde_json::{Value as Json, json};
 use sft_vs_rl::{
-    CaseOutput, CaseWord, Catalog, Job, Limits, Result, Sandbox, SandboxConfig, Seed, write_atomically,
+    CaseOutput, CaseWord, Catalog, Job, Limits, Result, Sandbox, SandboxConfig, Seed, project_root,
+    write_atomically,
 };
 use ways::{Harness, Way, broken, cpu_seconds};
 
@@ -63,7 +64,7 @@ impl Rounds {
 
 /// The atoms with ten cases each, their answers computed by the atoms themselves.
 fn programs(sandbox: &Sandbox) -> Result<Vec<Job>> {
-    let catalog = Catalog::load(&Catalog::default_dir())?;
+    let catalog = Catalog::load(&project_root().join("data/catalog"))?;
     let mut jobs: Vec<Job> = catalog
         .atoms()
         .iter()

@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn documents_are_a_function_of_seed_and_step() {
-        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let catalog = Catalog::shipped();
         let config = CorpusConfig::quick();
         let corpus = Corpus::new(&catalog, &config, BTreeSet::new(), Seed::new(1));
         assert_eq!(corpus.documents(5, 20), corpus.documents(5, 20));
@@ -268,7 +268,7 @@ mod tests {
     /// The invariant of the module: what the data set holds is not read in pretraining.
     #[test]
     fn no_document_holds_a_chain_of_the_data_set() {
-        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let catalog = Catalog::shipped();
         let config = CorpusConfig { chained: 1.0, ..CorpusConfig::quick() };
         let seed = Seed::new(2);
         let keys = |corpus: &Corpus| -> Vec<String> {

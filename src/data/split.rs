@@ -125,19 +125,25 @@ impl Splits {
         // Training chains first, at all depths: only then is it known which atoms they contain.
         let mut sizes = config.a_train.clone();
         config.a_held_out.iter().for_each(|(depth, count)| *sizes.entry(*depth).or_default() += count);
-        let mut pools = synthesizer.pools(Topics::Source, &sizes)?;
-        let a_train = synthesizer.pick(&mut pools, &config.a_train, |_| true)?;
+        let mut candidates = synthesizer.candidates(Topics::Source, &sizes)?;
+        let a_train = synthesizer.pick(&mut candidates, &config.a_train, |_| true)?;
         let trained: BTreeSet<usize> = a_train.iter().flatten().copied().collect();
         let known = |chain: &Chain| chain.iter().all(|atom| trained.contains(atom));
-        let a_held_out = synthesizer.pick(&mut pools, &config.a_held_out, known)?;
-        let chains = [
-            (Set::AtomBase, (0..catalog.atoms().len()).map(|atom| vec![atom]).collect()),
+        let atoms = (0..catalog.atoms().len()).map(|atom| vec![atom]).collect();
+        let mut chains = vec![
+            (Set::AtomBase, atoms),
             (Set::CompositeATrain, interleave(a_train)),
-            (Set::CompositeAHeldOut, a_held_out),
-            (Set::CompositeB, synthesizer.chains(Topics::Target, &config.b, |_| true)?),
-            (Set::CompositeC, synthesizer.chains(Topics::Mixed, &config.c, |_| true)?),
-            (Set::Deep, synthesizer.chains(Topics::Source, &config.deep, known)?),
+            (Set::CompositeAHeldOut, synthesizer.pick(&mut candidates, &config.a_held_out, known)?),
         ];
+        for (set, topics, sizes) in [
+            (Set::CompositeB, Topics::Target, &config.b),
+            (Set::CompositeC, Topics::Mixed, &config.c),
+            (Set::Deep, Topics::Source, &config.deep),
+        ] {
+            let mut candidates = synthesizer.candidates(topics, sizes)?;
+            let allowed = |chain: &Chain| topics != Topics::Source || known(chain);
+            chains.push((set, synthesizer.pick(&mut candidates, sizes, allowed)?));
+        }
         let problems = |(set, chains): (Set, Vec<Chain>)| Ok((set, synthesizer.problems(&chains, set)?));
         let sets = chains.into_iter().map(problems).collect::<Result<_>>()?;
         let provenance = Provenance {
@@ -194,18 +200,14 @@ impl Splits {
                 format!("format {}, but this version reads {FORMAT}; build it anew", provenance.format);
             return Err(Error::parse(path, 1, message));
         }
-        let mut sets = BTreeMap::from(Set::ALL.map(|set| (set, Vec::new())));
-        for problem in parse_problems(path, rest).map_err(|error| match error {
-            Error::Parse { path, line: Some(line), message } => Error::parse(path, line + 1, message),
-            other => other,
-        })? {
-            sets.entry(problem.set).or_default().push(problem);
-        }
-        let splits = Splits { provenance, sets };
-        if splits.content_hash()? != content_hash {
+        if hash_bytes(rest) != content_hash {
             return Err(Error::damaged(path, "the problems are not those it was saved with; build it anew"));
         }
-        Ok(splits)
+        let mut sets = BTreeMap::from(Set::ALL.map(|set| (set, Vec::new())));
+        for problem in parse_problems(path, rest)? {
+            sets.entry(problem.set).or_default().push(problem);
+        }
+        Ok(Splits { provenance, sets })
     }
 }
 
@@ -220,7 +222,7 @@ pub(crate) mod tests {
     pub(crate) static SMOKE: LazyLock<Splits> = LazyLock::new(|| smoke(1));
 
     fn smoke(seed: u64) -> Splits {
-        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let catalog = Catalog::shipped();
         let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
         Splits::build(&catalog, &sandbox, &SplitConfig::smoke(), Seed::new(seed)).unwrap()
     }

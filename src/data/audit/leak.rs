@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn clean_splits_are_clean_and_planted_leaks_are_found() {
-        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let catalog = Catalog::shipped();
         let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
         let mut splits = SMOKE.clone();
         let report = leak_audit(&splits, &catalog, &sandbox).unwrap();

@@ -33,13 +33,6 @@ pub struct MutantConfig {
     pub problems_per_batch: usize,
 }
 
-impl MutantConfig {
-    /// The numbers of the committed record.
-    pub fn full() -> Self {
-        MutantConfig { fresh_inputs: 1_000, problems_per_batch: 32 }
-    }
-}
-
 /// What became of the mutants of one operator.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorCounts {
@@ -249,7 +242,7 @@ mod tests {
 
     #[test]
     fn good_cases_refuse_mutants_and_poor_cases_do_not() {
-        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let catalog = Catalog::shipped();
         let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
         let config = MutantConfig { fresh_inputs: 200, problems_per_batch: 8 };
         let audit = |problems: &[&Problem]| {

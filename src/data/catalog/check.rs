@@ -198,7 +198,7 @@ mod tests {
 
     /// A catalog of the given bodies, each in place of the body of a real atom.
     fn catalog_of(bodies: &[(&str, &str)]) -> Catalog {
-        let real = Catalog::load(&Catalog::default_dir()).unwrap();
+        let real = Catalog::shipped();
         let atoms = bodies.iter().map(|(id, body)| {
             let atom = real.get(id).unwrap().clone();
             Atom { source: format!("def {id}(x):\n    {body}"), ..atom }
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn every_atom_of_the_catalog_keeps_its_promises() {
-        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let catalog = Catalog::shipped();
         let report = check_catalog(&catalog, &sandbox()).unwrap();
         assert!(report.passed(), "{report}");
         assert_eq!(report.atoms.len(), 100);

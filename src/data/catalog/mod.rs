@@ -13,7 +13,7 @@
 mod check;
 mod load;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -101,22 +101,9 @@ impl Catalog {
         Ok(Catalog { atoms: load::read_dir(dir)? })
     }
 
-    /// `data/catalog` under the current directory or, failing that, in this crate's source tree.
-    pub fn default_dir() -> PathBuf {
-        let here = PathBuf::from("data/catalog");
-        if here.is_dir() { here } else { Path::new(env!("CARGO_MANIFEST_DIR")).join("data/catalog") }
-    }
-
     /// In catalog order; chains name an atom by its place here.
     pub fn atoms(&self) -> &[Atom] {
         &self.atoms
-    }
-
-    /// The topics in order, each with its side.
-    pub fn topics(&self) -> Vec<(&str, Side)> {
-        let mut topics: Vec<_> = self.atoms.iter().map(|atom| (atom.topic.as_str(), atom.side)).collect();
-        topics.dedup();
-        topics
     }
 
     /// The place of an atom in [`Catalog::atoms`].

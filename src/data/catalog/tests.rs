@@ -1,13 +1,33 @@
 //! The catalog as it is shipped; then damage to one copied file at a time, and what the loader says.
 
+use std::path::PathBuf;
+
 use tempfile::TempDir;
 
 use super::*;
 use crate::base::Error;
 
+fn shipped_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/catalog")
+}
+
+impl Catalog {
+    /// The catalog of this crate's source tree.
+    pub(crate) fn shipped() -> Catalog {
+        Catalog::load(&shipped_dir()).unwrap()
+    }
+
+    /// The topics in order, each with its side.
+    fn topics(&self) -> Vec<(&str, Side)> {
+        let mut topics: Vec<_> = self.atoms.iter().map(|atom| (atom.topic.as_str(), atom.side)).collect();
+        topics.dedup();
+        topics
+    }
+}
+
 #[test]
 fn the_shipped_catalog_has_ten_topics_of_ten_atoms() {
-    let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+    let catalog = Catalog::shipped();
     assert_eq!(catalog.atoms().len(), 100);
     let of_side = |wanted| {
         let topics = catalog.topics().into_iter().filter(|(_, side)| *side == wanted);
@@ -29,14 +49,14 @@ fn the_shipped_catalog_has_ten_topics_of_ten_atoms() {
 /// A chain ends at a `bool`, so only a few atoms may return one.
 #[test]
 fn few_atoms_end_a_chain() {
-    let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+    let catalog = Catalog::shipped();
     let ends = catalog.atoms().iter().filter(|atom| atom.output == ValueType::Bool).count();
     assert!(ends <= 7, "{ends}");
 }
 
 #[test]
 fn edges_have_the_type_of_the_input() {
-    let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+    let catalog = Catalog::shipped();
     // TOML cannot tell the two empty lists apart; the loader can, from the declared type.
     let words = catalog.get("sort_by_length").unwrap();
     assert_eq!(words.domain.edges[0], Value::ListStr(Vec::new()));
@@ -46,7 +66,7 @@ fn edges_have_the_type_of_the_input() {
 
 #[test]
 fn the_hash_sees_content_and_nothing_else() {
-    let (catalog, copy) = (Catalog::load(&Catalog::default_dir()).unwrap(), copied());
+    let (catalog, copy) = (Catalog::shipped(), copied());
     let path = copy.path().join("words.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("# A comment.\n{text}")).unwrap();
@@ -59,7 +79,7 @@ fn the_hash_sees_content_and_nothing_else() {
 /// A copy of the real catalog.
 fn copied() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(Catalog::default_dir()).unwrap() {
+    for entry in std::fs::read_dir(shipped_dir()).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
     }

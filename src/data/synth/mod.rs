@@ -70,12 +70,12 @@ pub fn synthesize(
     request: &ChainRequest,
     seed: Seed,
 ) -> Result<Vec<Problem>> {
-    let sizes = request.sizes()?;
+    let (topics, sizes) = (request.topics, request.sizes()?);
     let mut synthesizer = Synthesizer::new(catalog, sandbox, Rules::STANDARD, seed)?;
-    let chains = synthesizer.chains(request.topics, &sizes, |_| true)?;
+    let mut candidates = synthesizer.candidates(topics, &sizes)?;
+    let chains = synthesizer.pick(&mut candidates, &sizes, |_| true)?;
     let of_one_depth = chains.chunk_by(|a, b| a.len() == b.len());
-    let problems =
-        of_one_depth.map(|chains| synthesizer.problems(chains, request.topics.set(chains[0].len())));
+    let problems = of_one_depth.map(|chains| synthesizer.problems(chains, topics.set(chains[0].len())));
     Ok(problems.collect::<Result<Vec<_>>>()?.concat())
 }
 
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn an_exported_file_reads_back_and_every_chain_fits() {
-        let catalog = Catalog::load(&Catalog::default_dir()).unwrap();
+        let catalog = Catalog::shipped();
         let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("problems.jsonl");

@@ -43,15 +43,8 @@ const MAX_ROUNDS: usize = 8;
 /// Number of chains by depth.
 pub type Sizes = BTreeMap<usize, usize>;
 
-/// Candidates by depth.
-pub type Pools = BTreeMap<usize, Vec<Candidate>>;
-
-/// A chain that keeps all rules that concern it alone.
-#[derive(Debug, Clone)]
-pub struct Candidate {
-    pub chain: Chain,
-    pub fingerprint: Fingerprint,
-}
+/// A chain that keeps all rules that concern it alone, and what it does.
+pub type Candidate = (Chain, Fingerprint);
 
 pub struct Synthesizer<'a> {
     catalog: &'a Catalog,
@@ -81,73 +74,56 @@ impl<'a> Synthesizer<'a> {
         Ok(synthesizer)
     }
 
-    /// `sizes` many chains over `topics`, those of rarely used atoms first.
-    pub fn chains(
-        &mut self,
-        topics: Topics,
-        sizes: &Sizes,
-        allowed: impl Fn(&Chain) -> bool,
-    ) -> Result<Vec<Chain>> {
-        let mut pools = self.pools(topics, sizes)?;
-        self.pick(&mut pools, sizes, allowed)
-    }
-
-    /// Candidates for `sizes` many chains, by depth.
-    pub fn pools(&mut self, topics: Topics, sizes: &Sizes) -> Result<Pools> {
-        sizes.iter().map(|(&depth, &count)| Ok((depth, self.pool(topics, depth, count)?))).collect()
-    }
-
-    /// Valid candidates for `count` chains, in an order drawn from the seed: a few times as many
-    /// where the catalog has them, fewer than `count` where it has not.
-    fn pool(&mut self, topics: Topics, depth: usize, count: usize) -> Result<Vec<Candidate>> {
-        if depth > 2 && self.pairs.is_none() {
-            let pairs = self.catalog.pairs();
-            self.pairs = Some(self.fingerprints(&pairs)?.into_iter().flatten().collect());
-        }
-        let mut rng = self.seed.stream(&format!("chains {topics} {depth}"));
-        let mut seen = HashSet::new();
-        let mut pool = Vec::new();
-        for _ in 0..MAX_ROUNDS {
-            let wanted = OVERSAMPLING * count;
-            let drawn = self.catalog.draw(topics, depth, wanted, &mut seen, &mut rng);
-            if drawn.is_empty() || pool.len() >= wanted {
-                break;
+    /// Valid candidates for `sizes` many chains over `topics`, in an order drawn from the seed: a few
+    /// times as many where the catalog has them, fewer than asked for where it has not.
+    pub fn candidates(&mut self, topics: Topics, sizes: &Sizes) -> Result<Vec<Candidate>> {
+        let mut candidates = Vec::new();
+        for (&depth, &count) in sizes {
+            if depth > 2 && self.pairs.is_none() {
+                let pairs = self.catalog.pairs();
+                self.pairs = Some(self.fingerprints(&pairs)?.into_iter().flatten().collect());
             }
-            self.considered += drawn.len();
-            pool.extend(self.valid(drawn)?);
+            let mut rng = self.seed.stream(&format!("chains {topics} {depth}"));
+            let (mut seen, enough) = (HashSet::new(), candidates.len() + OVERSAMPLING * count);
+            for _ in 0..MAX_ROUNDS {
+                let drawn = self.catalog.draw(topics, depth, OVERSAMPLING * count, &mut seen, &mut rng);
+                if drawn.is_empty() || candidates.len() >= enough {
+                    break;
+                }
+                self.considered += drawn.len();
+                candidates.extend(self.valid(drawn)?);
+            }
         }
-        Ok(pool)
+        Ok(candidates)
     }
 
-    /// Takes `sizes` many chains out of the pools, those of rarely used atoms first. A chain that
+    /// Takes `sizes` many chains out of the candidates, those of rarely used atoms first. A chain that
     /// behaves like one taken before is passed over.
     pub fn pick(
         &mut self,
-        pools: &mut Pools,
+        candidates: &mut Vec<Candidate>,
         sizes: &Sizes,
         allowed: impl Fn(&Chain) -> bool,
     ) -> Result<Vec<Chain>> {
-        let (mut usage, mut chains) = (BTreeMap::<usize, usize>::new(), Vec::new());
-        for (depth, &count) in sizes {
-            let pool = pools.entry(*depth).or_default();
+        let (mut usage, mut chains) = (vec![0; self.catalog.atoms().len()], Vec::new());
+        for (&depth, &count) in sizes {
             let mut picked = 0;
             while picked < count {
-                let used = |chain: &Chain| chain.iter().filter_map(|atom| usage.get(atom)).sum::<usize>();
-                let next = (0..pool.len())
-                    .filter(|&place| allowed(&pool[place].chain))
-                    .min_by_key(|&place| (used(&pool[place].chain), place));
-                let Some(place) = next else {
+                let used = |chain: &Chain| chain.iter().map(|&atom| usage[atom]).sum::<usize>();
+                let left = candidates.iter().map(|(chain, _)| chain).enumerate();
+                let fitting = left.filter(|(_, chain)| chain.len() == depth && allowed(chain));
+                let Some((place, _)) = fitting.min_by_key(|(_, chain)| used(chain)) else {
                     let message = format!(
                         "the catalog has only {picked} of the {count} chains of depth {depth} asked for; ask for fewer",
                     );
                     return Err(Error::config("count", message));
                 };
-                let Candidate { chain, fingerprint } = pool.remove(place);
+                let (chain, fingerprint) = candidates.remove(place);
                 if self.taken.iter().any(|taken| taken.agreement(&fingerprint) >= self.rules.max_agreement) {
                     self.reject(Rejection::SameBehavior);
                     continue;
                 }
-                chain.iter().for_each(|&atom| *usage.entry(atom).or_default() += 1);
+                chain.iter().for_each(|&atom| usage[atom] += 1);
                 self.taken.push(fingerprint);
                 chains.push(chain);
                 picked += 1;
@@ -247,7 +223,7 @@ impl<'a> Synthesizer<'a> {
             match fingerprint {
                 None => self.reject(Rejection::Fails),
                 Some(fingerprint) if known(&fingerprint) => self.reject(Rejection::SameBehavior),
-                Some(fingerprint) => candidates.push(Candidate { chain, fingerprint }),
+                Some(fingerprint) => candidates.push((chain, fingerprint)),
             }
         }
         Ok(candidates)
