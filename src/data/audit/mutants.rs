@@ -189,7 +189,7 @@ pub fn mutant_audit(
             let program = rivals.oracle.program(&rival.functions);
             (problems[rival.chain], program, rival.refused_by.is_none())
         });
-        report.confirmed += rivals.oracle.confirm(programs)?;
+        report.confirmed += rivals.oracle.confirm(&programs.collect::<Vec<_>>())?;
         report.n_problems += problems.len();
         watch(report.n_problems);
     }

@@ -3,7 +3,7 @@
 //! Atoms are pure, so a chain's output is its last atom's output on the output of the rest. The
 //! oracle therefore runs each *atom* once on each value that reaches it, many calls to a program,
 //! and composes chains from its memory: thousands of candidate chains cost a few hundred programs.
-//! (The hidden cases do not rely on this: they are computed by the whole reference program.)
+//! (The hidden cases do not rely on this alone: the verifier judges every reference program on them.)
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -90,13 +90,10 @@ impl<'a> Oracle<'a> {
 
     /// Lets the verifier judge whole programs on the cases of their problems: those with `true` must
     /// pass, the others must not, as was found step by step. Returns how many there were.
-    pub fn confirm<'p>(
-        &self,
-        programs: impl IntoIterator<Item = (&'p Problem, String, bool)>,
-    ) -> Result<usize> {
-        let job = |(problem, program, passes): (&'p Problem, _, _)| ((problem, passes), problem.job(program));
-        let (claims, jobs): (Vec<_>, Vec<Job>) = programs.into_iter().map(job).unzip();
-        for (((problem, passes), job), verdict) in claims.iter().zip(&jobs).zip(self.sandbox.judge(&jobs)) {
+    pub fn confirm(&self, programs: &[(&Problem, String, bool)]) -> Result<usize> {
+        let job = |(problem, program, _): &(&Problem, String, bool)| problem.job(program.clone());
+        let jobs: Vec<Job> = programs.iter().map(job).collect();
+        for ((problem, program, passes), verdict) in programs.iter().zip(self.sandbox.judge(&jobs)) {
             if let Verdict::Infra(message) = verdict {
                 return Err(Error::Sandbox(message));
             }
@@ -104,13 +101,12 @@ impl<'a> Oracle<'a> {
                 let found = if *passes { "accepted" } else { "refused" };
                 let message = format!(
                     "step by step it is {found}, but the verifier says {verdict:?} of the whole program; \
-                     is an atom impure?\n{}",
-                    job.program
+                     is an atom impure?\n{program}"
                 );
                 return Err(Error::Chain { chain: problem.key.clone(), message });
             }
         }
-        Ok(jobs.len())
+        Ok(programs.len())
     }
 
     /// The outputs of each chain of functions on its own inputs, in order.

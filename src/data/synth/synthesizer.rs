@@ -141,7 +141,7 @@ impl<'a> Synthesizer<'a> {
             problems.extend(chains.iter().zip(exams).map(|(chain, cases)| self.problem(chain, set, cases)));
         }
         let references = problems.iter().map(|problem| (problem, problem.reference.clone(), true));
-        self.rivals.oracle.confirm(references)?;
+        self.rivals.oracle.confirm(&references.collect::<Vec<_>>())?;
         Ok(problems)
     }
 
