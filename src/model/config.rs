@@ -163,6 +163,15 @@ impl Config {
         Ok(())
     }
 
+    /// Refuses tokens outside of the vocabulary; `place` says where they stand.
+    pub(crate) fn check_tokens(&self, place: impl Into<String>, tokens: &[u32]) -> Result<()> {
+        let vocabulary = self.vocab_size;
+        match tokens.iter().find(|&&token| token as usize >= vocabulary) {
+            Some(&token) => Err(Error::Token { place: place.into(), token, vocabulary }),
+            None => Ok(()),
+        }
+    }
+
     /// Reads `config.json`, and refuses an architecture that this decoder does not compute.
     pub fn load(path: &Path) -> Result<Config> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{Batch, Config, Decoder, config};
 use crate::Result;
-use kernels::{BlockSizes, Heads, LogProb, PARTS, RotaryTable, Rows, Trunk};
+use kernels::{BlockSizes, Heads, PARTS, RotaryTable, Rows, Trunk};
 
 /// See [`Decoder::hidden`].
 pub(super) fn hidden(model: &Decoder, batch: &Batch) -> Result<Tensor> {
@@ -14,20 +14,9 @@ pub(super) fn hidden(model: &Decoder, batch: &Batch) -> Result<Tensor> {
         positions: batch.positions(),
         rotary: RotaryTable::new(config.rope_theta, config.head_dim(), batch.longest()),
     };
-    let (layers, pool) = (config.num_hidden_layers, model.pool.clone());
-    let trunk = Trunk::new(batch.ids().to_vec(), layers, sizes(config), rows, pool, !model.frozen);
-    Ok(model.embedding().apply_op2(&flat_weights(model)?, trunk)?)
-}
-
-/// See [`Decoder::log_probs_and_entropy`].
-pub(super) fn log_probs_and_entropy(
-    model: &Decoder,
-    hidden: &Tensor,
-    rows: &[u32],
-    targets: &[u32],
-) -> Result<(Tensor, Tensor)> {
-    let both = hidden.contiguous()?.apply_op2(&model.head(), LogProb::new(rows, targets))?; // (2, rows)
-    Ok((both.get(0)?, both.get(1)?.detach()))
+    let trunk =
+        Trunk::new(batch.ids(), config.num_hidden_layers, sizes(config), rows, &model.buffers, !model.frozen);
+    Ok(trunk.apply(&model.embedding(), &flat_weights(model)?)?)
 }
 
 pub(crate) fn sizes(config: &Config) -> BlockSizes {

@@ -28,7 +28,6 @@ pub use batch::Batch;
 pub use config::{Config, Init, TensorSpec};
 pub use file::{read_tensors, take_tensor, write_tensors};
 use llama::{Grid, Llama};
-pub(crate) use sample::ROWS_TOGETHER;
 pub use sample::{Completion, Sampling, sample, sample_with_values};
 pub use value::ValueHead;
 
@@ -43,7 +42,7 @@ use sha2::{Digest, Sha256};
 
 use crate::base::Seed;
 use crate::{Error, Result};
-use kernels::Pool;
+use kernels::Buffers;
 
 /// Name of the weights inside a checkpoint folder.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
@@ -77,7 +76,7 @@ pub struct Decoder {
     /// All weights by their Hugging Face name; a `BTreeMap`, so that every loop over them has one order.
     weights: BTreeMap<String, Var>,
     /// Buffers of the fused passes.
-    pool: Pool,
+    buffers: Buffers,
 }
 
 impl Decoder {
@@ -142,10 +141,7 @@ impl Decoder {
     /// # Shapes
     /// returns `(tokens, hidden)`
     pub fn hidden(&self, batch: &Batch) -> Result<Tensor> {
-        if let Some(id) = batch.ids().iter().find(|&&id| id as usize >= self.config.vocab_size) {
-            let vocabulary = self.config.vocab_size;
-            return Err(Error::Token { place: "batch".into(), token: *id, vocabulary });
-        }
+        self.config.check_tokens("batch", batch.ids())?;
         match self.kernels {
             Kernels::Fused => fused::hidden(self, batch),
             Kernels::Composed => self.network(self.frozen)?.forward(
@@ -177,7 +173,7 @@ impl Decoder {
     ) -> Result<(Tensor, Tensor)> {
         self.check_rows(hidden, rows, targets)?;
         match self.kernels {
-            Kernels::Fused => fused::log_probs_and_entropy(self, hidden, rows, targets),
+            Kernels::Fused => Ok(kernels::log_prob(hidden, &self.head(), rows, targets)?),
             Kernels::Composed => llama::log_probs_and_entropy(self, hidden, rows, targets),
         }
     }
@@ -205,7 +201,7 @@ impl Decoder {
                 hasher.update(value.to_bits().to_le_bytes());
             }
         }
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(format!("{:x}", hasher.finalize()))
     }
 
     /// Its sizes.
@@ -235,7 +231,14 @@ impl Decoder {
         weights: BTreeMap<String, Var>,
     ) -> Decoder {
         let kernels = if device.is_cpu() { kernels } else { Kernels::Composed };
-        Decoder { config, device: device.clone(), kernels, frozen: false, weights, pool: Pool::default() }
+        Decoder {
+            config,
+            device: device.clone(),
+            kernels,
+            frozen: false,
+            weights,
+            buffers: Buffers::default(),
+        }
     }
 
     /// A weight as the network uses it: part of the graph, unless the model is frozen.
@@ -268,24 +271,15 @@ impl Decoder {
     }
 
     fn check_rows(&self, hidden: &Tensor, rows: &[u32], targets: &[u32]) -> Result<()> {
-        let tokens = hidden.dim(0)?;
+        let count = |what: String, expected, found| Err(Error::Count { what, expected, found });
         if rows.len() != targets.len() {
-            let (expected, found) = (rows.len(), targets.len());
-            return Err(Error::Count { what: "targets of the rows".into(), expected, found });
+            return count("targets of the rows".into(), rows.len(), targets.len());
         }
+        let tokens = hidden.dim(0)?;
         if let Some(row) = rows.iter().find(|&&row| row as usize >= tokens) {
-            let (expected, found) = (*row as usize + 1, tokens);
-            return Err(Error::Count {
-                what: format!("tokens of a batch that row {row} lies in"),
-                expected,
-                found,
-            });
+            return count(format!("tokens of a batch that row {row} lies in"), *row as usize + 1, tokens);
         }
-        let vocabulary = self.config.vocab_size;
-        if let Some(&token) = targets.iter().find(|&&target| target as usize >= vocabulary) {
-            return Err(Error::Token { place: "targets".into(), token, vocabulary });
-        }
-        Ok(())
+        self.config.check_tokens("targets", targets)
     }
 }
 

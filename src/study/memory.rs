@@ -10,9 +10,9 @@ use serde::Serialize;
 use sysinfo::{Process, ProcessesToUpdate, System};
 
 use crate::base::{Error, Result};
-use crate::model::{Config, ROWS_TOGETHER};
+use crate::model::Config;
 use crate::study::tier::Tier;
-use kernels::groups;
+use kernels::{ROWS_TOGETHER, groups};
 
 /// Bytes of a number.
 const NUMBER: usize = size_of::<f32>();

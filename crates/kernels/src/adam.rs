@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Tensor, Var};
 use rayon::prelude::*;
 
 use super::instructions::vectorized;
-use super::{cpu_slice, with_cpu};
+use super::operation::{cpu_slice, with_cpu};
 use candle_core::Result;
 
 /// Elements that a thread takes at a time.

@@ -4,8 +4,6 @@
 //! each writes its own rows. Weight gradients are summed per group of tiles and then over the groups
 //! in order; both cuts depend on the batch only, so the number of threads changes no bit.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::attention::{self, Heads, RotaryTable, attention, attention_backward};
@@ -49,37 +47,26 @@ pub const PARTS: [&str; 9] = [
 impl BlockSizes {
     /// Elements of the flat tensor.
     pub fn weights_len(&self) -> usize {
-        self.ranges().down.end
+        (2 + self.heads.qkv_size() + self.heads.q_size() + 3 * self.inner) * self.hidden
     }
 
-    /// Where each weight lies in the flat tensor.
-    fn ranges(&self) -> BlockWeights<Range<usize>> {
-        let mut start = 0;
-        let mut take = |size: usize| {
-            start += size;
-            start - size..start
-        };
-        let (hidden, inner, q_size) = (self.hidden, self.inner, self.heads.q_size());
-        BlockWeights {
-            input_norm: take(hidden),
-            qkv: take(self.heads.qkv_size() * hidden),
-            out: take(hidden * q_size),
-            inner_norm: take(hidden),
-            gate_up: take(2 * inner * hidden),
-            down: take(hidden * inner),
-        }
+    /// Cuts the flat tensor, with `split_at` or `split_at_mut`.
+    fn cut<T>(&self, flat: T, split: impl Fn(T, usize) -> (T, T)) -> BlockWeights<T> {
+        let (hidden, inner, heads) = (self.hidden, self.inner, self.heads);
+        let (input_norm, rest) = split(flat, hidden);
+        let (qkv, rest) = split(rest, heads.qkv_size() * hidden);
+        let (out, rest) = split(rest, hidden * heads.q_size());
+        let (inner_norm, rest) = split(rest, hidden);
+        let (gate_up, down) = split(rest, 2 * inner * hidden);
+        BlockWeights { input_norm, qkv, out, inner_norm, gate_up, down }
     }
 
     pub fn weights<'a>(&self, flat: &'a [f32]) -> BlockWeights<&'a [f32]> {
-        let ranges = self.ranges();
-        BlockWeights {
-            input_norm: &flat[ranges.input_norm],
-            qkv: &flat[ranges.qkv],
-            out: &flat[ranges.out],
-            inner_norm: &flat[ranges.inner_norm],
-            gate_up: &flat[ranges.gate_up],
-            down: &flat[ranges.down],
-        }
+        self.cut(flat, <[f32]>::split_at)
+    }
+
+    fn weights_mut<'a>(&self, flat: &'a mut [f32]) -> BlockWeights<&'a mut [f32]> {
+        self.cut(flat, <[f32]>::split_at_mut)
     }
 
     /// The matrices as right-hand sides of `x @ weight^T`: `qkv`, `out`, `gate_up`, `down`.
@@ -92,16 +79,6 @@ impl BlockSizes {
             (Matrix::rows(weights.gate_up, hidden).transposed(), hidden, 2 * inner),
             (Matrix::rows(weights.down, inner).transposed(), inner, hidden),
         ])
-    }
-
-    fn weights_mut<'a>(&self, flat: &'a mut [f32]) -> BlockWeights<&'a mut [f32]> {
-        let ranges = self.ranges();
-        let (input_norm, flat) = flat.split_at_mut(ranges.input_norm.len());
-        let (qkv, flat) = flat.split_at_mut(ranges.qkv.len());
-        let (out, flat) = flat.split_at_mut(ranges.out.len());
-        let (inner_norm, flat) = flat.split_at_mut(ranges.inner_norm.len());
-        let (gate_up, down) = flat.split_at_mut(ranges.gate_up.len());
-        BlockWeights { input_norm, qkv, out, inner_norm, gate_up, down }
     }
 }
 

@@ -4,6 +4,8 @@
 //! A row's cache has two segments: that of its prompt, shared by all rows with the same prompt, and
 //! its own. Keys are kept transposed and both in the panels that `gemm` reads.
 
+use std::ops::Range;
+
 use super::attention::{Heads, RotaryTable, softmax_row};
 use super::block::{BlockSizes, BlockWeights};
 use super::gemm::{Matrix, PanelView, Panels, Store, gemm, linear, mix, panel_size, set_column, set_row};
@@ -16,6 +18,8 @@ pub struct Cache {
     heads: Heads,
     layers: usize,
     capacity: usize,
+    /// Elements of one head's keys in a segment, and of its values.
+    sizes: [usize; 2],
     keys: Vec<f32>,
     values: Vec<f32>,
 }
@@ -23,42 +27,35 @@ pub struct Cache {
 impl Cache {
     pub fn new(heads: Heads, layers: usize, slots: usize, capacity: usize) -> Cache {
         let each = slots * layers * heads.kv_heads;
-        Cache {
-            heads,
-            layers,
-            capacity,
-            keys: vec![0.0; each * panel_size(heads.head_dim, capacity)],
-            values: vec![0.0; each * panel_size(capacity, heads.head_dim)],
-        }
+        let sizes = [panel_size(heads.head_dim, capacity), panel_size(capacity, heads.head_dim)];
+        let [keys, values] = sizes.map(|size| vec![0.0; each * size]);
+        Cache { heads, layers, capacity, sizes, keys, values }
     }
 
-    fn segment(&self, slot: usize, layer: usize, kv_head: usize) -> usize {
-        (slot * self.layers + layer) * self.heads.kv_heads + kv_head
+    /// Where the keys of one head lie, and its values.
+    fn ranges(&self, slot: usize, layer: usize, kv_head: usize) -> [Range<usize>; 2] {
+        let index = (slot * self.layers + layer) * self.heads.kv_heads + kv_head;
+        self.sizes.map(|size| index * size..(index + 1) * size)
     }
 
     /// Stores keys and values of one position, from a row `(qkv,)` after rotation.
     pub fn write(&mut self, slot: usize, layer: usize, position: usize, qkv: &[f32]) {
-        let Heads { kv_heads, head_dim, .. } = self.heads;
-        let (q_size, kv_size) = (self.heads.q_size(), self.heads.kv_size());
-        let key_size = panel_size(head_dim, self.capacity);
-        let value_size = panel_size(self.capacity, head_dim);
-        for kv_head in 0..kv_heads {
-            let segment = self.segment(slot, layer, kv_head);
-            let key = &qkv[q_size + kv_head * head_dim..][..head_dim];
-            let value = &qkv[q_size + kv_size + kv_head * head_dim..][..head_dim];
-            set_column(&mut self.keys[segment * key_size..][..key_size], position, key);
-            set_row(&mut self.values[segment * value_size..][..value_size], self.capacity, position, value);
+        let (head_dim, (_, kv)) = (self.heads.head_dim, qkv.split_at(self.heads.q_size()));
+        let (keys, values) = kv.split_at(self.heads.kv_size());
+        let heads = keys.chunks_exact(head_dim).zip(values.chunks_exact(head_dim));
+        for (kv_head, (key, value)) in heads.enumerate() {
+            let [key_range, value_range] = self.ranges(slot, layer, kv_head);
+            set_column(&mut self.keys[key_range], position, key);
+            set_row(&mut self.values[value_range], self.capacity, position, value);
         }
     }
 
     /// Keys `(head_dim, capacity)` and values `(capacity, head_dim)` of one head.
     fn views(&self, slot: usize, layer: usize, kv_head: usize) -> (PanelView<'_>, PanelView<'_>) {
-        let (head_dim, segment) = (self.heads.head_dim, self.segment(slot, layer, kv_head));
-        let key_size = panel_size(head_dim, self.capacity);
-        let value_size = panel_size(self.capacity, head_dim);
+        let ([keys, values], head_dim) = (self.ranges(slot, layer, kv_head), self.heads.head_dim);
         (
-            PanelView::new(&self.keys[segment * key_size..][..key_size], head_dim, self.capacity),
-            PanelView::new(&self.values[segment * value_size..][..value_size], self.capacity, head_dim),
+            PanelView::new(&self.keys[keys], head_dim, self.capacity),
+            PanelView::new(&self.values[values], self.capacity, head_dim),
         )
     }
 }

@@ -16,7 +16,15 @@ pub(crate) trait Lanes: Copy {
     fn store(self, values: &mut [f32; LANES]);
     /// Asks for the memory at `place`, which will be needed soon.
     #[inline(always)]
-    fn prefetch(_place: &[f32]) {}
+    fn prefetch(place: &[f32]) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: every CPU of this architecture has the instruction, and it reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(place.as_ptr().cast()) }
+        }
+        let _ = place;
+    }
 }
 
 /// For CPUs without a version of their own.
@@ -65,12 +73,6 @@ pub(crate) mod x86 {
     // within the array.
     impl Lanes for Avx2 {
         #[inline(always)]
-        fn prefetch(place: &[f32]) {
-            // SAFETY: see above; a prefetch reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(place.as_ptr().cast()) }
-        }
-
-        #[inline(always)]
         fn zero() -> Self {
             // SAFETY: see above.
             unsafe { Avx2(_mm256_setzero_ps(), _mm256_setzero_ps()) }
@@ -114,12 +116,6 @@ pub(crate) mod x86 {
     impl Lanes for Avx512 {
         /// AVX-512 has 32 registers.
         const ROWS: usize = 8;
-
-        #[inline(always)]
-        fn prefetch(place: &[f32]) {
-            // SAFETY: see above; a prefetch reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(place.as_ptr().cast()) }
-        }
 
         #[inline(always)]
         fn zero() -> Self {

@@ -7,10 +7,10 @@
 //! | `pointwise.rs` | exponential, the value head's linear unit | candle's own |
 //! | `adam.rs` | gradient norm, AdamW update | `AdamUpdate::composed` |
 //!
-//! Beneath them, on plain slices: `block.rs`, `attention.rs`, `norm.rs`, `swiglu.rs`, `gemm`,
+//! `operation.rs` puts them into candle's graph. Beneath them, on plain slices: `block.rs`, `attention.rs`, `norm.rs`, `swiglu.rs`, `gemm`,
 //! `groups.rs` (how work is cut), `simd.rs` (sums, exponentials), `lanes.rs` (registers) and
 //! `instructions.rs` (which vector instructions are used). `decode.rs` has the forward pass of one new
-//! token a row, with a key-value cache, for sampling.
+//! token a row, with a key-value cache, and `generate.rs` the queue of rows that are sampled with it.
 //!
 //! Invariants: nothing here knows about models, files or random numbers; no result depends on the
 //! number of threads or on the CPU's vector instructions; the only `unsafe` is in `instructions.rs`
@@ -22,11 +22,13 @@ mod attention;
 mod block;
 mod decode;
 mod gemm;
+mod generate;
 mod groups;
 mod instructions;
 mod lanes;
 mod log_prob;
 mod norm;
+mod operation;
 mod pointwise;
 mod simd;
 mod swiglu;
@@ -34,50 +36,14 @@ mod trunk;
 
 pub use adam::{AdamUpdate, square_sum};
 pub use attention::{Heads, RotaryTable};
-pub use block::{Activations, BlockSizes, PARTS, Rows, forward as block_forward};
-pub use decode::{Cache, DecodeBlock, Place, Projection, Step};
+pub use block::{BlockSizes, PARTS, Rows};
+pub use generate::{ROWS_TOGETHER, Weights, generate};
 pub use groups::groups;
 pub use instructions::InstructionSet;
-pub use log_prob::LogProb;
+pub use log_prob::log_prob;
 pub use pointwise::{exp, linear_unit};
 pub use simd::{dot, exponentials, max, sum};
-pub use trunk::{Pool, Trunk};
-
-use candle_core::{CpuStorage, Layout, Storage, Tensor};
-
-/// The elements of a contiguous `f32` tensor.
-fn cpu_slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => candle_core::bail!("a fused operation needs contiguous inputs"),
-    }
-}
-
-/// Calls `f` with the elements of `tensors`, which lie on the CPU.
-fn with_cpu<const N: usize, R>(
-    tensors: [&Tensor; N],
-    f: impl FnOnce([&[f32]; N]) -> R,
-) -> candle_core::Result<R> {
-    let mut contiguous = Vec::with_capacity(N);
-    for tensor in tensors {
-        contiguous.push(tensor.contiguous()?);
-    }
-    let guards: Vec<_> = contiguous.iter().map(|tensor| tensor.storage_and_layout()).collect();
-    let mut slices = [&[][..]; N];
-    for (slice, (storage, layout)) in slices.iter_mut().zip(&guards) {
-        match &**storage {
-            Storage::Cpu(storage) => *slice = cpu_slice(storage, layout)?,
-            _ => candle_core::bail!("a fused operation runs on the CPU only"),
-        }
-    }
-    Ok(f(slices))
-}
-
-fn missing_forward(name: &str) -> candle_core::Error {
-    let message =
-        format!("{name}: nothing kept for a backward pass (frozen model, or a second backward pass)");
-    candle_core::Error::Msg(message)
-}
+pub use trunk::{Buffers, Trunk};
 
 /// For the kernels' tests.
 #[cfg(test)]

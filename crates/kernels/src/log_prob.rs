@@ -4,28 +4,40 @@
 
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
+use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::gemm::{Matrix, Panels, Store, linear};
 use super::groups::{TILE, groups, outer, reduce, split_rows};
 use super::instructions::vectorized;
+use super::operation::{self, Operation, lock};
 use super::simd::{add_assign, dot, exp, exp_shifted, max, sum};
-use super::{cpu_slice, missing_forward, with_cpu};
 
-/// `(hidden states (tokens, hidden), projection (vocab, hidden)) -> (2, rows)`: the log-probability
-/// of each target, then the entropy of each row. Gradients flow through the first half only.
-pub struct LogProb {
-    rows: Vec<u32>,
-    targets: Vec<u32>,
-    /// Logarithm of each row's softmax sum, for the backward pass.
-    log_sums: Mutex<Option<Vec<f32>>>,
+/// The log-probability of each of `targets` at `rows` of the hidden states, differentiable, and the
+/// entropy of each row, without a graph.
+///
+/// # Shapes
+/// `states (tokens, hidden)`, `projection (vocab, hidden)`; returns `(rows,)` twice
+pub fn log_prob(
+    states: &Tensor,
+    projection: &Tensor,
+    rows: &[u32],
+    targets: &[u32],
+) -> Result<(Tensor, Tensor)> {
+    let (vocab, width) = projection.dims2()?;
+    let (rows, targets) = (rows.to_vec(), targets.to_vec());
+    let operation = LogProb { rows, targets, vocab, width, log_sums: Mutex::new(None) };
+    let both = operation::apply(operation, states, projection)?; // (2, rows)
+    Ok((both.get(0)?, both.get(1)?.detach()))
 }
 
-impl LogProb {
-    pub fn new(rows: &[u32], targets: &[u32]) -> LogProb {
-        LogProb { rows: rows.to_vec(), targets: targets.to_vec(), log_sums: Mutex::new(None) }
-    }
+struct LogProb {
+    rows: Vec<u32>,
+    targets: Vec<u32>,
+    vocab: usize,
+    width: usize,
+    /// Logarithm of each row's softmax sum, for the backward pass.
+    log_sums: Mutex<Option<Vec<f32>>>,
 }
 
 /// Working memory of one tile.
@@ -73,21 +85,12 @@ vectorized! {
     }
 }
 
-impl CustomOp2 for LogProb {
-    fn name(&self) -> &'static str {
-        "log-prob"
-    }
+impl Operation for LogProb {
+    const NAME: &'static str = "log-prob";
 
-    fn cpu_fwd(
-        &self,
-        states: &CpuStorage,
-        states_layout: &Layout,
-        projection: &CpuStorage,
-        projection_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (states, projection) =
-            (cpu_slice(states, states_layout)?, cpu_slice(projection, projection_layout)?);
-        let (vocab, width) = projection_layout.shape().dims2()?;
+    /// `(2, rows)`: log-probabilities, then entropies.
+    fn forward(&self, states: &[f32], projection: &[f32]) -> (Vec<f32>, Shape) {
+        let (vocab, width) = (self.vocab, self.width);
         let projection_t = Panels::packed(Matrix::rows(projection, width).transposed(), width, vocab);
         let count = self.rows.len();
         let mut result = vec![0.0; 2 * count];
@@ -108,64 +111,46 @@ impl CustomOp2 for LogProb {
                     }
                 },
             );
-        *self.log_sums.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(log_sums);
-        Ok((CpuStorage::F32(result), Shape::from((2, count))))
+        *lock(&self.log_sums) = Some(log_sums);
+        (result, Shape::from((2, count)))
     }
 
-    fn bwd(
-        &self,
-        states: &Tensor,
-        projection: &Tensor,
-        _result: &Tensor,
-        gradient: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let log_sums = self.log_sums.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        let log_sums = log_sums.ok_or_else(|| missing_forward(self.name()))?;
-        let (vocab, width) = projection.dims2()?;
-        let (dstates, dprojection) =
-            with_cpu([states, projection, gradient], |[states, weights, gradient]| {
-                let weights = Matrix::rows(weights, width);
-                let projection_t = Panels::packed(weights.transposed(), width, vocab);
-                let projection = Panels::packed(weights, vocab, width);
-                let bounds = groups(self.rows.len());
-                let mut dprojections = vec![vec![0.0; vocab * width]; bounds.len() - 1];
-                let mut dhidden = vec![0.0; self.rows.len() * width];
-                split_rows(&mut dhidden, &bounds, width)
-                    .into_par_iter()
-                    .zip(&mut dprojections)
-                    .enumerate()
-                    .for_each_init(Tile::default, |tile, (group, (dhidden, dprojection))| {
-                        for (index, dhidden) in dhidden.chunks_mut(TILE * width).enumerate() {
-                            let first = bounds[group] + index * TILE;
-                            let count = dhidden.len() / width;
-                            tile.logits(
-                                states,
-                                width,
-                                &self.rows[first..first + count],
-                                &projection_t,
-                                vocab,
-                            );
-                            for (i, logits) in tile.logits.chunks_exact_mut(vocab).enumerate() {
-                                let (row, target) = (first + i, self.targets[first + i] as usize);
-                                logits_gradient(logits, log_sums[row], target, gradient[row]);
-                            }
-                            let dlogits = Matrix::rows(&tile.logits, vocab);
-                            linear(count, dlogits, &projection, dhidden, Store::Overwrite);
-                            tile.panels.pack(Matrix::rows(&tile.hidden, width), count, width);
-                            outer(dlogits, &tile.panels, dprojection, Store::Add);
-                        }
-                    });
-                // A row may be asked for twice.
-                let mut dstates = vec![0.0; states.len()];
-                for (&row, dhidden) in self.rows.iter().zip(dhidden.chunks_exact(width)) {
-                    add_assign(&mut dstates[row as usize * width..][..width], dhidden);
+    fn backward(&self, states: &[f32], weights: &[f32], gradient: &[f32]) -> Option<(Vec<f32>, Vec<f32>)> {
+        let log_sums = lock(&self.log_sums).take()?;
+        let (vocab, width) = (self.vocab, self.width);
+        let weights = Matrix::rows(weights, width);
+        let projection_t = Panels::packed(weights.transposed(), width, vocab);
+        let projection = Panels::packed(weights, vocab, width);
+        let bounds = groups(self.rows.len());
+        let mut dprojections = vec![vec![0.0; vocab * width]; bounds.len() - 1];
+        let mut dhidden = vec![0.0; self.rows.len() * width];
+        split_rows(&mut dhidden, &bounds, width)
+            .into_par_iter()
+            .zip(&mut dprojections)
+            .enumerate()
+            .for_each_init(Tile::default, |tile, (group, (dhidden, dprojection))| {
+                for (index, dhidden) in dhidden.chunks_mut(TILE * width).enumerate() {
+                    let first = bounds[group] + index * TILE;
+                    let count = dhidden.len() / width;
+                    tile.logits(states, width, &self.rows[first..first + count], &projection_t, vocab);
+                    for (i, logits) in tile.logits.chunks_exact_mut(vocab).enumerate() {
+                        let (row, target) = (first + i, self.targets[first + i] as usize);
+                        logits_gradient(logits, log_sums[row], target, gradient[row]);
+                    }
+                    let dlogits = Matrix::rows(&tile.logits, vocab);
+                    linear(count, dlogits, &projection, dhidden, Store::Overwrite);
+                    tile.panels.pack(Matrix::rows(&tile.hidden, width), count, width);
+                    outer(dlogits, &tile.panels, dprojection, Store::Add);
                 }
-                let mut dprojection = vec![0.0; vocab * width];
-                reduce(&dprojections, &mut dprojection);
-                (dstates, dprojection)
-            })?;
-        let dstates = Tensor::from_vec(dstates, states.shape(), states.device())?;
-        Ok((Some(dstates), Some(Tensor::from_vec(dprojection, projection.shape(), projection.device())?)))
+            });
+        // A row may be asked for twice.
+        let mut dstates = vec![0.0; states.len()];
+        for (&row, dhidden) in self.rows.iter().zip(dhidden.chunks_exact(width)) {
+            add_assign(&mut dstates[row as usize * width..][..width], dhidden);
+        }
+        let mut dprojection = vec![0.0; vocab * width];
+        reduce(&dprojections, &mut dprojection);
+        Some((dstates, dprojection))
     }
 }
 
@@ -176,16 +161,17 @@ mod tests {
     use super::super::testing::{assert_gradient, numbers};
     use super::*;
 
-    fn run(states: &Tensor, projection: &Tensor, rows: &[u32], targets: &[u32]) -> Tensor {
-        states.apply_op2(projection, LogProb::new(rows, targets)).unwrap()
+    fn run(states: &Tensor, projection: &Tensor, rows: &[u32], targets: &[u32]) -> (Tensor, Tensor) {
+        log_prob(states, projection, rows, targets).unwrap()
     }
 
     #[test]
     fn a_uniform_distribution_has_the_entropy_of_its_size() {
         let states = Tensor::new(&[[1f32, 2.0]], &Device::Cpu).unwrap();
         let projection = Tensor::new(&[[1f32, 1.0]; 5], &Device::Cpu).unwrap();
-        let result = run(&states, &projection, &[0], &[3]).to_vec2::<f32>().unwrap();
-        assert!((result[0][0] + 5f32.ln()).abs() < 1e-6 && (result[1][0] - 5f32.ln()).abs() < 1e-6);
+        let result = run(&states, &projection, &[0], &[3]);
+        let [log_prob, entropy] = [result.0, result.1].map(|x| x.to_vec1::<f32>().unwrap()[0]);
+        assert!((log_prob + 5f32.ln()).abs() < 1e-6 && (entropy - 5f32.ln()).abs() < 1e-6);
     }
 
     #[test]
@@ -200,7 +186,7 @@ mod tests {
             rows.push(1);
             let targets: Vec<u32> = rows.iter().map(|row| (row * 5 + 2) % vocab as u32).collect();
             let weights = numbers(rows.len(), 3);
-            let log_probs = run(&states, &projection, &rows, &targets).get(0).unwrap();
+            let log_probs = run(&states, &projection, &rows, &targets).0;
             let weighted =
                 (log_probs * Tensor::from_vec(weights.clone(), rows.len(), &Device::Cpu).unwrap()).unwrap();
             let store = weighted.sum_all().unwrap().backward().unwrap();
@@ -216,7 +202,7 @@ mod tests {
                     } else {
                         run(states.as_tensor(), &at, &rows, &targets)
                     };
-                    result.get(0).unwrap().to_vec1().unwrap()
+                    result.0.to_vec1().unwrap()
                 });
             }
         }

@@ -2,11 +2,11 @@
 //! and whose exponential are ours: candle's matrix products and sums, and the C library's `expf`,
 //! depend on the CPU.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::instructions::vectorized;
+use super::operation::{self, Operation, cpu_slice};
 use super::simd::{dot, exp_shifted, sum};
-use super::{cpu_slice, with_cpu};
 
 /// `e^x`, element by element.
 pub fn exp(x: &Tensor) -> Result<Tensor> {
@@ -19,7 +19,8 @@ pub fn exp(x: &Tensor) -> Result<Tensor> {
 /// `states (rows, hidden)`, `weight (1, hidden)`, `bias (1,)`; returns `(rows,)`
 pub fn linear_unit(states: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     if states.device().is_cpu() {
-        return states.contiguous()?.apply_op3(weight, bias, LinearUnit);
+        let weight = Tensor::cat(&[&weight.flatten_all()?, bias], 0)?;
+        return operation::apply(LinearUnit, states, &weight);
     }
     states.matmul(&weight.t()?)?.squeeze(1)?.broadcast_add(bias)
 }
@@ -71,47 +72,24 @@ impl CustomOp1 for Exp {
 
 struct LinearUnit;
 
-impl CustomOp3 for LinearUnit {
-    fn name(&self) -> &'static str {
-        "linear-unit"
-    }
+impl Operation for LinearUnit {
+    const NAME: &'static str = "linear-unit";
 
-    fn cpu_fwd(
-        &self,
-        states: &CpuStorage,
-        states_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let states = cpu_slice(states, states_layout)?;
-        let (weight, bias) = (cpu_slice(weight, weight_layout)?, cpu_slice(bias, bias_layout)?);
+    /// `weight`: that and, after it, the bias.
+    fn forward(&self, states: &[f32], weight: &[f32]) -> (Vec<f32>, Shape) {
+        let (bias, weight) = (weight[weight.len() - 1], &weight[..weight.len() - 1]);
         let mut y = vec![0.0; states.len() / weight.len()];
-        linear_unit_forward(states, weight, bias[0], &mut y);
+        linear_unit_forward(states, weight, bias, &mut y);
         let rows = y.len();
-        Ok((CpuStorage::F32(y), Shape::from(rows)))
+        (y, Shape::from(rows))
     }
 
-    fn bwd(
-        &self,
-        states: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dstates, dweight, dbias) = with_cpu([states, weight, dy], |[states, weight, dy]| {
-            let (mut dstates, mut dweight) = (vec![0.0; states.len()], vec![0.0; weight.len()]);
-            linear_unit_backward(states, weight, dy, &mut dstates, &mut dweight);
-            (dstates, dweight, sum(dy))
-        })?;
-        let device = states.device();
-        Ok((
-            Some(Tensor::from_vec(dstates, states.shape(), device)?),
-            Some(Tensor::from_vec(dweight, weight.shape(), device)?),
-            Some(Tensor::from_vec(vec![dbias], bias.shape(), device)?),
-        ))
+    fn backward(&self, states: &[f32], weight: &[f32], dy: &[f32]) -> Option<(Vec<f32>, Vec<f32>)> {
+        let weight = &weight[..weight.len() - 1];
+        let (mut dstates, mut dweight) = (vec![0.0; states.len()], vec![0.0; weight.len()]);
+        linear_unit_backward(states, weight, dy, &mut dstates, &mut dweight);
+        dweight.push(sum(dy));
+        Some((dstates, dweight))
     }
 }
 

@@ -7,16 +7,16 @@
 //! in as one flat tensor (a `cat` in the graph), because a custom operation has at most three inputs;
 //! candle itself carries the gradient back to the separate weights.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
+use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::block::{self, Activations, BlockSizes, Gradients, Rows};
 use super::groups::{TILE, groups, reduce, split_rows};
 use super::norm::{rms_norm, rms_norm_backward};
+use super::operation::{self, Operation, lock};
 use super::simd::add_assign;
-use super::{cpu_slice, missing_forward, with_cpu};
 
 /// Buffers of one pass.
 #[derive(Default)]
@@ -28,14 +28,9 @@ pub struct Workspace {
     gradients: Gradients,
 }
 
-/// Workspaces that are not in use; a model has one pool. As many are made as passes are alive at
+/// Workspaces that are not in use; a model has its own. As many are made as passes are alive at
 /// the same time: one, as a rule.
-pub type Pool = Arc<Mutex<Vec<Workspace>>>;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere leaves nothing half-done here: buffers are written before they are read.
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
+pub type Buffers = Arc<Mutex<Vec<Workspace>>>;
 
 /// The operation: `(embedding (vocab, hidden), flat weights) -> hidden states (tokens, hidden)`.
 /// The flat weights are those of each block, then the last norm's.
@@ -44,7 +39,7 @@ pub struct Trunk {
     layers: usize,
     sizes: BlockSizes,
     rows: Rows,
-    pool: Pool,
+    buffers: Buffers,
     /// Filled by the forward pass, emptied by the backward pass.
     saved: Mutex<Option<Workspace>>,
     keep: bool,
@@ -52,13 +47,30 @@ pub struct Trunk {
 
 impl Trunk {
     /// `keep`: a backward pass will follow.
-    pub fn new(ids: Vec<u32>, layers: usize, sizes: BlockSizes, rows: Rows, pool: Pool, keep: bool) -> Trunk {
-        Trunk { ids, layers, sizes, rows, pool, saved: Mutex::new(None), keep }
+    pub fn new(
+        ids: &[u32],
+        layers: usize,
+        sizes: BlockSizes,
+        rows: Rows,
+        buffers: &Buffers,
+        keep: bool,
+    ) -> Trunk {
+        let (ids, buffers) = (ids.to_vec(), buffers.clone());
+        Trunk { ids, layers, sizes, rows, buffers, saved: Mutex::new(None), keep }
     }
 
-    fn forward(&self, table: &[f32], flat: &[f32]) -> Vec<f32> {
+    /// Computes the hidden states, differentiable.
+    pub fn apply(self, embedding: &Tensor, flat: &Tensor) -> Result<Tensor> {
+        operation::apply(self, embedding, flat)
+    }
+}
+
+impl Operation for Trunk {
+    const NAME: &'static str = "trunk";
+
+    fn forward(&self, table: &[f32], flat: &[f32]) -> (Vec<f32>, Shape) {
         let hidden = self.sizes.hidden;
-        let mut workspace = lock(&self.pool).pop().unwrap_or_default();
+        let mut workspace = lock(&self.buffers).pop().unwrap_or_default();
         let Workspace { layers, last, .. } = &mut workspace;
         layers.resize_with(if self.keep { self.layers } else { 1 }, Activations::default);
         last.resize(self.ids.len() * hidden, 0.0);
@@ -79,19 +91,13 @@ impl Trunk {
         if self.keep {
             *lock(&self.saved) = Some(workspace);
         } else {
-            lock(&self.pool).push(workspace);
+            lock(&self.buffers).push(workspace);
         }
-        y
+        (y, Shape::from((self.ids.len(), hidden)))
     }
 
-    /// Gradients of the table and of the flat weights.
-    fn backward(
-        &self,
-        table_len: usize,
-        flat: &[f32],
-        dy: &[f32],
-        workspace: &mut Workspace,
-    ) -> (Vec<f32>, Vec<f32>) {
+    fn backward(&self, table: &[f32], flat: &[f32], dy: &[f32]) -> Option<(Vec<f32>, Vec<f32>)> {
+        let mut workspace = lock(&self.saved).take()?;
         let hidden = self.sizes.hidden;
         let mut dflat = vec![0.0; flat.len()];
         let (blocks, norm) = flat.split_at(self.layers * self.sizes.weights_len());
@@ -113,22 +119,16 @@ impl Trunk {
         let size = self.sizes.weights_len();
         let parts = blocks.chunks_exact(size).zip(dblocks.chunks_exact_mut(size)).zip(&mut workspace.layers);
         for ((flat, dflat), activations) in parts.rev() {
-            block::backward(
-                self.sizes,
-                &self.rows,
-                flat,
-                activations,
-                &mut dx,
-                dflat,
-                &mut workspace.gradients,
-            );
+            let work = &mut workspace.gradients;
+            block::backward(self.sizes, &self.rows, flat, activations, &mut dx, dflat, work);
         }
 
-        let mut dtable = vec![0.0; table_len];
+        let mut dtable = vec![0.0; table.len()];
         for (&id, dx) in self.ids.iter().zip(dx.chunks_exact(hidden)) {
             add_assign(&mut dtable[id as usize * hidden..][..hidden], dx);
         }
-        (dtable, dflat)
+        lock(&self.buffers).push(workspace);
+        Some((dtable, dflat))
     }
 }
 
@@ -136,41 +136,7 @@ impl Drop for Trunk {
     /// A graph that ends without a backward pass gives its workspace back.
     fn drop(&mut self) {
         if let Some(workspace) = lock(&self.saved).take() {
-            lock(&self.pool).push(workspace);
+            lock(&self.buffers).push(workspace);
         }
-    }
-}
-
-impl CustomOp2 for Trunk {
-    fn name(&self) -> &'static str {
-        "trunk"
-    }
-
-    fn cpu_fwd(
-        &self,
-        table: &CpuStorage,
-        table_layout: &Layout,
-        flat: &CpuStorage,
-        flat_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (table, flat) = (cpu_slice(table, table_layout)?, cpu_slice(flat, flat_layout)?);
-        let y = self.forward(table, flat);
-        Ok((CpuStorage::F32(y), Shape::from((self.ids.len(), self.sizes.hidden))))
-    }
-
-    fn bwd(
-        &self,
-        table: &Tensor,
-        flat: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let saved = lock(&self.saved).take();
-        let mut workspace = saved.ok_or_else(|| missing_forward(self.name()))?;
-        let (dtable, dflat) =
-            with_cpu([flat, dy], |[flat, dy]| self.backward(table.elem_count(), flat, dy, &mut workspace))?;
-        lock(&self.pool).push(workspace);
-        let dtable = Tensor::from_vec(dtable, table.shape(), table.device())?;
-        Ok((Some(dtable), Some(Tensor::from_vec(dflat, flat.shape(), flat.device())?)))
     }
 }

@@ -6,8 +6,6 @@
 mod composed;
 mod fused;
 
-pub(crate) use fused::TOGETHER as ROWS_TOGETHER;
-
 use rand::Rng;
 
 use crate::base::{ChaCha8Rng, Seed};
@@ -91,10 +89,7 @@ fn check(model: &Decoder, prompts: &[Vec<u32>], sampling: &Sampling) -> Result<(
             let what = format!("prompt {row}");
             return Err(Error::Empty { what, needed: "it needs at least one token" });
         }
-        if let Some(token) = prompt.iter().find(|&&token| token as usize >= config.vocab_size) {
-            let (place, token, vocabulary) = (format!("prompt {row}"), *token, config.vocab_size);
-            return Err(Error::Token { place, token, vocabulary });
-        }
+        config.check_tokens(format!("prompt {row}"), prompt)?;
     }
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + sampling.max_new_tokens;
     if longest > config.max_position_embeddings {
