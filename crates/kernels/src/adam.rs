@@ -37,8 +37,11 @@ vectorized! {
 pub struct AdamUpdate {
     /// Gradients are multiplied by this first.
     pub clip: f64,
+    /// Share of the old first moment that is kept.
     pub beta1: f64,
+    /// Share of the old second moment that is kept.
     pub beta2: f64,
+    /// Added to the root of the second moment.
     pub eps: f64,
     /// `lr / (1 - beta1^t)`
     pub step_size: f64,

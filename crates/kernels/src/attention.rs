@@ -12,8 +12,11 @@ const BLOCK: usize = 32;
 /// Sizes of attention.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Heads {
+    /// Query heads.
     pub heads: usize,
+    /// Key-value heads; each serves as many query heads as the others.
     pub kv_heads: usize,
+    /// Width of a head.
     pub head_dim: usize,
 }
 
@@ -33,6 +36,7 @@ impl Heads {
         self.q_size() + 2 * self.kv_size()
     }
 
+    /// What scores are multiplied by: `1 / sqrt(head_dim)`.
     pub fn scale(&self) -> f32 {
         1.0 / (self.head_dim as f32).sqrt()
     }
@@ -41,7 +45,9 @@ impl Heads {
 /// Cosines and sines by position, `(positions, head_dim / 2)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RotaryTable {
+    /// `(positions, head_dim / 2)`
     pub cos: Vec<f32>,
+    /// `(positions, head_dim / 2)`
     pub sin: Vec<f32>,
     half: usize,
 }

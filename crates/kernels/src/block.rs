@@ -15,9 +15,13 @@ use super::swiglu::{swiglu, swiglu_backward};
 /// Sizes of a block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BlockSizes {
+    /// Width of the residual stream.
     pub hidden: usize,
+    /// Width of the SwiGLU layer.
     pub inner: usize,
+    /// Those of attention.
     pub heads: Heads,
+    /// Added to the mean square before its root is taken.
     pub eps: f32,
 }
 
@@ -61,6 +65,7 @@ impl BlockSizes {
         BlockWeights { input_norm, qkv, out, inner_norm, gate_up, down }
     }
 
+    /// The parts of the flat tensor.
     pub fn weights<'a>(&self, flat: &'a [f32]) -> BlockWeights<&'a [f32]> {
         self.cut(flat, <[f32]>::split_at)
     }
@@ -84,8 +89,11 @@ impl BlockSizes {
 
 /// How the rows of a batch fall into sequences; shared by all blocks of a pass.
 pub struct Rows {
+    /// Start of each sequence, and the end of the last one.
     pub offsets: Vec<usize>,
+    /// Position of each token in its own sequence.
     pub positions: Vec<u32>,
+    /// Angles of at least those positions.
     pub rotary: RotaryTable,
 }
 

@@ -20,13 +20,17 @@ use super::operation::{lock, with_cpu};
 /// enough that the rows' keys and values stay in the caches as well (64 rows took a third longer).
 pub const ROWS_TOGETHER: usize = 16;
 
-/// The network's weights: `embedding (vocab, hidden)`, `flat` as [`Trunk`](super::Trunk) takes them,
-/// `head (vocab, hidden)`.
+/// The network's weights.
 pub struct Weights<'a> {
+    /// Sizes of every block.
     pub sizes: BlockSizes,
+    /// Base of the rotary frequencies.
     pub rope_theta: f64,
+    /// `(vocab, hidden)`
     pub embedding: &'a Tensor,
+    /// Blocks and last norm, as [`Trunk`](super::Trunk) takes them.
     pub flat: &'a Tensor,
+    /// The output projection, `(vocab, hidden)`.
     pub head: &'a Tensor,
 }
 

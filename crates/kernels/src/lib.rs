@@ -17,6 +17,8 @@
 //! (calling a function compiled for instructions that the CPU was seen to have), in `lanes.rs` and in
 //! the innermost loop of `gemm`.
 
+#![deny(missing_docs)]
+
 mod adam;
 mod attention;
 mod block;

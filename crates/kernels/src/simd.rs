@@ -51,17 +51,20 @@ fn sum_by(n: usize, f: impl Fn(usize) -> f32) -> f32 {
     total
 }
 
+/// Sum of the products, in sixteen partial sums.
 #[inline(always)]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let b = &b[..a.len()];
     sum_by(a.len(), |i| a[i] * b[i])
 }
 
+/// Sum, in sixteen partial sums.
 #[inline(always)]
 pub fn sum(a: &[f32]) -> f32 {
     sum_by(a.len(), |i| a[i])
 }
 
+/// The largest; minus infinity of nothing.
 #[inline(always)]
 pub fn max(a: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
