@@ -132,10 +132,8 @@ impl Study {
         let mut runs = Vec::new();
         for (seed, arm) in seeds.into_iter().cartesian_product(arms) {
             let spec = self.spec(arm, seed)?;
-            let found = match self.store.find(&spec)? {
-                None => records.find(&spec)?,
-                own => own,
-            };
+            let own = self.store.find(&spec)?;
+            let found = own.map_or_else(|| records.find(&spec), |own| Ok(Some(own)))?;
             runs.push(found.map_or_else(|| self.run(arm, seed), Ok)?);
         }
         runs.sort_by_key(|run| (run.record.arm.clone(), run.record.seed));
@@ -206,6 +204,6 @@ impl Study {
             ("instructions", device::instructions()?.to_string()),
             ("threads", rayon::current_num_threads().to_string()),
         ];
-        Ok(facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect())
+        Ok(facts.map(|(name, fact)| (name.to_owned(), fact)).into())
     }
 }

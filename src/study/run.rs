@@ -191,9 +191,7 @@ impl Study {
         let mut method = (plan.start)(model, parent, folder)?;
         if let (0, Some(parent), Some(stage)) = (step, parent, stage_at(&plan.stages, 0)) {
             // The sweep over epochs begins where its parent ended: the same model, not asked again.
-            let rows: Vec<OutcomeRow> =
-                parent.outcomes()?.into_iter().filter(|row| row.stage == FINAL_STAGE).collect();
-            handle.outcomes(&renamed(&rows, stage))?;
+            handle.outcomes(&last_named(&parent.outcomes()?, stage))?;
         }
 
         // ---- Segments between checkpoints; evaluations fall on their ends.
@@ -238,7 +236,7 @@ impl Study {
         };
         let shown = pass_rates(&rows).into_iter().map(rate).join(", ");
         if let Some(stage) = stage_at(&plan.stages, plan.steps) {
-            rows.extend(renamed(&rows, stage));
+            rows.extend(last_named(&rows, stage));
         }
         cost.seconds += started.elapsed().as_secs_f64();
         let facts = RunFacts {
@@ -266,6 +264,8 @@ fn stage_at(stages: &[(usize, String)], step: usize) -> Option<&str> {
     stages.iter().find(|stage| stage.0 == step).map(|stage| stage.1.as_str())
 }
 
-fn renamed(rows: &[OutcomeRow], stage: &str) -> Vec<OutcomeRow> {
-    rows.iter().map(|row| OutcomeRow { stage: stage.to_owned(), ..row.clone() }).collect()
+/// The rows of the last evaluation under the name `stage`.
+fn last_named(rows: &[OutcomeRow], stage: &str) -> Vec<OutcomeRow> {
+    let last = rows.iter().filter(|row| row.stage == FINAL_STAGE);
+    last.map(|row| OutcomeRow { stage: stage.to_owned(), ..row.clone() }).collect()
 }

@@ -70,24 +70,18 @@ pub enum Reward {
 impl Reward {
     /// Judgements from what the cases said of `answers`.
     fn judgements(self, words: Vec<Option<CaseWord>>, answers: &[(usize, &Completion)]) -> Vec<Judgement> {
-        let mut judgements: Vec<Judgement> = words.into_iter().map(Judgement::of_word).collect();
-        match self {
-            Reward::Tests => {}
-            Reward::Format => {
-                let runs = |word| f32::from(matches!(word, CaseWord::Pass | CaseWord::WrongAnswer));
-                judgements.iter_mut().for_each(|judgement| judgement.reward = judgement.word.map(runs));
-            }
-            Reward::Shuffled => {
-                let mut rewards = judgements.iter().map(|judgement| judgement.reward).collect_vec();
-                // The batch itself addresses the permutation, so that a resumed run repeats it.
-                let tokens = answers.iter().flat_map(|(_, completion)| &completion.tokens);
-                let seed =
-                    tokens.fold(0u64, |hash, token| hash.wrapping_mul(31).wrapping_add(u64::from(*token)));
-                rewards.shuffle(&mut Seed::new(seed).stream("shuffled reward"));
-                judgements.iter_mut().zip(rewards).for_each(|(judgement, reward)| judgement.reward = reward);
-            }
+        let earned = |word| match self {
+            Reward::Format => matches!(word, CaseWord::Pass | CaseWord::WrongAnswer),
+            Reward::Tests | Reward::Shuffled => word == CaseWord::Pass,
+        };
+        let mut rewards = words.iter().map(|word| word.map(|word| f32::from(earned(word)))).collect_vec();
+        if self == Reward::Shuffled {
+            // The batch itself addresses the permutation, so that a resumed run repeats it.
+            let tokens = answers.iter().flat_map(|(_, completion)| &completion.tokens);
+            let seed = tokens.fold(0u64, |hash, token| hash.wrapping_mul(31).wrapping_add(u64::from(*token)));
+            rewards.shuffle(&mut Seed::new(seed).stream("shuffled reward"));
         }
-        judgements
+        words.into_iter().zip(rewards).map(|(word, reward)| Judgement { word, reward }).collect()
     }
 }
 

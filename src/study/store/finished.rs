@@ -75,7 +75,7 @@ pub(super) fn seal_of(mut record: Value) -> String {
 /// A complete run on disk.
 #[derive(Debug, Clone)]
 pub struct FinishedRun {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// What determines its content.
     pub spec: RunSpec,
     /// Who made it, at which cost, with which files.

@@ -180,10 +180,7 @@ impl RunHandle {
         record.seal = seal_of(serde_json::to_value(&record)?);
         write_json(&self.folder.join(RECORD), &record)?;
         remove_if_there(&self.folder.join(CHECKPOINT))?;
-        FinishedRun::open(&self.folder)?.ok_or_else(|| Error::RunStore {
-            path: self.folder.clone(),
-            message: "the record vanished right after it was written".to_owned(),
-        })
+        Ok(FinishedRun { folder: self.folder, spec: self.spec, record })
     }
 }
 

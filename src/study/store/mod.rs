@@ -78,15 +78,8 @@ impl RunSpec {
     }
 
     fn hash_in(&self, schema: u32) -> String {
-        let covered = serde_json::json!({
-            "schema": schema,
-            "arm": self.arm,
-            "seed": self.seed,
-            "tier": self.tier,
-            "config": self.config,
-            "data_hash": self.data_hash,
-            "parent": self.parent,
-        });
+        let mut covered = serde_json::json!(self); // cannot fail: every key is a string
+        covered["schema"] = schema.into();
         base::hash_bytes(base::canonical_json(covered))
     }
 

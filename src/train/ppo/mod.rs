@@ -53,7 +53,6 @@ use std::ops::Range;
 use std::time::Instant;
 
 use candle_core::Tensor;
-use itertools::izip;
 use rand::seq::SliceRandom;
 
 use super::optim::Gradients;
@@ -179,14 +178,7 @@ pub fn train_ppo(
         if config.baseline == Baseline::Critic {
             m.explained_variance = explained_variance(&old_values, &returns).unwrap_or(0.0);
         }
-        let sampled: Vec<Sampled> = izip!(old_log_probs, old_values, advantages, returns)
-            .map(|(old_log_prob, old_value, advantage, ret)| Sampled {
-                old_log_prob,
-                old_value,
-                advantage,
-                ret,
-            })
-            .collect();
+        let sampled = Sampled { old_log_probs, old_values, advantages, returns };
         m.seconds_score = started.elapsed().as_secs_f64();
 
         // ---- Update (9 to 14).
@@ -204,15 +196,15 @@ pub fn train_ppo(
                 let mut approx_kl = 0.0;
                 for members in packing::split(&passages, config.tokens_per_microbatch) {
                     let packed = Microbatch::pack(&passages[members.clone()], &device)?;
-                    let tokens =
-                        minibatch[members].iter().flat_map(|i| &sampled[rollouts[*i].tokens.clone()]);
-                    let tokens: Vec<&Sampled> = tokens.collect();
+                    let tokens: Vec<usize> =
+                        minibatch[members].iter().flat_map(|i| rollouts[*i].tokens.clone()).collect();
                     let (loss, new_log_probs) =
-                        loss(policy, value, &packed, &tokens, minibatch_tokens, config, &mut m)?; // (10, 11)
+                        loss(policy, value, &packed, &sampled, &tokens, minibatch_tokens, config, &mut m)?; // (10, 11)
                     gradients.add(&variables, &loss.backward()?)?;
-                    for (Sampled { old_log_prob: old, .. }, new) in tokens.into_iter().zip(new_log_probs) {
+                    for (token, new) in tokens.into_iter().zip(new_log_probs) {
+                        let old = sampled.old_log_probs[token];
                         let distance = f64::from(libm::expm1f(new - old).abs()); // |ratio - 1|
-                        approx_kl += f64::from(kl_k3(*old, new));
+                        approx_kl += f64::from(kl_k3(old, new));
                         m.clip_fraction += f64::from(u8::from(distance > config.clip));
                         if tokens_computed == 0 {
                             m.ratio_error = m.ratio_error.max(distance);
@@ -326,14 +318,14 @@ pub fn clipped_value_loss(
     Ok((unclipped.maximum(&clipped)? * 0.5)?)
 }
 
-/// What is kept of a response token since it was sampled.
+/// What is kept of a step's response tokens since they were sampled, rollout after rollout.
 struct Sampled {
-    old_log_prob: f32,
-    old_value: f32,
+    old_log_probs: Vec<f32>,
+    old_values: Vec<f32>,
     /// Whitened.
-    advantage: f32,
-    /// The return, which the critic is fit to.
-    ret: f32,
+    advantages: Vec<f32>,
+    /// What the critic is fit to.
+    returns: Vec<f32>,
 }
 
 /// Details 10 and 11: a microbatch's share of its minibatch's loss, and the new log-probabilities of
@@ -344,13 +336,14 @@ fn loss(
     policy: &Decoder,
     value: &ValueHead,
     packed: &Microbatch,
-    tokens: &[&Sampled],
+    sampled: &Sampled,
+    tokens: &[usize],
     minibatch_tokens: usize,
     config: &PpoConfig,
     m: &mut PpoStep,
 ) -> Result<(Tensor, Vec<f32>)> {
-    let column = |pick: fn(&Sampled) -> f32| {
-        let numbers: Vec<f32> = tokens.iter().map(|token| pick(token)).collect();
+    let column = |of_step: &[f32]| {
+        let numbers: Vec<f32> = tokens.iter().map(|token| of_step[*token]).collect();
         Tensor::new(numbers, policy.device()) // (rows,)
     };
     // In one order: candle's own sum depends on the instruction set (its gradient does not).
@@ -358,7 +351,7 @@ fn loss(
 
     let hidden = policy.hidden(&packed.batch)?; // (tokens, hidden)
     let (new_log_probs, entropy) = policy.log_probs_and_entropy(&hidden, &packed.rows, &packed.targets)?; // (rows,) twice
-    let (old_log_probs, advantages) = (column(|token| token.old_log_prob)?, column(|token| token.advantage)?);
+    let (old_log_probs, advantages) = (column(&sampled.old_log_probs)?, column(&sampled.advantages)?);
     let losses = clipped_policy_loss(&new_log_probs, &old_log_probs, &advantages, config.clip)?;
     m.policy_loss += sum(&losses)?;
     m.entropy += sum(&entropy)?;
@@ -369,7 +362,7 @@ fn loss(
         let (read, weight) =
             if reaches_trunk { (hidden, config.value_trunk_coefficient) } else { (hidden.detach(), 1.0) };
         let values = value.forward(&packed.select(&read)?)?; // (rows,)
-        let (old_values, returns) = (column(|token| token.old_value)?, column(|token| token.ret)?);
+        let (old_values, returns) = (column(&sampled.old_values)?, column(&sampled.returns)?);
         let losses = clipped_value_loss(&values, &old_values, &returns, config.value_clip)?;
         m.value_loss += sum(&losses)?;
         total = (total + (losses.sum_all()? * weight)?)?;

@@ -172,18 +172,19 @@ fn the_gradient_of_the_loss_is_its_slope() {
         // Ratios inside and outside of the clip, values as well, none of them near a corner.
         let shifts = [0.05, -0.5, 0.4, -0.08, 0.6, 0.1, -0.4, 0.02, -0.1];
         let advantages = [1.0, -0.5, 0.7, -1.2, -0.9, 0.3, 1.5, 0.8, -0.2];
-        let kept: Vec<Sampled> = (0..9)
-            .map(|i| Sampled {
-                old_log_prob: now[i] - shifts[i],
-                old_value: values[i] + shifts[i],
-                advantage: advantages[i],
-                ret: values[i] + 2.0 * shifts[8 - i],
-            })
-            .collect();
-        let kept: Vec<&Sampled> = kept.iter().collect();
+        let with = |numbers: &[f32], shift: &dyn Fn(usize) -> f32| -> Vec<f32> {
+            (0..9).map(|i| numbers[i] + shift(i)).collect()
+        };
+        let kept = Sampled {
+            old_log_probs: with(&now, &|i| -shifts[i]),
+            old_values: with(&values, &|i| shifts[i]),
+            advantages: advantages.to_vec(),
+            returns: with(&values, &|i| 2.0 * shifts[8 - i]),
+        };
+        let tokens: Vec<usize> = (0..9).collect();
         let config = PpoConfig { value_trunk_coefficient: 0.3, ..settings() };
         let mut m = PpoStep::default();
-        let mut total = || loss(&policy, &value, &packed, &kept, 9, &config, &mut m).unwrap().0;
+        let mut total = || loss(&policy, &value, &packed, &kept, &tokens, 9, &config, &mut m).unwrap().0;
         let store = total().backward().unwrap();
         let mut number = || f64::from(total().to_scalar::<f32>().unwrap());
 
