@@ -199,8 +199,9 @@ pub fn train_ppo(
                     let tokens: Vec<usize> =
                         minibatch[members].iter().flat_map(|i| rollouts[*i].tokens.clone()).collect();
                     let (loss, new_log_probs) =
-                        loss(policy, value, &packed, &sampled, &tokens, minibatch_tokens, config, &mut m)?; // (10, 11)
-                    gradients.add(&variables, &loss.backward()?)?;
+                        loss(policy, value, &packed, &sampled, &tokens, config, &mut m)?; // (10, 11)
+                    let share = (loss / minibatch_tokens as f64)?; // the mean is over the whole minibatch
+                    gradients.add(&variables, &share.backward()?)?;
                     for (token, new) in tokens.into_iter().zip(new_log_probs) {
                         let old = sampled.old_log_probs[token];
                         let distance = f64::from(libm::expm1f(new - old).abs()); // |ratio - 1|
@@ -328,17 +329,15 @@ struct Sampled {
     returns: Vec<f32>,
 }
 
-/// Details 10 and 11: a microbatch's share of its minibatch's loss, and the new log-probabilities of
-/// `tokens`, which are those of the packed rows. `minibatch_tokens` are the response tokens of the
-/// whole minibatch, so that the losses of its microbatches add up to the mean over its tokens. What
-/// it was made of is added to `m` as sums over tokens.
+/// Details 10 and 11: the loss of a microbatch, summed over its response tokens, and their new
+/// log-probabilities. `tokens` are the places of the packed rows in `sampled`. What the loss was made of
+/// is added to `m` as sums over tokens.
 fn loss(
     policy: &Decoder,
     value: &ValueHead,
     packed: &Microbatch,
     sampled: &Sampled,
     tokens: &[usize],
-    minibatch_tokens: usize,
     config: &PpoConfig,
     m: &mut PpoStep,
 ) -> Result<(Tensor, Vec<f32>)> {
@@ -367,5 +366,5 @@ fn loss(
         m.value_loss += sum(&losses)?;
         total = (total + (losses.sum_all()? * weight)?)?;
     }
-    Ok(((total / minibatch_tokens as f64)?, new_log_probs.to_vec1()?))
+    Ok((total, new_log_probs.to_vec1()?))
 }

@@ -184,7 +184,10 @@ fn the_gradient_of_the_loss_is_its_slope() {
         let tokens: Vec<usize> = (0..9).collect();
         let config = PpoConfig { value_trunk_coefficient: 0.3, ..settings() };
         let mut m = PpoStep::default();
-        let mut total = || loss(&policy, &value, &packed, &kept, &tokens, 9, &config, &mut m).unwrap().0;
+        let mut total = || {
+            let (sum, _) = loss(&policy, &value, &packed, &kept, &tokens, &config, &mut m).unwrap();
+            (sum / 9.0).unwrap()
+        };
         let store = total().backward().unwrap();
         let mut number = || f64::from(total().to_scalar::<f32>().unwrap());
 
