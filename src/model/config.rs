@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::base::{parse_json, write_atomically};
 use crate::{Error, Result};
 
 pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
@@ -65,25 +67,14 @@ pub struct TensorSpec {
     pub init: Init,
 }
 
-/// What `config.json` holds beside the sizes. Read to refuse what this decoder does not compute.
-#[derive(Deserialize)]
-struct Extras {
-    model_type: Option<String>,
-    hidden_act: Option<String>,
-    #[serde(default)]
-    attention_bias: bool,
-    #[serde(default)]
-    mlp_bias: bool,
-    head_dim: Option<usize>,
-    rope_scaling: Option<serde_json::Value>,
-    /// `transformers` 5 writes the rotary settings here instead of at the top.
-    rope_parameters: Option<RopeParameters>,
-}
-
-#[derive(Deserialize)]
-struct RopeParameters {
-    rope_theta: Option<f64>,
-    rope_type: Option<String>,
+/// What `config.json` says beside the sizes, of an architecture that this decoder computes.
+fn architecture() -> [(&'static str, Value); 4] {
+    [
+        ("model_type", "llama".into()),
+        ("hidden_act", "silu".into()),
+        ("attention_bias", false.into()),
+        ("mlp_bias", false.into()),
+    ]
 }
 
 impl Config {
@@ -174,32 +165,26 @@ impl Config {
 
     /// Reads `config.json`, and refuses an architecture that this decoder does not compute.
     pub fn load(path: &Path) -> Result<Config> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-        let parse = |error: serde_json::Error| Error::parse(path, error.line(), error);
-        let mut config: Config = serde_json::from_str(&text).map_err(parse)?;
-        let extras: Extras = serde_json::from_str(&text).map_err(parse)?;
-        let refuse = |message: String| Err(Error::damaged(path, message));
-        if let Some(kind) = extras.model_type.filter(|kind| kind != "llama") {
-            return refuse(format!("model_type `{kind}` is not supported; only `llama` is"));
-        }
-        if let Some(act) = extras.hidden_act.filter(|act| act != "silu") {
-            return refuse(format!("hidden_act `{act}` is not supported; only `silu` is"));
-        }
-        if extras.attention_bias || extras.mlp_bias {
-            return refuse("projections with a bias are not supported".into());
-        }
-        if extras.rope_scaling.is_some_and(|scaling| !scaling.is_null()) {
-            return refuse("rope_scaling is not supported".into());
-        }
-        if let Some(rope) = extras.rope_parameters {
-            if let Some(kind) = rope.rope_type.filter(|kind| kind != "default") {
-                return refuse(format!("rope_type `{kind}` is not supported; only `default` is"));
-            }
-            config.rope_theta = rope.rope_theta.unwrap_or(config.rope_theta);
-        }
+        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let mut config: Config = parse_json(path, &bytes)?;
+        let json: Value = parse_json(path, &bytes)?;
+        // `transformers` 5 writes the rotary settings here instead of at the top.
+        let rope = &json["rope_parameters"];
+        config.rope_theta = rope["rope_theta"].as_f64().unwrap_or(config.rope_theta);
         config.check()?;
-        if extras.head_dim.is_some_and(|head_dim| head_dim != config.head_dim()) {
-            return refuse("head_dim other than hidden_size / num_attention_heads is not supported".into());
+        let beside = [
+            ("rope_scaling", &json["rope_scaling"], Value::Null),
+            ("rope_type", &rope["rope_type"], "default".into()),
+            ("head_dim", &json["head_dim"], config.head_dim().into()),
+        ];
+        let named = architecture().map(|(key, computed)| (key, &json[key], computed));
+        for (key, found, computed) in named.into_iter().chain(beside) {
+            if !found.is_null() && *found != computed {
+                let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let (found, computed) = (shown(found), shown(&computed));
+                let message = format!("{key} `{found}` is not supported; only `{computed}` is");
+                return Err(Error::damaged(path, message));
+            }
         }
         Ok(config)
     }
@@ -207,17 +192,11 @@ impl Config {
     /// Writes `config.json` so that `transformers` opens the folder as `LlamaForCausalLM`.
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut json = serde_json::to_value(self).map_err(|error| Error::damaged(path, error))?;
-        let fixed = serde_json::json!({
-            "architectures": ["LlamaForCausalLM"],
-            "model_type": "llama",
-            "hidden_act": "silu",
-            "attention_bias": false,
-            "mlp_bias": false,
-            "torch_dtype": "float32",
-        });
-        if let (Some(json), serde_json::Value::Object(fixed)) = (json.as_object_mut(), fixed) {
-            json.extend(fixed);
+        json["architectures"] = serde_json::json!(["LlamaForCausalLM"]);
+        for (key, value) in architecture() {
+            json[key] = value;
         }
-        crate::base::write_atomically(path, format!("{json:#}\n").as_bytes())
+        json["torch_dtype"] = "float32".into();
+        write_atomically(path, format!("{json:#}\n").as_bytes())
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
 
 use super::DTYPE;
 use crate::base::write_atomically;
@@ -50,19 +49,13 @@ pub fn take_tensor(
 /// Writes `f32` tensors under a temporary name, syncs and renames: a reader finds the old file or
 /// the new one, never half of one.
 pub fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
-    let mut buffers = Vec::with_capacity(tensors.len());
+    // On the CPU, because candle panics where a device cannot be read.
+    let mut views = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
-        let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        buffers.push((name, tensor.dims().to_vec(), bytes));
-    }
-    let invalid = |error: safetensors::SafeTensorError| Error::damaged(path, error);
-    let mut views = Vec::with_capacity(buffers.len());
-    for (name, shape, bytes) in &buffers {
-        views.push((*name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(invalid)?));
+        views.push((name, tensor.to_device(&Device::Cpu)?));
     }
     // `transformers` asks for this entry.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(invalid)?;
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| Error::damaged(path, error))?;
     write_atomically(path, &bytes)
 }

@@ -17,8 +17,7 @@ pub(super) fn sample(
 ) -> Result<Vec<Completion>> {
     let (config, network) = (model.config(), model.network(true)?);
     let batch = Batch::pack(prompts, model.device())?;
-    let mut rows: Vec<Row> =
-        (0..prompts.len()).map(|index| Row::new(seed, index, sampling.max_new_tokens)).collect();
+    let mut rows: Vec<Row> = (0..prompts.len()).map(|index| Row::new(seed, index)).collect();
     let mut caches = vec![ConcatKvCache::new(2); config.num_hidden_layers]; // along the keys
     let all = network.forward(batch.ids(), &Grid::of_sequences(config, &batch)?, Some(&mut caches))?;
     let last: Vec<u32> = batch.offsets()[1..].iter().map(|&end| end as u32 - 1).collect();

@@ -17,7 +17,7 @@ pub(super) fn sample(
     let (embedding, flat, head) = (&model.embedding(), &fused::flat_weights(model)?, &model.head());
     let (sizes, rope_theta) = (fused::sizes(model.config()), model.config().rope_theta);
     let weights = Weights { sizes, rope_theta, embedding, flat, head };
-    let start = |index| Row::new(seed, index, sampling.max_new_tokens);
+    let start = |index| Row::new(seed, index);
     let next = |row: &mut Row, state: &[f32], logits: &mut [f32]| {
         row.completion.values.extend(critic.as_ref().map(|(weight, bias)| dot(state, weight) + bias));
         let token = row.draw(logits, sampling);

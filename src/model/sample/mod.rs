@@ -25,7 +25,7 @@ pub struct Sampling {
 }
 
 /// What the model wrote after one prompt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Completion {
     /// The end token is included where it was reached.
     pub tokens: Vec<u32>,
@@ -70,8 +70,7 @@ fn write(
 ) -> Result<Vec<Completion>> {
     check(model, prompts, sampling)?;
     if prompts.is_empty() || sampling.max_new_tokens == 0 {
-        let empty = Completion { tokens: vec![], log_probs: vec![], values: vec![], finished: false };
-        return Ok(vec![empty; prompts.len()]);
+        return Ok(vec![Completion::default(); prompts.len()]);
     }
     match model.kernels() {
         Kernels::Fused => fused::sample(model, critic, prompts, sampling, seed),
@@ -109,14 +108,9 @@ struct Row {
 }
 
 impl Row {
-    fn new(seed: Seed, index: usize, capacity: usize) -> Row {
-        let completion = Completion {
-            tokens: Vec::with_capacity(capacity),
-            log_probs: Vec::with_capacity(capacity),
-            values: Vec::new(),
-            finished: false,
-        };
-        Row { noise: seed.child_index(index as u64).stream("sampling"), completion }
+    fn new(seed: Seed, index: usize) -> Row {
+        let noise = seed.child_index(index as u64).stream("sampling");
+        Row { noise, completion: Completion::default() }
     }
 
     /// Draws the next token from `logits (vocab,)`, which are used up, and returns it.
