@@ -9,22 +9,22 @@ use std::process::{Command, Output};
 /// One entry of a file in `data/catalog`, any number of which may be added.
 const ATOM: &str = r#"
 [[atom]]
-id = "every_second"
+id = "double_first"
 input = "list[int]"
 output = "list[int]"
 en = [
-    "keep every second item",
-    "take the items at even positions",
-    "drop every other item",
-    "keep items zero, two, four and so on",
-    "leave out each second element",
+    "double the first number",
+    "put twice the first number in its place",
+    "multiply only the first item by two",
+    "replace the first number by its double",
+    "make the item at the front twice as large",
 ]
-zh = ["保留每隔一个元素", "取偶数位置的元素"]
+zh = ["将第一个数加倍", "把首个元素替换为其两倍"]
 source = '''
-def every_second(x):
-    return x[::2]
+def double_first(x):
+    return [2 * x[0]] + x[1:] if x else []
 '''
-domain = { range = [-20, 20], length = [0, 8], edges = [[], [1]] }
+domain = { range = [-20, 20], length = [0, 8], edges = [[], [1], [-3, 0]] }
 "#;
 
 /// One entry of `data/arms.toml`.
@@ -83,7 +83,7 @@ fn printed(output: Output) -> String {
 fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
     let folder = project();
     let checked = printed(kit(folder.path(), &["catalog", "check"]));
-    let row = checked.lines().find(|line| line.contains("every_second")).expect("the atom has a row");
+    let row = checked.lines().find(|line| line.contains("double_first")).expect("the atom has a row");
     assert!(row.contains("list[int] -> list[int]"), "{row}");
 
     let ran = printed(kit(folder.path(), &["run", "sft-mix-8", "--tier", "smoke", "--seed", "5"]));
@@ -91,7 +91,7 @@ fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
     let splits =
         std::fs::read_dir(folder.path().join("data/generated")).unwrap().next().unwrap().unwrap().path();
     let problems = std::fs::read_to_string(splits.join("splits.jsonl")).unwrap();
-    assert!(problems.contains("every_second"), "the atom is asked");
+    assert!(problems.contains("double_first"), "the atom is asked");
 
     let judged = printed(kit(folder.path(), &["claims", "--tier", "smoke"]));
     let row = judged.lines().find(|line| line.contains("f1.eight-beats-none")).expect("the clause is judged");

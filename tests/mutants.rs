@@ -31,7 +31,7 @@ fn audit(project: &Path, words: &[&str]) -> Output {
 fn the_mutant_audit_leaves_a_record_and_a_figure_and_its_exit_code_is_the_verdict() {
     let project = project();
     let record = project.path().join("data/records/mutants-smoke.json");
-    let figure = project.path().join("figures/smoke/mutants.svg");
+    let figure = project.path().join("figures/local/smoke/mutants.svg");
     let read = |path: &Path| std::fs::read_to_string(path).expect("it was written");
 
     let output = audit(project.path(), &[]);
