@@ -77,7 +77,7 @@ notebooks: kernel $(KIT) ## Execute all notebooks top to bottom, outputs written
 	$(PYTHON) scripts/notebooks.py check
 
 .PHONY: notebooks-smoke
-notebooks-smoke: kernel $(KIT) ## Execute all notebooks at the smoke tier: does every cell run? (nothing is written)
+notebooks-smoke: kernel smoke ## Execute all notebooks at the smoke tier: does every cell run? (nothing is written)
 	$(PYTHON) scripts/notebooks.py smoke
 
 .PHONY: lab
