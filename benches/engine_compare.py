@@ -1,8 +1,9 @@
-"""Compares the kit's engine with PyTorch, by turns, in one session on one machine: `make bench-engine`.
+"""Compares the kit's engine with PyTorch and with the kit's own composed path (candle-nn's layers, no
+fused kernels), by turns, in one session on one machine: `make bench-engine`.
 
-For 1 and for 2 threads a kit process and a PyTorch process stay open; each task goes to one and then
-to the other, `--rounds` times over. Prints a table, writes data/records/bench/engine.json (from which
-the figure is drawn). Peak memory is that of further processes which do nothing but two PPO steps.
+For 1 and for 2 threads a process of each stays open; each task goes to one and then to the next,
+`--rounds` times over. Prints a table, writes data/records/bench/engine.json (from which the figure is
+drawn). Peak memory is that of further processes which do nothing but two PPO steps.
 """
 
 import argparse
@@ -19,6 +20,8 @@ import performance_page
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCHES = (64, 128, 256)
+# Of a training step, timed one by one (benches/engine/parts.rs), fused against composed.
+PARTS = ("forward", "network", "log_probs", "update")
 # Least speed against PyTorch that the kit aims at; for `memory`, the largest share.
 GOALS = {"sft": 1.5, "rollout": 2.0, "generate": 5.0, "ppo": 1 / 0.6, "memory": 0.7}
 
@@ -105,11 +108,12 @@ class Session:
         self.workload = json.loads((self.folder / "workload.json").read_text())
         self.flops = Flops(self.folder)
         self.batch = "packed"
-        self.result = {"hardware": [], "measurements": [], "ratios": [], "memory": []}
+        self.result = {"hardware": [], "measurements": [], "ratios": [], "fused": [], "memory": []}
 
     def open(self, name, threads):
-        if name == "kit":
-            return Engine(name, [self.kit, "worker", str(self.folder)], threads)
+        if name != "torch":
+            flags = ["--composed"] if name == "composed" else []
+            return Engine(name, [self.kit, "worker", str(self.folder)] + flags, threads)
         script = str(ROOT / "benches/torch_engine.py")
         command = [sys.executable, script, str(self.folder), "--threads", str(threads), "--batch", self.batch]
         return Engine(name, command, threads)
@@ -129,19 +133,18 @@ class Session:
             print(f"PyTorch: {line}")
         print(f"PyTorch trains on {self.batch} batches: {fastest}")
 
-    def check_losses(self, kit, torch):
+    def check_losses(self, kit, *others):
         """The same loss, before and after eight steps of AdamW."""
-        pairs = [(kit.ask("loss")["loss"], torch.ask("loss")["loss"])]
-        pairs += zip(kit.ask("sft", repeats=8)["losses"], torch.ask("sft", repeats=8)["losses"])
-        worst = max(abs(a - b) for a, b in pairs)
-        print(f"losses: {pairs[0][0]:.6f} and {pairs[0][1]:.6f}; largest difference over 8 steps {worst:.1e}")
+        ours, *theirs = ([engine.ask("loss")["loss"]] + engine.ask("sft", repeats=8)["losses"] for engine in (kit, *others))
+        worst = max(abs(a - b) for losses in theirs for a, b in zip(ours, losses, strict=True))
+        print(f"losses: {', '.join(f'{losses[0]:.6f}' for losses in (ours, *theirs))}; largest difference over 8 steps {worst:.1e}")
         if worst > 1e-4:
             sys.exit("the engines do not compute the same: losses differ by more than 1e-4")
         self.result["largest_loss_difference"] = worst
 
     def compare(self, threads):
-        kit, torch = self.open("kit", threads), self.open("torch", threads)
-        self.check_losses(kit, torch)
+        kit, torch, composed = (self.open(name, threads) for name in ("kit", "torch", "composed"))
+        self.check_losses(kit, torch, composed)
         self.result["hardware"].append(kit.ask("hardware") | {"torch_gemm_gflops": torch.ask("hardware")["gemm_gflops"]})
         seconds = {}  # (task, rows, engine) -> one number a round
         tokens, flops = {}, {}
@@ -156,22 +159,29 @@ class Session:
         for rounds in range(-1, self.arguments.rounds):
             warm = rounds >= 0  # the first round is thrown away
             repeats = self.arguments.repeats if warm else 1
-            for engine in (kit, torch):
+            for engine in (kit, torch, composed):
                 answer = engine.ask("sft", repeats=repeats)
                 work = (answer["tokens"], self.flops.sft(sft))
                 if warm:
                     note(("sft", None, engine.name), answer, work)
             for rows in BATCHES:
                 passages = [(prompts[row % len(prompts)], new_tokens) for row in range(rows)]
-                for task, engine in (("rollout", kit), ("rollout", torch), ("generate", torch)):
+                for task, engine in (("rollout", kit), ("rollout", torch), ("generate", torch), ("rollout", composed)):
                     answer = engine.ask(task, rows=rows, repeats=max(1, repeats // 2))
                     if warm:
                         note((task, rows, engine.name), answer, (answer["tokens"], self.flops.rollout(passages, prompts)))
+            for engine in (kit, composed):
+                for part, values in engine.ask("parts", repeats=repeats).items():
+                    if warm:
+                        seconds.setdefault((part, None, engine.name), []).append(statistics.median(values))
             answers = [kit.ask("ppo", repeats=1)]
             answers.append(torch.ask("ppo", lengths=answers[0]["lengths"]))
-            passages = [(p, end) for p, ends in zip(prompts, answers[0]["lengths"][0]) for end in ends]
-            for engine, answer in zip((kit, torch), answers):
-                assert answer["tokens"] == answers[0]["tokens"] and answer["tokens_trained"] == answers[0]["tokens_trained"]
+            answers.append(composed.ask("ppo", repeats=1))
+            assert all(answers[1][key] == answers[0][key] for key in ("tokens", "tokens_trained"))
+            for engine, answer in zip((kit, torch, composed), answers):
+                # The composed path draws a close token differently once in a while: its own lengths.
+                lengths = answer.get("lengths", answers[0]["lengths"])[0]
+                passages = [(p, end) for p, ends in zip(prompts, lengths) for end in ends]
                 if warm:
                     # Steps differ in length: seconds are per sampled token here.
                     count = answer["tokens"][0]
@@ -180,7 +190,8 @@ class Session:
                     flops.setdefault(("ppo", None, engine.name), []).append(work / count)
                     for part in ("sample", "score", "update"):
                         seconds.setdefault((f"ppo_{part}", None, engine.name), []).append(answer[part][0] / count)
-        kit.close(), torch.close()
+        for engine in (kit, torch, composed):
+            engine.close()
         self.record(threads, seconds, tokens, flops)
 
     def record(self, threads, seconds, tokens, flops):
@@ -188,6 +199,8 @@ class Session:
         peak = max(hardware["gemm_gflops"], hardware["torch_gemm_gflops"])
         for key, values in seconds.items():
             task, rows, engine = key
+            if task in PARTS:
+                continue
             per_token = [value / tokens.get(key, 1) for value in values]
             entry = {"task": task, "rows": rows, "engine": engine, "threads": threads, "rounds": len(values)}
             entry["microseconds_per_token"] = summary([1e6 * value for value in per_token])
@@ -205,15 +218,21 @@ class Session:
             self.result["ratios"].append(
                 {"task": other, "rows": rows, "threads": threads, "goal": GOALS[other], "times_as_fast": ratio}
             )
+        for task, rows in [("sft", None), ("ppo", None)] + [("rollout", rows) for rows in BATCHES] + [(part, None) for part in PARTS]:
+            pair = zip(seconds[task, rows, "kit"], seconds[task, rows, "composed"])
+            ratio = summary([composed / fused for fused, composed in pair])
+            self.result["fused"].append({"task": task, "rows": rows, "threads": threads, "times_as_fast": ratio})
 
     def memory(self):
-        for name in ("kit", "torch"):
+        for name in ("kit", "torch", "composed"):
             engine = self.open(name, 2)
             before = engine.ask("memory")["peak_mib"]
             if name == "kit":
                 lengths = engine.ask("ppo", repeats=2)["lengths"]
-            else:
+            elif name == "torch":
                 engine.ask("ppo", lengths=lengths)
+            else:
+                engine.ask("ppo", repeats=2)
             after = engine.ask("memory")["peak_mib"]
             engine.close()
             self.result["memory"].append({"engine": name, "before_mib": before, "peak_mib": after})
@@ -237,18 +256,23 @@ class Session:
             met = "" if ratio["median"] >= m["goal"] else "  missed"
             span = f"{ratio['low']:.2f} to {ratio['high']:.2f}"
             print(f"  {label(m):<30}{m['threads']:>8}{ratio['median']:>15.2f}{span:>16}{m['goal']:>7.2f}{met}")
-        kit, torch = r["memory"]
+        print(f"\n  {'fused against composed':<30}{'threads':>8}{'times as fast':>15}{'range':>16}")
+        for m in r["fused"]:
+            ratio = m["times_as_fast"]
+            print(f"  {label(m):<30}{m['threads']:>8}{ratio['median']:>15.2f}{ratio['low']:>8.2f} to {ratio['high']:.2f}")
+        kit, torch, composed = r["memory"]
         print(
             f"\npeak memory of a process with two PPO steps: kit {kit['peak_mib']:.0f} MiB, PyTorch {torch['peak_mib']:.0f} MiB "
             f"({torch['before_mib']:.0f} of it after its imports): {kit['peak_mib'] / torch['peak_mib']:.2f}, goal at most {GOALS['memory']}"
         )
         ours, theirs = (e["peak_mib"] - e["before_mib"] for e in (kit, torch))
         print(f"without what each had before its first step: {ours:.0f} and {theirs:.0f} MiB: {ours / theirs:.2f}")
+        print(f"the composed path: {composed['peak_mib']:.0f} MiB")
 
 
 def label(m):
     names = {"sft": "SFT step", "ppo": "PPO step", "generate": "generate", "rollout": "rollouts"}
-    name = names.get(m["task"], "  " + m["task"].replace("ppo_", "of it: "))
+    name = names.get(m["task"], "  " + m["task"].replace("ppo_", "of it: ").replace("_", " "))
     return f"{name}, {m['rows']} rows" if m["rows"] else name
 
 

@@ -17,6 +17,10 @@ NAMES = {
     "ppo_sample": "of a PPO step: sampling",
     "ppo_score": "of a PPO step: reference, advantages",
     "ppo_update": "of a PPO step: update",
+    "forward": "blocks, forward only",
+    "network": "blocks, forward and backward",
+    "log_probs": "head and log-probabilities, forward and backward",
+    "update": "AdamW (`candle_nn::AdamW` beside it)",
 }
 
 
@@ -33,6 +37,13 @@ def table(head, rows):
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
 
 
+def by_threads(ratios):
+    """Each task's name, its goal, and its ratio at each number of threads."""
+    for first in (r for r in ratios if r["threads"] == ratios[0]["threads"]):
+        same = [r for r in ratios if (r["task"], r["rows"]) == (first["task"], first["rows"])]
+        yield name(first), first.get("goal"), [span(r["times_as_fast"], ".2f") for r in same]
+
+
 def machine(record):
     m = record["machine"]
     simd = {"avx512f": "AVX-512"}.get(m["simd"], m["simd"].upper())
@@ -42,17 +53,15 @@ def machine(record):
 def engine_blocks(record):
     versions = record["versions"]
     yield "machine", f"{machine(record)} PyTorch {versions['torch']}, {record['torch_batch']['chosen']} batches. Losses differ by at most {record['largest_loss_difference']:.0e} over eight steps."
-    head = ["against PyTorch", "goal", "1 thread: times as fast (range)", "2 threads"]
-    rows = []
-    for ratio in record["ratios"]:
-        if ratio["threads"] == record["ratios"][0]["threads"]:
-            same = [r for r in record["ratios"] if (r["task"], r["rows"]) == (ratio["task"], ratio["rows"])]
-            rows.append([name(ratio), f"{ratio['goal']:.2f}"] + [span(r["times_as_fast"], ".2f") for r in same])
-    yield "ratios", table(head[: len(rows[0])], rows)
+    threads = [f"{h['threads']} thread{'s'[: h['threads'] - 1]}" for h in record["hardware"]]
+    threads[0] += ": times as fast (range)"
+    rows = [[m, f"{goal:.2f}"] + spans for m, goal, spans in by_threads(record["ratios"])]
+    yield "ratios", table(["against PyTorch", "goal"] + threads, rows)
+    yield "fused", table(["fused against composed"] + threads, [[m] + spans for m, _, spans in by_threads(record["fused"])])
     rows = []
     for m in record["measurements"]:
         share = f"{m['gflops']:.0f} ({m['share_of_gemm_peak']:.0%})" if "gflops" in m else ""
-        engine = "PyTorch" if m["engine"] == "torch" else "kit"
+        engine = {"torch": "PyTorch", "composed": "kit, composed"}.get(m["engine"], "kit")
         # Here a row is one engine's speed, there a comparison.
         rows.append([name(m).replace("rollouts against ", ""), str(m["threads"]), engine, span(m["tokens_per_second"], ".0f"), share])
     yield "speeds", table(["", "threads", "engine", "tokens a second (range)", "GFLOP/s (share of peak)"], rows)
@@ -61,13 +70,15 @@ def engine_blocks(record):
         for h in record["hardware"]
     ]
     yield "hardware", table(["threads", "matrix product, `gemm` crate, GFLOP/s", "the same, PyTorch", "memory, GB/s"], rows)
-    kit, torch = record["memory"]
+    kit, torch, composed = record["memory"]
     ours, theirs = (e["peak_mib"] - e["before_mib"] for e in (kit, torch))
     rows = [
         ["whole process", f"{kit['peak_mib']:.0f} MiB", f"{torch['peak_mib']:.0f} MiB", f"{kit['peak_mib'] / torch['peak_mib']:.2f}"],
         ["less what it had before the first step", f"{ours:.0f} MiB", f"{theirs:.0f} MiB", f"{ours / theirs:.2f}"],
     ]
-    yield "memory", table(["peak memory, two PPO steps", "kit", "PyTorch", "ratio (goal: at most 0.70)"], rows)
+    rows[0].append(f"{composed['peak_mib']:.0f} MiB")
+    rows[1].append(f"{composed['peak_mib'] - composed['before_mib']:.0f} MiB")
+    yield "memory", table(["peak memory, two PPO steps", "kit", "PyTorch", "ratio (goal: at most 0.70)", "kit, composed"], rows)
 
 
 def growth_blocks(record):

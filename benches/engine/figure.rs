@@ -106,7 +106,11 @@ fn engine_color(engine: &str) -> RGBColor {
 }
 
 fn engine_name(engine: &str) -> &str {
-    if engine == "torch" { "PyTorch, eager" } else { engine }
+    match engine {
+        "torch" => "PyTorch, eager",
+        "composed" => "the composed path",
+        kit => kit,
+    }
 }
 
 /// Names of a task, for two lines under an axis.

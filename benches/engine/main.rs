@@ -12,6 +12,7 @@
 mod figure;
 mod growth;
 mod hardware;
+mod parts;
 mod worker;
 mod workload;
 
@@ -70,6 +71,7 @@ fn alone(kernels: Kernels) -> Result<()> {
         r#"{"task": "rollout", "rows": 128, "repeats": 5}"#,
         r#"{"task": "rollout", "rows": 256, "repeats": 5}"#,
         r#"{"task": "ppo", "repeats": 4}"#,
+        r#"{"task": "parts", "repeats": 10}"#,
         r#"{"task": "memory"}"#,
     ] {
         println!("{task} -> {}", worker.answer(task)?);

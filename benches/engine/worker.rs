@@ -13,12 +13,12 @@ use sft_vs_rl::{
     Result, Sampling, Seed, Task, sample, train_ppo, train_supervised,
 };
 
-use super::hardware;
 use super::workload::{Tokens, Workload};
+use super::{hardware, parts};
 
 #[derive(Deserialize)]
 struct Request {
-    /// `sft`, `rollout`, `ppo`, `loss`, `hardware`, `memory`.
+    /// `sft`, `rollout`, `ppo`, `parts`, `loss`, `hardware`, `memory`.
     task: String,
     #[serde(default)]
     repeats: usize,
@@ -66,10 +66,11 @@ impl Worker {
             "sft" => self.sft(request.repeats),
             "rollout" => self.rollout(request.rows, request.repeats),
             "ppo" => self.ppo(request.repeats),
+            "parts" => parts::measure(&|| self.model(), &self.workload, request.repeats),
             "hardware" => hardware::measure(),
             "memory" => Ok(json!({ "peak_mib": peak_mib()? })),
             name => {
-                let known = "loss, sft, rollout, ppo, hardware, memory".to_owned();
+                let known = "loss, sft, rollout, ppo, parts, hardware, memory".to_owned();
                 Err(Error::Unknown { kind: "task", name: name.to_owned(), known })
             }
         }
