@@ -60,6 +60,15 @@ class CargoWrapper(unittest.TestCase):
         self.assertIn('sft-vs-rl = { path = "/x" }', manifest)
         self.assertIn('path = "../src/lib.rs"', manifest)
 
+    def test_the_cells_of_two_kernels_are_two_files(self):
+        names = set()
+        with tempfile.TemporaryDirectory() as folder:
+            for kernel in ("0", "1"):
+                cells = pathlib.Path(folder) / kernel
+                cells.mkdir()
+                names |= {line for line in self.written(cells).splitlines() if line.startswith('name = "ctx_')}
+        self.assertEqual(len(names), 2)
+
     def test_the_cells_start_from_the_versions_of_the_project(self):
         with tempfile.TemporaryDirectory() as folder:
             cells = pathlib.Path(folder)
