@@ -325,7 +325,7 @@ class Worker:
         return clock.answer(tokens=(out.shape[1] - width) * len(prompts))
 
     def ppo(self, request):
-        """Steps of `src/train/ppo` with `PpoConfig::quick`, response lengths given."""
+        """Steps of `src/train/ppo` with `ppo` of data/tiers.toml, response lengths given."""
         config = self.workload["ppo_config"]
         if self.rl is None:
             policy = Decoder(self.folder, train=True)

@@ -11,7 +11,7 @@
 //! | a code model that was pretrained | [`Decoder`], pretrained on a [`Corpus`] by [`train_supervised`] |
 //! | SFT on chosen mixes | [`train_supervised`] on a [`Mixture`] |
 //! | RL: PPO, rewarded by unit tests in a sandbox | [`train_ppo`], rewarded by a [`Judge`] through a [`Sandbox`] |
-//! | the ablations of findings 1 to 3 | `data/arms.toml`, trained by [`Study`] |
+//! | the ablations of findings 1 to 3 | `data/arms.toml`, trained by [`Study`] with the settings of `data/tiers.toml` |
 //! | "we find that ..." | `data/claims.toml`, judged by [`Claims`]; figures and tables of [`Runs`] |
 //!
 //! # Data flows down this list of rooms and never back up

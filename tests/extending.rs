@@ -58,7 +58,7 @@ fn project() -> tempfile::TempDir {
         let path = entry.unwrap().path();
         std::fs::copy(&path, to.join("catalog").join(path.file_name().unwrap())).unwrap();
     }
-    for (name, addition) in [("arms.toml", ARM), ("claims.toml", CLAIM)] {
+    for (name, addition) in [("arms.toml", ARM), ("claims.toml", CLAIM), ("tiers.toml", "")] {
         let text = std::fs::read_to_string(from.join(name)).unwrap();
         std::fs::write(to.join(name), text + addition).unwrap();
     }

@@ -10,7 +10,9 @@ fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), folder.path().join("data"));
     std::fs::create_dir_all(to.join("catalog")).expect("a folder");
-    std::fs::copy(from.join("arms.toml"), to.join("arms.toml")).expect("a copy");
+    for name in ["arms.toml", "tiers.toml"] {
+        std::fs::copy(from.join(name), to.join(name)).expect("a copy");
+    }
     let (from, to) = (from.join("catalog"), to.join("catalog"));
     for entry in std::fs::read_dir(from).expect("the catalog").flatten() {
         std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");

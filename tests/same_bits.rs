@@ -40,7 +40,7 @@ fn project() -> TempDir {
     let project = tempfile::tempdir().expect("a temporary folder");
     let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), project.path().join("data"));
     std::fs::create_dir(&to).expect("a folder");
-    for name in ["catalog", "arms.toml"] {
+    for name in ["catalog", "arms.toml", "tiers.toml"] {
         std::os::unix::fs::symlink(from.join(name), to.join(name)).expect("a link");
     }
     project

@@ -12,7 +12,8 @@ use std::path::Path;
 use candle_core::Device;
 use sft_vs_rl::{
     AdamW, AdamWConfig, CaseWord, Completion, Config, Decoder, Example, ExamplePool, Judgement, Kernels,
-    Learner, LearningRate, Mixture, PpoConfig, Seed, SupervisedConfig, Task, train_ppo, train_supervised,
+    Learner, LearningRate, Mixture, PpoConfig, Seed, SupervisedConfig, Task, Tier, train_ppo,
+    train_supervised,
 };
 
 const END: u32 = 1;
@@ -35,6 +36,11 @@ fn model(kernels: Kernels) -> Decoder {
         eos_token_id: Some(END),
     };
     Decoder::new(&config, Seed::new(1), &CPU, kernels).unwrap()
+}
+
+/// Settings that a loop starts from.
+fn quick() -> Tier {
+    Tier::named("quick").unwrap()
 }
 
 /// `count` tokens, never the end token: counting in steps that depend on `index`.
@@ -101,7 +107,7 @@ struct Sft;
 
 impl Loop for Sft {
     fn optimizer() -> AdamWConfig {
-        SupervisedConfig::quick_sft().optimizer
+        quick().sft.optimizer
     }
 
     fn run(model: &Decoder, optimizer: &mut AdamW, steps: Range<usize>) -> Vec<f64> {
@@ -121,7 +127,7 @@ impl Loop for Sft {
             batch_size: 24,
             tokens_per_microbatch: 500,
             learning_rate: LearningRate::constant(3e-3, 5),
-            ..SupervisedConfig::quick_sft()
+            ..quick().sft
         };
         let mut losses = vec![];
         let batch = |_, seed| Ok(data.batch(config.batch_size, seed));
@@ -136,17 +142,23 @@ impl Loop for Sft {
 
 struct Pretrain;
 
+/// The schedule ends with the run.
+fn pretraining() -> SupervisedConfig {
+    let mut config = quick().pretrain;
+    config.learning_rate.total_steps = 20;
+    config
+}
+
 impl Loop for Pretrain {
     fn optimizer() -> AdamWConfig {
-        SupervisedConfig::quick_pretraining(20).optimizer
+        pretraining().optimizer
     }
 
     fn run(model: &Decoder, optimizer: &mut AdamW, steps: Range<usize>) -> Vec<f64> {
         let documents = |step: usize, _: Seed| {
             Ok((0..16).filter_map(|i| Example::document(&tokens(step * 16 + i, 20 + 3 * i))).collect())
         };
-        let config =
-            SupervisedConfig { tokens_per_microbatch: 300, ..SupervisedConfig::quick_pretraining(20) };
+        let config = SupervisedConfig { tokens_per_microbatch: 300, ..pretraining() };
         let mut losses = vec![];
         train_supervised(model, optimizer, &documents, &config, Seed::new(3), steps, &mut |step| {
             losses.push(step.loss);
@@ -168,7 +180,7 @@ impl Ppo {
             tokens_per_microbatch: 300,
             value_warmup_steps: 1,
             target_kl: 1.0,
-            ..PpoConfig::quick()
+            ..quick().ppo
         }
     }
 }

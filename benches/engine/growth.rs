@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sft_vs_rl::{
     AdamW, Config, Decoder, Error, Example, ExamplePool, Kernels, Mixture, Result, Seed, Shape, StageMemory,
-    SupervisedConfig, train_supervised,
+    SupervisedConfig, Tier, train_supervised,
 };
 
 use super::worker::peak_mib;
@@ -44,7 +44,7 @@ pub fn point(text: &str) -> Result<Value> {
     let settings = SupervisedConfig {
         batch_size: point.batch,
         tokens_per_microbatch: point.tokens_per_microbatch,
-        ..SupervisedConfig::quick_sft()
+        ..Tier::named("quick")?.sft
     };
     let mut optimizer = AdamW::new(model.variables(), settings.optimizer.clone())?;
     let mut seconds = vec![];

@@ -54,15 +54,15 @@ impl Workload {
 }
 
 /// The quick tier's sizes.
-pub fn model_config() -> Config {
-    let tier = Tier::quick();
-    tier.model.config(tier.vocabulary, END)
+pub fn model_config() -> Result<Config> {
+    let tier = Tier::named("quick")?;
+    Ok(tier.model.config(tier.vocabulary, END))
 }
 
 /// Writes weights and batches into `dir`. The model is trained for a moment, on noise, until it has
 /// learned that a response ends after some 60 tokens: a random model would hardly ever end one.
 pub fn write(dir: &Path) -> Result<()> {
-    let config = model_config();
+    let (tier, config) = (Tier::named("quick")?, model_config()?);
     let vocab = config.vocab_size as u32;
     let mut random = Seed::new(1).stream("bench workload");
     let mut example = |prompt: usize, response: usize| {
@@ -79,22 +79,15 @@ pub fn write(dir: &Path) -> Result<()> {
         .collect();
 
     let model = Decoder::new(&config, Seed::new(1), &Device::Cpu, Kernels::Fused)?;
-    let settings =
-        SupervisedConfig { learning_rate: LearningRate::constant(2e-3, 10), ..SupervisedConfig::quick_sft() };
+    let settings = SupervisedConfig { learning_rate: LearningRate::constant(2e-3, 10), ..tier.sft.clone() };
     let mut optimizer = AdamW::new(model.variables(), settings.optimizer.clone())?;
     let mixture = Mixture::new(vec![ExamplePool { name: "noise".into(), weight: 1.0, examples: noise }])?;
     let batch = |_, seed| Ok(mixture.batch(settings.batch_size, seed));
     train_supervised(&model, &mut optimizer, &batch, &settings, Seed::new(2), 0..60, &mut |_| Ok(()))?;
     model.save(dir)?;
 
-    let workload = Workload {
-        sft,
-        sft_config: SupervisedConfig::quick_sft(),
-        prompts,
-        new_tokens: 60,
-        ppo_config: PpoConfig::quick(),
-        pass_every: 3,
-    };
+    let workload =
+        Workload { sft, sft_config: tier.sft, prompts, new_tokens: 60, ppo_config: tier.ppo, pass_every: 3 };
     let path = dir.join("workload.json");
     let text = serde_json::to_string(&workload)?;
     std::fs::write(&path, text).map_err(Error::io(&path))

@@ -41,13 +41,6 @@ pub struct CorpusConfig {
     pub mislabeled: f64,
 }
 
-impl CorpusConfig {
-    /// The mixture of the quick tier; `docs/regime.md` tells how it was found.
-    pub fn quick() -> Self {
-        CorpusConfig { task: 0.35, task_corrupted: 0.4, chained: 0.5, filler: 0.1, mislabeled: 0.2 }
-    }
-}
-
 /// One document, split where a prompt would end so that it tokenizes as the task does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -255,11 +248,13 @@ fn filler(kind: ValueType, rng: &mut ChaCha8Rng) -> Piece {
 mod tests {
     use super::*;
 
+    const CONFIG: CorpusConfig =
+        CorpusConfig { task: 0.35, task_corrupted: 0.4, chained: 0.5, filler: 0.1, mislabeled: 0.2 };
+
     #[test]
     fn documents_are_a_function_of_seed_and_step() {
         let catalog = Catalog::shipped();
-        let config = CorpusConfig::quick();
-        let corpus = Corpus::new(&catalog, &config, BTreeSet::new(), Seed::new(1));
+        let corpus = Corpus::new(&catalog, &CONFIG, BTreeSet::new(), Seed::new(1));
         assert_eq!(corpus.documents(5, 20), corpus.documents(5, 20));
         assert_ne!(corpus.documents(5, 20), corpus.documents(6, 20));
         assert_ne!(corpus.documents(5, 20), corpus.with_seed(Seed::new(2)).documents(5, 20));
@@ -269,7 +264,7 @@ mod tests {
     #[test]
     fn no_document_holds_a_chain_of_the_data_set() {
         let catalog = Catalog::shipped();
-        let config = CorpusConfig { chained: 1.0, ..CorpusConfig::quick() };
+        let config = CorpusConfig { chained: 1.0, ..CONFIG };
         let seed = Seed::new(2);
         let keys = |corpus: &Corpus| -> Vec<String> {
             let mut rng = seed.stream("test");

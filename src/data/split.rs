@@ -40,23 +40,6 @@ pub struct SplitConfig {
 }
 
 impl SplitConfig {
-    /// Sizes of the quick tier (ours; the paper's are not known).
-    pub fn quick() -> Self {
-        SplitConfig::of_sizes([200, 200], [60, 60], [30, 30])
-    }
-
-    /// A few chains a set, for tests and for a run that only shows that everything works.
-    pub fn smoke() -> Self {
-        SplitConfig::of_sizes([16, 8], [4, 2], [2, 2])
-    }
-
-    /// Chains of depths 2 and 3 in the training set and in each test set, and of depths 4 and 5.
-    fn of_sizes(train: [usize; 2], test: [usize; 2], deep: [usize; 2]) -> Self {
-        let [a_train, a_held_out, b, c] = [train, test, test, test].map(|[n2, n3]| [(2, n2), (3, n3)].into());
-        let deep = [(4, deep[0]), (5, deep[1])].into();
-        SplitConfig { a_train, a_held_out, b, c, deep, rules: Rules::STANDARD }
-    }
-
     fn check(&self) -> Result<()> {
         let SplitConfig { a_train, a_held_out, b, c, deep, rules: _ } = self;
         let sets = [("a_train", a_train), ("a_held_out", a_held_out), ("b", b), ("c", c), ("deep", deep)];
@@ -221,10 +204,17 @@ pub(crate) mod tests {
     /// The splits of seed 1 at smoke size, built once for all tests that only look at them.
     pub(crate) static SMOKE: LazyLock<Splits> = LazyLock::new(|| smoke(1));
 
+    /// As `data/tiers.toml` has them.
+    fn smoke_sizes() -> SplitConfig {
+        let [a_train, a_held_out, b, c] =
+            [(16, 8), (4, 2), (4, 2), (4, 2)].map(|(n2, n3)| [(2, n2), (3, n3)].into());
+        SplitConfig { a_train, a_held_out, b, c, deep: [(4, 2), (5, 2)].into(), rules: Rules::STANDARD }
+    }
+
     fn smoke(seed: u64) -> Splits {
         let catalog = Catalog::shipped();
         let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
-        Splits::build(&catalog, &sandbox, &SplitConfig::smoke(), Seed::new(seed)).unwrap()
+        Splits::build(&catalog, &sandbox, &smoke_sizes(), Seed::new(seed)).unwrap()
     }
 
     #[test]
@@ -249,7 +239,7 @@ pub(crate) mod tests {
     #[test]
     fn sets_have_the_sizes_and_sides_asked_for() {
         let splits = &*SMOKE;
-        let config = SplitConfig::smoke();
+        let config = smoke_sizes();
         let sizes = |set| -> Sizes {
             splits.get(set).iter().map(|problem| problem.depth).counts().into_iter().collect()
         };

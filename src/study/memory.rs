@@ -163,26 +163,30 @@ fn size(bytes: usize) -> String {
 mod tests {
     use super::*;
 
+    fn quick() -> Tier {
+        Tier::named("quick").unwrap()
+    }
+
     #[test]
     fn a_tier_that_cannot_fit_says_what_to_lower() {
-        let quick = MemoryEstimate::of(&Tier::quick());
-        assert!(quick.fits(4 << 30).is_ok());
-        let message = quick.fits(64 << 20).unwrap_err().to_string();
+        let estimate = MemoryEstimate::of(&quick());
+        assert!(estimate.fits(4 << 30).is_ok());
+        let message = estimate.fits(64 << 20).unwrap_err().to_string();
         assert!(message.contains("64 MiB are available") && message.contains("lower `"), "{message}");
 
-        let wide = Tier::quick().with(&["model.hidden_size=8192".into(), "model.layers=32".into()]).unwrap();
+        let wide = quick().with(&["model.hidden_size=8192".into(), "model.layers=32".into()]).unwrap();
         let message = MemoryEstimate::of(&wide).fits(16 << 30).unwrap_err().to_string();
         assert!(message.contains("its weights take") && message.contains("`model.hidden_size`"), "{message}");
 
         let long = ["sft.tokens_per_microbatch=4000000".into(), "sft.batch_size=40000".into()];
         let message =
-            MemoryEstimate::of(&Tier::quick().with(&long).unwrap()).fits(4 << 30).unwrap_err().to_string();
+            MemoryEstimate::of(&quick().with(&long).unwrap()).fits(4 << 30).unwrap_err().to_string();
         assert!(message.contains("SFT needs") && message.contains("`tokens_per_microbatch`"), "{message}");
     }
 
     #[test]
     fn microbatches_bound_the_activations() {
-        let mut tier = Tier::quick();
+        let mut tier = quick();
         let before = MemoryEstimate::of(&tier);
         tier.sft.batch_size *= 100;
         tier.pretrain.batch_size *= 100;

@@ -1,8 +1,14 @@
-//! How much of the study is run: every size, step count and hyper-parameter of a tier in one place.
+//! How much of the study is run: every size, step count and hyper-parameter of a tier in one place,
+//! `data/tiers.toml`, and here what they are.
 
+use std::collections::BTreeMap;
+
+use itertools::Itertools;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::base::{Error, Result};
+use super::project_root;
+use crate::base::{Error, Result, read_toml};
 use crate::data::{CorpusConfig, SplitConfig};
 use crate::model::Config;
 use crate::study::evaluate::EvalConfig;
@@ -10,8 +16,9 @@ use crate::train::{PpoConfig, SupervisedConfig};
 
 /// All settings of a tier. What an arm's run is named by (its hash) is the part it depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tier {
-    /// `smoke`, `quick`, `full`, or one of these with `-custom` behind.
+    /// That of `data/tiers.toml`, or with `-custom` behind.
     pub name: String,
     /// For one seed of the whole study on two cores, said before it starts: measured, but for `full`,
     /// which is reckoned from `quick`.
@@ -94,68 +101,20 @@ impl Shape {
 }
 
 impl Tier {
-    /// `smoke`, `quick` or `full`.
+    /// The tier `name` of `data/tiers.toml` in the project around the current folder.
+    ///
+    /// # Errors
+    /// `Error::Unknown` with the names there are; `Error::Parse` naming the setting that is wrong.
     pub fn named(name: &str) -> Result<Tier> {
-        let tiers = [Tier::smoke(), Tier::quick(), Tier::full()];
-        let known = tiers.each_ref().map(|tier| tier.name.as_str()).join(", ");
-        let unknown = Error::Unknown { kind: "tier", name: name.to_owned(), known };
-        tiers.into_iter().find(|tier| tier.name == name).ok_or(unknown)
-    }
-
-    /// Minutes on two cores; `docs/regime.md` tells how its numbers were found.
-    pub fn quick() -> Tier {
-        Tier {
-            name: "quick".to_owned(),
-            expected_minutes: 10.0,
-            data_seed: 1,
-            splits: SplitConfig::quick(),
-            vocabulary: 768,
-            model: Shape { hidden_size: 128, intermediate_size: 344, layers: 4, heads: 4, context: 256 },
-            corpus: CorpusConfig::quick(),
-            pretrain: SupervisedConfig::quick_pretraining(1200),
-            pretrain_steps: 1200,
-            sft: SupervisedConfig::quick_sft(),
-            sft_steps: 200,
-            start_steps: 20,
-            ppo: PpoConfig::quick(),
-            rl_steps: 60,
-            eval: EvalConfig { problems_per_set: 60, samples: 4, max_new_tokens: 160 },
-            stages: vec![0.125, 0.25, 0.5],
-            checkpoint_every: 100,
-        }
-    }
-
-    /// Longer trainings, more questions; meant for ten seeds and more.
-    pub fn full() -> Tier {
-        let quick = Tier::quick();
-        Tier {
-            name: "full".to_owned(),
-            expected_minutes: 30.0,
-            rl_steps: 4 * quick.rl_steps,
-            eval: EvalConfig { problems_per_set: 120, samples: 8, ..quick.eval },
-            ..quick
-        }
-    }
-
-    /// Every stage once, in a minute or two, with a model too small to learn: does the kit run?
-    pub fn smoke() -> Tier {
-        let quick = Tier::quick();
-        Tier {
-            name: "smoke".to_owned(),
-            expected_minutes: 1.0,
-            splits: SplitConfig::smoke(),
-            vocabulary: 512,
-            model: Shape { hidden_size: 64, intermediate_size: 128, layers: 2, heads: 2, context: 256 },
-            pretrain: SupervisedConfig { batch_size: 16, ..SupervisedConfig::quick_pretraining(40) },
-            pretrain_steps: 40,
-            sft_steps: 10,
-            start_steps: 5,
-            ppo: PpoConfig { prompts_per_step: 8, max_new_tokens: 60, ..quick.ppo },
-            rl_steps: 3,
-            eval: EvalConfig { problems_per_set: 8, samples: 2, max_new_tokens: 60 },
-            stages: vec![0.5],
-            ..quick
-        }
+        let path = project_root().join("data/tiers.toml");
+        let mut tiers: BTreeMap<String, Value> = read_toml(&path)?;
+        let known = tiers.keys().join(", ");
+        let mut settings = tiers.get("quick").cloned().unwrap_or_default();
+        let unknown = || Error::Unknown { kind: "tier", name: name.to_owned(), known };
+        replace(&mut settings, tiers.remove(name).ok_or_else(unknown)?);
+        settings["name"] = name.into();
+        let wrong = |error| Error::damaged(&path, format!("tier `{name}`: {error}"));
+        serde_json::from_value(settings).map_err(wrong)
     }
 
     /// This tier with some settings changed, each given as `field=value`, for example
@@ -165,27 +124,37 @@ impl Tier {
     /// # Errors
     /// `Error::Config` naming the field that does not exist or does not take the value.
     pub fn with(&self, settings: &[String]) -> Result<Tier> {
-        if settings.is_empty() {
-            return Ok(self.clone());
-        }
-        let mut changed = serde_json::to_value(self).map_err(|error| Error::config("tier", error))?;
+        let mut tier = self.clone();
         for setting in settings {
             let (field, value) =
                 setting.split_once('=').ok_or_else(|| Error::config(setting, "is not `field=value`"))?;
+            let mut changed = serde_json::to_value(&tier)?;
             let place = changed
                 .pointer_mut(&format!("/{}", field.replace('.', "/")))
-                .ok_or_else(|| Error::config(field, "no such setting; src/study/tier.rs lists them"))?;
+                .ok_or_else(|| Error::config(field, "no such setting; data/tiers.toml lists them"))?;
             *place = serde_json::from_str(value)
                 .map_err(|error| Error::config(field, format!("`{value}` is not JSON: {error}")))?;
-            serde_json::from_value::<Tier>(changed.clone()).map_err(|error| Error::config(field, error))?;
+            tier = serde_json::from_value(changed).map_err(|error| Error::config(field, error))?;
+            tier.name = format!("{}-custom", self.name);
         }
-        changed["name"] = format!("{}-custom", self.name).into();
-        serde_json::from_value(changed).map_err(|error| Error::config("tier", error))
+        Ok(tier)
     }
 
     /// Optimizer steps of `sft-more`: as many samples as an RL arm draws.
     pub fn more_steps(&self) -> usize {
         self.rl_steps * self.ppo.rollouts_per_step() / self.sft.batch_size
+    }
+}
+
+/// Puts `changes` in the place of what `settings` says, table by table.
+fn replace(settings: &mut Value, changes: Value) {
+    match (settings, changes) {
+        (Value::Object(settings), Value::Object(changes)) => {
+            for (field, changes) in changes {
+                replace(settings.entry(field).or_insert(Value::Null), changes);
+            }
+        }
+        (settings, changes) => *settings = changes,
     }
 }
 
@@ -195,7 +164,7 @@ mod tests {
 
     #[test]
     fn settings_can_be_changed_by_name() {
-        let quick = Tier::quick();
+        let quick = Tier::named("quick").unwrap();
         let custom = quick.with(&["rl_steps=7".into(), "ppo.kl_coefficient=0.5".into()]).unwrap();
         assert_eq!((custom.rl_steps, custom.ppo.kl_coefficient), (7, 0.5));
         assert_eq!(custom.name, "quick-custom");
@@ -204,11 +173,24 @@ mod tests {
     }
 
     #[test]
+    fn a_tier_is_quick_but_for_what_it_says() {
+        let [quick, smoke, full] = ["quick", "smoke", "full"].map(|name| Tier::named(name).unwrap());
+        assert_eq!(smoke.pretrain.optimizer, quick.pretrain.optimizer);
+        assert_eq!((smoke.name.as_str(), smoke.pretrain.batch_size), ("smoke", 16));
+        assert_eq!(smoke.pretrain.learning_rate.total_steps, smoke.pretrain_steps);
+        assert_eq!(quick.pretrain.learning_rate.total_steps, quick.pretrain_steps);
+        let eval = EvalConfig { problems_per_set: 120, samples: 8, ..quick.eval.clone() };
+        assert_eq!((full.name.as_str(), full.rl_steps, full.eval), ("full", 4 * quick.rl_steps, eval));
+        let message = Tier::named("slow").unwrap_err().to_string();
+        assert!(message.contains("`slow`") && message.contains("full, quick, smoke"), "{message}");
+    }
+
+    #[test]
     fn a_setting_that_cannot_be_is_named() {
         for (setting, field) in
             [("ppo.speed=1", "ppo.speed"), ("rl_steps=-1", "rl_steps"), ("rl_steps", "rl_steps")]
         {
-            let message = Tier::quick().with(&[setting.into()]).unwrap_err().to_string();
+            let message = Tier::named("quick").unwrap().with(&[setting.into()]).unwrap_err().to_string();
             assert!(message.contains(field), "{message}");
         }
     }

@@ -46,6 +46,7 @@ pub enum Decay {
 
 /// Learning rate as a pure function of the step: a linear warm-up, then a decay to a floor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LearningRate {
     /// The rate at the end of the warm-up.
     pub peak: f64,
@@ -90,6 +91,7 @@ impl LearningRate {
 
 /// Settings of [`AdamW`]. There is no default: each training writes down its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AdamWConfig {
     /// Share of the old first moment that a step keeps.
     pub beta1: f64,

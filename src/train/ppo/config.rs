@@ -16,8 +16,9 @@ pub enum Baseline {
     Group,
 }
 
-/// Settings of PPO, all of them: there is no `Default`.
+/// Settings of PPO, all of them: there is no `Default`. Those of the study are in `data/tiers.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PpoConfig {
     // ---- Rollouts (details 1 and 2)
     /// Prompts in one step.
@@ -72,51 +73,6 @@ pub struct PpoConfig {
 }
 
 impl PpoConfig {
-    /// A model of about a million parameters on two cores.
-    ///
-    /// What the paper used is unknown beyond "PPO"; see `docs/ambiguities.md`.
-    pub fn quick() -> Self {
-        // beta2: docs/regime.md, RL wants a long second-moment memory. eps: 37 details 3.
-        let optimizer =
-            AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-5, weight_decay: 0.0, clip_norm: 1.0 };
-        Self {
-            // docs/regime.md: many prompts with few samples each beat the opposite.
-            prompts_per_step: 64,
-            samples_per_prompt: 4,
-            // The longest references of depth 3 take about 130 tokens.
-            max_new_tokens: 160,
-
-            baseline: Baseline::Critic,
-            // docs/regime.md, attempts 6 and 7: with .02 the policy drifted away from what it knew of
-            // other topics while its training reward still rose.
-            kl_coefficient: 0.1,
-            // lm-human-preferences: gamma 1, lambda .95 for 24 tokens. Ours is 1: with .95, what a
-            // response of 100 tokens earned weighs .95^100 = .006 at its first one, and the rest is
-            // the critic's word; a critic that is a few dozen steps old is not worth that trust.
-            gamma: 1.0,
-            lambda: 1.0,
-            smallest_deviation: 0.1,
-
-            epochs: 1,
-            minibatches: 2,
-            tokens_per_microbatch: 4096,
-            // PPO, table 3; lm-human-preferences, `cliprange` and `cliprange_value`.
-            clip: 0.2,
-            value_clip: 0.2,
-            value_trunk_coefficient: 0.0,
-            value_warmup_steps: 2,
-            // Two orders above what a healthy step shows here.
-            target_kl: 0.05,
-            // docs/regime.md: several times below SFT's.
-            learning_rate: LearningRate::constant(1.2e-4, 10),
-            // A linear probe on slow features may move faster than the features. One step of Adam
-            // moves each of some 130 weights by the rate, so a value by about .02 at most.
-            value_learning_rate: LearningRate::constant(2e-4, 0),
-            value_optimizer: optimizer.clone(),
-            optimizer,
-        }
-    }
-
     /// Rollouts in one step, the ones that the sandbox cannot judge included.
     pub fn rollouts_per_step(&self) -> usize {
         self.prompts_per_step * self.samples_per_prompt

@@ -20,7 +20,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::optim::{AdamW, AdamWConfig, Decay, Gradients, LearningRate};
+use super::optim::{AdamW, AdamWConfig, Gradients, LearningRate};
 use super::packing::{self, Microbatch, Passage};
 use crate::base::Seed;
 use crate::model::Decoder;
@@ -110,8 +110,9 @@ impl Mixture {
     }
 }
 
-/// Settings of pretraining or of SFT.
+/// Settings of pretraining or of SFT; those of the study are in `data/tiers.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SupervisedConfig {
     /// Examples (documents, in pretraining) in one step.
     pub batch_size: usize,
@@ -122,42 +123,6 @@ pub struct SupervisedConfig {
     pub learning_rate: LearningRate,
     /// Of all weights.
     pub optimizer: AdamWConfig,
-}
-
-impl SupervisedConfig {
-    /// Pretraining of a model of about a million parameters on two cores. `total_steps` is the length
-    /// of the cosine schedule.
-    pub fn quick_pretraining(total_steps: usize) -> Self {
-        Self {
-            batch_size: 48,
-            tokens_per_microbatch: 4096,
-            // Chosen for this kit; several times a large model's rate, as usual for a small one.
-            learning_rate: LearningRate {
-                peak: 2e-3,
-                warmup_steps: 50,
-                decay: Decay::Cosine,
-                total_steps,
-                floor: 0.1,
-            },
-            // GPT-3 (arXiv 2005.14165, appendix B).
-            optimizer: AdamWConfig { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, clip_norm: 1.0 },
-        }
-    }
-
-    /// SFT of the same model.
-    pub fn quick_sft() -> Self {
-        let pretraining = Self::quick_pretraining(0);
-        Self {
-            // Batch and peak rate: the trials of docs/regime.md.
-            batch_size: 32,
-            // No decay, so that a run can be continued (arms `sft-start`, `sft-more`) and every
-            // earlier stage of it is a run in its own right.
-            learning_rate: LearningRate::constant(3e-4, 10),
-            // As in pretraining, but nothing pulls the weights towards zero: the start is a good one.
-            optimizer: AdamWConfig { weight_decay: 0.0, ..pretraining.optimizer },
-            ..pretraining
-        }
-    }
 }
 
 /// What one step measured.

@@ -4,6 +4,7 @@ use candle_core::Device;
 
 use super::*;
 use crate::model::{Config, Kernels};
+use crate::train::optim::Decay;
 
 fn tiny() -> Decoder {
     decoder(2)
@@ -46,8 +47,23 @@ fn four() -> Mixture {
 }
 
 fn settings() -> SupervisedConfig {
-    let learning_rate = LearningRate::constant(1e-2, 5);
-    SupervisedConfig { batch_size: 4, learning_rate, ..SupervisedConfig::quick_sft() }
+    let optimizer = AdamWConfig { weight_decay: 0.0, ..pretraining(0).optimizer };
+    SupervisedConfig {
+        batch_size: 4,
+        learning_rate: LearningRate::constant(1e-2, 5),
+        optimizer,
+        ..pretraining(0)
+    }
+}
+
+fn pretraining(total_steps: usize) -> SupervisedConfig {
+    let decay = Decay::Cosine;
+    SupervisedConfig {
+        batch_size: 48,
+        tokens_per_microbatch: 4096,
+        learning_rate: LearningRate { peak: 2e-3, warmup_steps: 50, decay, total_steps, floor: 0.1 },
+        optimizer: AdamWConfig { beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1, clip_norm: 1.0 },
+    }
 }
 
 /// SFT on `data`, as the study runs it.
@@ -188,7 +204,7 @@ fn count(_: usize, seed: Seed) -> Result<Vec<Example>> {
 #[test]
 fn counting_is_learned_and_what_was_measured_adds_up() {
     let model = decoder(1);
-    let mut config = SupervisedConfig::quick_pretraining(100);
+    let mut config = pretraining(100);
     config.learning_rate.peak = 1e-2;
     config.learning_rate.warmup_steps = 5;
     let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone()).unwrap();
@@ -210,7 +226,7 @@ fn counting_is_learned_and_what_was_measured_adds_up() {
 fn microbatches_change_nothing_but_rounding() {
     let after = |tokens_per_microbatch| {
         let model = decoder(1);
-        let config = SupervisedConfig { tokens_per_microbatch, ..SupervisedConfig::quick_pretraining(10) };
+        let config = SupervisedConfig { tokens_per_microbatch, ..pretraining(10) };
         let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone()).unwrap();
         let mut measured = Vec::new();
         train_supervised(&model, &mut optimizer, &count, &config, Seed::new(2), 0..3, &mut |step| {
@@ -228,7 +244,7 @@ fn microbatches_change_nothing_but_rounding() {
 #[test]
 fn a_step_without_documents_is_an_error() {
     let model = decoder(1);
-    let config = SupervisedConfig::quick_pretraining(10);
+    let config = pretraining(10);
     let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone()).unwrap();
     let short = |_: usize, _: Seed| Ok(Example::document(&[3]).into_iter().collect());
     let result =

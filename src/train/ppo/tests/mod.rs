@@ -9,7 +9,7 @@ use crate::model::Completion;
 use crate::model::{Config, Kernels};
 use crate::sandbox::CaseWord;
 use crate::train::metric_values;
-use crate::train::optim::{Decay, LearningRate};
+use crate::train::optim::{AdamWConfig, Decay, LearningRate};
 use crate::train::reward::Judgement;
 
 const END: u32 = 0;
@@ -38,20 +38,37 @@ fn tasks() -> Vec<Task> {
 }
 
 fn settings() -> PpoConfig {
-    let mut config = PpoConfig::quick();
-    config.prompts_per_step = 8;
-    config.samples_per_prompt = 8;
-    config.max_new_tokens = 12;
-    config.epochs = 2;
-    config.learning_rate =
-        LearningRate { peak: 3e-3, warmup_steps: 2, decay: Decay::Linear, total_steps: 50, floor: 0.1 };
-    config.value_learning_rate = LearningRate::constant(2e-2, 0);
-    config.target_kl = 1.0;
-    // So weak that the policy may move far within these few steps.
-    config.kl_coefficient = 0.02;
-    // Below 1, so that the critic's part in the advantages is tested too.
-    config.lambda = 0.95;
-    config
+    let optimizer = AdamWConfig { beta1: 0.9, beta2: 0.999, eps: 1e-5, weight_decay: 0.0, clip_norm: 1.0 };
+    PpoConfig {
+        prompts_per_step: 8,
+        samples_per_prompt: 8,
+        max_new_tokens: 12,
+        baseline: Baseline::Critic,
+        // So weak that the policy may move far within these few steps.
+        kl_coefficient: 0.02,
+        gamma: 1.0,
+        // Below 1, so that the critic's part in the advantages is tested too.
+        lambda: 0.95,
+        smallest_deviation: 0.1,
+        epochs: 2,
+        minibatches: 2,
+        tokens_per_microbatch: 4096,
+        clip: 0.2,
+        value_clip: 0.2,
+        value_trunk_coefficient: 0.0,
+        value_warmup_steps: 2,
+        target_kl: 1.0,
+        learning_rate: LearningRate {
+            peak: 3e-3,
+            warmup_steps: 2,
+            decay: Decay::Linear,
+            total_steps: 50,
+            floor: 0.1,
+        },
+        optimizer: optimizer.clone(),
+        value_learning_rate: LearningRate::constant(2e-2, 0),
+        value_optimizer: optimizer,
+    }
 }
 
 /// 1 for answers that start with token 3.
