@@ -27,5 +27,6 @@ pub use corpus::{Corpus, CorpusConfig, Document};
 pub use problem::{Case, Problem, Set, read_problems, write_problems};
 pub use split::{Provenance, SplitConfig, Splits};
 pub use synth::{ChainRequest, Operator, Rejection, Rules, Sizes, Topics, chinese_prompts, synthesize};
+pub(crate) use table::table as text_table;
 pub use tokenizer::Codec;
 pub use value::{Domain, Value, ValueType};

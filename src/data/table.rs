@@ -6,14 +6,15 @@ use itertools::Itertools;
 
 /// Lines of cells, two blanks between columns, which are as wide as their widest cell. Columns
 /// `numbers` are flush right.
-pub fn table<const N: usize>(rows: &[[String; N]], numbers: Range<usize>) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
+pub fn table(rows: &[impl AsRef<[String]>], numbers: Range<usize>) -> String {
+    let width = |column: usize| rows.iter().map(|row| row.as_ref()[column].len()).max().unwrap_or(0);
+    let widths = rows.first().map_or(vec![], |row| (0..row.as_ref().len()).map(width).collect_vec());
     let cell = |(column, text): (usize, &String)| {
         let width = widths[column];
         if numbers.contains(&column) { format!("{text:>width$}") } else { format!("{text:width$}") }
     };
-    rows.iter().map(|row| row.iter().enumerate().map(cell).join("  ").trim_end().to_owned() + "\n").collect()
+    let line = |row: &[String]| row.iter().enumerate().map(cell).join("  ").trim_end().to_owned() + "\n";
+    rows.iter().map(|row| line(row.as_ref())).collect()
 }
 
 #[cfg(test)]

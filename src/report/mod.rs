@@ -67,7 +67,7 @@ impl Runs {
             return Err(Error::Unknown { kind: "finding", name: number.to_string(), known });
         };
         let evidence = Evidence {
-            scores: Scores::new(&self.outcomes()?)?,
+            scores: Scores(self.outcomes()?),
             metrics: metric_frame(&self.metrics()?)?,
             bootstrap: Bootstrap::standard(),
             source: self.source(),
@@ -78,7 +78,7 @@ impl Runs {
     /// Judges `data/claims.toml`.
     pub fn claims(&self) -> Result<ClaimsReport> {
         let claims = Claims::load(self.root.join("data/claims.toml"))?;
-        claims.judge(&Scores::new(&self.outcomes()?)?, &self.tier)
+        claims.judge(&Scores(self.outcomes()?), &self.tier)
     }
 
     /// Draws the figure of each finding into `folder`, and returns their paths. A figure none of

@@ -7,18 +7,18 @@ use polars::prelude::*;
 use super::Table;
 use crate::base::{Error, Result};
 use crate::data::Set;
-use crate::report::frame::{Bootstrap, Cell, Decode, Labeled, Quantity, Scores, metric_frame};
+use crate::report::frame::{Bootstrap, Cell, Decode, Interval, Labeled, Quantity, Scores, metric_frame};
 use crate::study::{Arm, Arms, Cost, FinishedRun, MetricRow, Prompts, Runs};
 
 /// The experimental design: one row an arm, with the columns `arm`, `parent`, `findings`, `about`.
 pub fn arms_table(arms: &Arms) -> Result<Table> {
-    let text = |cell: fn(&Arm) -> String| -> Vec<String> { arms.all().iter().map(cell).collect() };
-    Ok(Table::new(df!(
+    let text = |cell: fn(&Arm) -> String| arms.all().iter().map(cell).collect_vec();
+    Table::of(&df!(
         "arm" => text(|arm| arm.name.clone()),
         "parent" => text(|arm| arm.parent.clone().unwrap_or_default()),
         "findings" => text(|arm| arm.findings.iter().join(", ")),
         "about" => text(|arm| arm.about.clone()),
-    )?))
+    )?)
 }
 
 /// A column, and what it holds of a run.
@@ -51,7 +51,7 @@ impl Runs {
         let mut columns = vec![len().cast(DataType::UInt32).alias("seeds")];
         columns.extend(COSTS.map(|(name, _)| col(name).mean()));
         let by_arm = each.lazy().group_by_stable([col("arm")]).agg(columns).collect()?;
-        rounded(by_arm).map(Table::new)
+        Table::of(&by_arm)
     }
 
     /// How far what finding `number`'s arms learned carries, sampled at temperature 1 at their
@@ -61,13 +61,13 @@ impl Runs {
     pub fn gaps(&self, number: u32, unseen: (Set, Prompts)) -> Result<Table> {
         let design = Arms::load(&self.root)?;
         let arms = design.select(&format!("finding{number}"))?;
-        estimates(&Scores::new(&self.outcomes()?)?, arms, |arm| gap(arm, unseen))
+        estimates(&Scores(self.outcomes()?), arms, |arm| gap(arm, unseen))
     }
 
     /// Three pass rates of all arms on `set`, with 95% intervals: of one answer at temperature 1, of
     /// the likeliest answer, and of the better of four.
     pub fn pass_rates(&self, set: Set) -> Result<Table> {
-        estimates(&Scores::new(&self.outcomes()?)?, Arms::load(&self.root)?.all(), |arm| pass_rates(arm, set))
+        estimates(&Scores(self.outcomes()?), Arms::load(&self.root)?.all(), |arm| pass_rates(arm, set))
     }
 
     /// How the training of `arm` went: its steps in `parts` equal parts, and the mean of each of
@@ -82,7 +82,7 @@ impl Runs {
     /// The verdict on finding `number`, clause by clause. Differences and thresholds in percentage
     /// points.
     pub fn verdict(&self, number: u32) -> Result<Table> {
-        self.claims()?.only(number).table()
+        Ok(self.claims()?.only(number).table())
     }
 }
 
@@ -112,29 +112,21 @@ fn estimates<'a>(
     arms: impl IntoIterator<Item = &'a Arm>,
     columns: impl Fn(&str) -> [(String, Quantity); 3],
 ) -> Result<Table> {
+    let mut names = vec!["arm".to_owned()];
+    names.extend(columns("").map(|(name, _)| name));
     let mut rows = Vec::new();
     for arm in arms {
-        let shown = |(_, quantity)| {
-            let found = scores.interval(&quantity, &Bootstrap::standard())?;
-            Ok(format!("{:.2} [{:.2}, {:.2}]", found.value, found.low, found.high))
-        };
-        match columns(&arm.name).into_iter().map(shown).collect::<Result<Vec<_>>>() {
-            Ok(cells) => rows.push((arm.name.as_str(), cells)),
-            Err(Error::MissingRuns { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        let found = |(_, quantity)| scores.if_run(&quantity, &Bootstrap::standard());
+        let found: Option<Vec<_>> = columns(&arm.name).into_iter().map(found).collect::<Result<_>>()?;
+        let cell = |found: Interval| format!("{:.2} [{:.2}, {:.2}]", found.value, found.low, found.high);
+        let row = |found: Vec<Interval>| [arm.name.clone()].into_iter().chain(found.into_iter().map(cell));
+        rows.extend(found.map(|found| row(found).collect_vec()));
     }
-    let names = columns("").map(|(name, _)| name);
     if rows.is_empty() {
-        let what = format!("has outcomes for the columns {}", names.join(", "));
+        let what = format!("has outcomes for the columns {}", names[1..].join(", "));
         return Err(Error::MissingRuns { what });
     }
-    let mut frame = df!("arm" => rows.iter().map(|(arm, _)| *arm).collect_vec())?;
-    for (index, name) in names.into_iter().enumerate() {
-        let column = rows.iter().map(|(_, cells)| cells[index].as_str()).collect_vec();
-        frame.with_column(Column::new(name.into(), column))?;
-    }
-    Ok(Table::new(frame))
+    Ok(Table { caption: String::new(), names, rows })
 }
 
 /// [`Runs::training`] from the rows of all runs.
@@ -148,7 +140,7 @@ fn training(rows: &[Labeled<MetricRow>], arm: &str, metrics: &[&str], parts: usi
         let wanted = col("name").eq(lit(*metric)).and(col("value").is_finite());
         col("value").filter(wanted).mean().alias(*metric)
     };
-    let mut table = metric_frame(rows)?
+    let means = metric_frame(rows)?
         .lazy()
         .filter(col("arm").eq(lit(arm)))
         .group_by([part.alias("steps")])
@@ -156,30 +148,16 @@ fn training(rows: &[Labeled<MetricRow>], arm: &str, metrics: &[&str], parts: usi
         .sort(["steps"], SortMultipleOptions::default())
         .collect()?;
     for metric in metrics {
-        if table.column(metric)?.null_count() > 0 {
+        if means.column(metric)?.null_count() > 0 {
             return Err(missing(&format!("`{metric}`")));
         }
     }
+    let mut table = Table::of(&means)?;
     let first_step = |part: u64| (part as usize * n_steps).div_ceil(parts);
-    let logged = table.column("steps")?.u64()?.iter().flatten();
-    let labels = logged.map(|part| format!("{} to {}", first_step(part), first_step(part + 1) - 1));
-    table.with_column(Column::new("steps".into(), labels.collect_vec()))?;
-    rounded(table).map(Table::new)
-}
-
-/// The same frame with its floats as text, each to three significant digits.
-fn rounded(mut frame: DataFrame) -> Result<DataFrame> {
-    let shown = |value: f64| {
-        let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
-        format!("{value:.digits$}", digits = (2 - magnitude).clamp(0, 8) as usize)
-    };
-    for column in frame.clone().columns() {
-        if let Ok(numbers) = column.f64() {
-            let texts = numbers.iter().flatten().map(shown).collect_vec();
-            frame.with_column(Column::new(column.name().clone(), texts))?;
-        }
+    for (row, part) in table.rows.iter_mut().zip(means.column("steps")?.u64()?.iter().flatten()) {
+        row[0] = format!("{} to {}", first_step(part), first_step(part + 1) - 1);
     }
-    Ok(frame)
+    Ok(table)
 }
 
 #[cfg(test)]
@@ -194,6 +172,11 @@ mod tests {
         Arms::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap()
     }
 
+    fn column(table: &Table, name: &str) -> Vec<String> {
+        let at = table.names.iter().position(|other| other == name).unwrap();
+        table.rows.iter().map(|row| row[at].clone()).collect()
+    }
+
     #[test]
     fn a_gap_is_the_rate_on_trained_chains_minus_the_rate_on_unseen_ones() {
         let rows = [
@@ -201,13 +184,13 @@ mod tests {
             answers("sft-more", 0, Set::CompositeB, &[4, 0, 0, 0]),
         ]
         .concat();
-        let outcomes = Scores::new(&rows).unwrap();
+        let outcomes = Scores(rows);
         let design = shipped_arms();
         let arms = || design.select("finding3").unwrap();
         let target = (Set::CompositeB, Prompts::Train);
-        let frame = estimates(&outcomes, arms(), |arm| gap(arm, target)).unwrap().frame;
-        assert_eq!(frame.height(), 1, "arms without runs have no row");
-        let cell = |name: &str| frame.column(name).unwrap().str().unwrap().get(0).unwrap().to_owned();
+        let table = estimates(&outcomes, arms(), |arm| gap(arm, target)).unwrap();
+        assert_eq!(table.rows.len(), 1, "arms without runs have no row");
+        let cell = |name: &str| column(&table, name).remove(0);
         assert_eq!(cell("arm"), "sft-more");
         assert!(cell("trained").starts_with("0.75 ["), "{}", cell("trained"));
         assert!(cell("composite_b").starts_with("0.25 ["), "{}", cell("composite_b"));
@@ -219,14 +202,14 @@ mod tests {
 
     #[test]
     fn one_answer_the_likeliest_and_any_of_four_are_told_apart() {
-        let outcomes = Scores::new(&answers("sft-rl", 0, Set::CompositeB, &[4, 1, 0, 3])).unwrap();
+        let outcomes = Scores(answers("sft-rl", 0, Set::CompositeB, &[4, 1, 0, 3]));
         let design = shipped_arms();
         let arms = design.select("finding2").unwrap();
-        let frame = estimates(&outcomes, arms, |arm| pass_rates(arm, Set::CompositeB)).unwrap().frame;
+        let table = estimates(&outcomes, arms, |arm| pass_rates(arm, Set::CompositeB)).unwrap();
         for (name, expected) in
             [("one sample", "0.50 ["), ("likeliest answer", "0.50 ["), ("any of 4 samples", "0.75 [")]
         {
-            let cell = frame.column(name).unwrap().str().unwrap().get(0).unwrap().to_owned();
+            let cell = column(&table, name).remove(0);
             assert!(cell.starts_with(expected), "{name}: {cell}");
         }
     }
@@ -239,25 +222,13 @@ mod tests {
         };
         let rows: Vec<_> =
             [0, 1].into_iter().flat_map(|seed| (0..6).map(move |step| row(seed, step))).collect();
-        let frame = training(&rows, "sft-more", &["loss"], 3).unwrap().frame;
-        let cells = |name: &str| -> Vec<String> {
-            let cells = frame.column(name).unwrap().str().unwrap();
-            (0..frame.height()).map(|row| cells.get(row).unwrap().to_owned()).collect()
-        };
-        assert_eq!(cells("steps"), ["0 to 1", "2 to 3", "4 to 5"]);
-        assert_eq!(cells("loss"), ["1.00", "3.00", "5.00"]);
-        assert_eq!(training(&rows, "sft-more", &["loss"], 100).unwrap().frame.height(), 6);
+        let table = training(&rows, "sft-more", &["loss"], 3).unwrap();
+        assert_eq!(column(&table, "steps"), ["0 to 1", "2 to 3", "4 to 5"]);
+        assert_eq!(column(&table, "loss"), ["1.00", "3.00", "5.00"]);
+        assert_eq!(training(&rows, "sft-more", &["loss"], 100).unwrap().rows.len(), 6);
         let message = training(&rows, "sft-more", &["reward_mean"], 3).unwrap_err().to_string();
         assert!(message.contains("sft-more") && message.contains("reward_mean"), "{message}");
         assert!(training(&[], "sft-more", &["loss"], 3).is_err());
-    }
-
-    #[test]
-    fn three_digits_are_kept_at_any_size() {
-        let frame = df!("x" => [0.0, 0.0012345, 0.999, 12.34, 12345.6]).unwrap();
-        let frame = rounded(frame).unwrap();
-        let shown: Vec<&str> = frame.column("x").unwrap().str().unwrap().iter().flatten().collect();
-        assert_eq!(shown, ["0.00", "0.00123", "0.999", "12.3", "12346"]);
     }
 
     #[test]
@@ -268,8 +239,8 @@ mod tests {
             answers("sft-start", 0, Set::CompositeB, &[0, 0, 0, 0]),
         ]
         .concat();
-        let report = claims.judge(&Scores::new(&rows).unwrap(), "quick").unwrap();
-        let html = report.only(2).table().unwrap().html();
+        let report = claims.judge(&Scores(rows), "quick").unwrap();
+        let html = report.only(2).table().html();
         assert!(html.contains("Finding 2 is inconclusive: f2.beats-more-sft"), "{html}");
         assert!(
             html.contains("+100") && html.contains("inconclusive: ") && html.contains("sft-more"),

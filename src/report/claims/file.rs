@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::base::{Error, Result};
 use crate::data::Set;
-use crate::report::frame::{Bootstrap, Cell, Extreme, Quantity};
+use crate::report::frame::{Bootstrap, Cell, Decode, Extreme, Quantity};
 use crate::study::{FINAL_STAGE, Prompts};
 
 /// The pre-registered claims, checked for consistency.
@@ -73,8 +73,7 @@ pub struct Clause {
     #[serde(default)]
     pub role: Role,
     pub text: String,
-    /// `greedy`, `sampled` or `pass@<k>`.
-    pub metric: String,
+    pub metric: Decode,
     pub left: Term,
     pub right: Term,
     pub relation: Relation,
@@ -128,7 +127,6 @@ impl Clause {
 
     fn term(&self, side: &str, term: &Term) -> Result<Quantity> {
         let wrong = |field: &str, message: &str| Err(Error::config(format!("{side}.{field}"), message));
-        let decode = self.metric.parse()?;
         let (arm, stage, set, gap, prompts, combine, scale) = match term {
             Term::Constant(value) => return Ok(Quantity::Constant(*value)),
             Term::Rate { arm, stage, set, gap, prompts, combine, scale } => {
@@ -137,7 +135,8 @@ impl Clause {
         };
         let of_arm = |arm: &String| {
             let prompts = prompts.unwrap_or(Prompts::Train);
-            let on = |set| Cell { arm: arm.clone(), stage: stage.to_owned(), set, prompts, decode };
+            let on =
+                |set| Cell { arm: arm.clone(), stage: stage.to_owned(), set, prompts, decode: self.metric };
             match (*set, *gap) {
                 (Some(set), None) => Ok(Quantity::Rate(on(set))),
                 (None, Some([set, test])) => Ok(Quantity::gap(&on(set), set, test)),

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use itertools::Itertools;
-use polars::df;
 
 use super::{JudgedClause, JudgedFinding, Ruling};
-use crate::base::Result;
+use crate::data::text_table;
 use crate::report::table::Table;
 
 /// All rulings of one tier. `Display` prints them.
@@ -28,19 +27,21 @@ fn points(rate: f64) -> String {
 }
 
 impl JudgedClause {
-    /// What is wanted, what was found with its interval, what the seeds alone say, how many they
-    /// are, and the ruling.
-    fn cells(&self) -> [String; 6] {
+    /// Behind the cells that name the clause: what is wanted, what was found with its interval, what
+    /// the seeds alone say, how many they are, and the ruling.
+    fn row<const N: usize>(&self, name: [String; N]) -> Vec<String> {
         let range = |(low, high): (f64, f64)| format!("[{}, {}]", points(low), points(high));
         let found = self.interval.as_ref();
-        [
+        let reason = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
+        let cells = [
             format!("{} {}", self.clause.relation, points(self.clause.threshold)),
             found.map_or_else(String::new, |found| points(found.value)),
             found.map_or_else(String::new, |found| range((found.low, found.high))),
             found.and_then(|found| found.seeds_alone).map_or_else(String::new, range),
             found.map_or(0, |found| found.n_seeds).to_string(),
-            [self.ruling.to_string(), self.reason.clone()].iter().filter(|part| !part.is_empty()).join(": "),
-        ]
+            format!("{}{reason}", self.ruling),
+        ];
+        name.into_iter().chain(cells).collect()
     }
 }
 
@@ -53,28 +54,28 @@ impl ClaimsReport {
         report
     }
 
-    fn headings(&self) -> [String; 6] {
+    /// The names of [`JudgedClause::row`].
+    fn names(&self, name: &[&str]) -> Vec<String> {
         let interval = format!("{:.0}% interval", 100.0 * self.level);
-        ["wanted", "difference", &interval, "seeds alone (t)", "seeds", "verdict"].map(str::to_owned)
+        let names = ["wanted", "difference", &interval, "seeds alone (t)", "seeds", "verdict"];
+        name.iter().chain(&names).map(ToString::to_string).collect()
     }
 
     /// One row a clause, in percentage points; the findings' rulings above it.
-    pub fn table(&self) -> Result<Table> {
-        let cells: Vec<[String; 6]> = self.clauses.iter().map(JudgedClause::cells).collect();
-        let clauses = self
-            .clauses
-            .iter()
-            .map(|JudgedClause { clause, .. }| format!("{} ({}): {}", clause.id, clause.role, clause.text));
-        let mut frame = df!("clause" => clauses.collect::<Vec<_>>())?;
-        for (index, heading) in self.headings().into_iter().enumerate() {
-            let column: Vec<&str> = cells.iter().map(|row| row[index].as_str()).collect();
-            frame.with_column(polars::prelude::Column::new(heading.into(), column))?;
-        }
+    pub fn table(&self) -> Table {
+        let row = |judged: &JudgedClause| {
+            let clause = &judged.clause;
+            judged.row([format!("{} ({}): {}", clause.id, clause.role, clause.text)])
+        };
         let caption = self.findings.iter().map(|JudgedFinding { finding, ruling, reason }| {
             let reason = reason.strip_prefix(&format!("{ruling}: ")).unwrap_or(reason);
             format!("Finding {} is {ruling}: {reason}", finding.number)
         });
-        Ok(Table::new(frame).with_caption(&caption.collect::<Vec<_>>().join(". ")))
+        Table {
+            caption: caption.collect_vec().join(". "),
+            names: self.names(&["clause"]),
+            rows: self.clauses.iter().map(row).collect(),
+        }
     }
 }
 
@@ -83,18 +84,12 @@ impl fmt::Display for ClaimsReport {
         for JudgedFinding { finding, ruling, reason } in &self.findings {
             writeln!(f, "Finding {}: {}", finding.number, ruling.to_string().to_uppercase())?;
             writeln!(f, "  \"{}\"\n  {reason}", finding.text)?;
-            let mut rows = vec![
-                ["clause".to_owned(), "role".to_owned()].into_iter().chain(self.headings()).collect_vec(),
-            ];
+            let mut rows = vec![self.names(&["clause", "role"])];
             for judged in self.clauses.iter().filter(|judged| judged.clause.finding == finding.number) {
-                let name = [judged.clause.id.clone(), judged.clause.role.to_string()];
-                rows.push(name.into_iter().chain(judged.cells()).collect_vec());
+                rows.push(judged.row([judged.clause.id.clone(), judged.clause.role.to_string()]));
             }
-            let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-            let widths = (0..rows[0].len()).map(width).collect_vec();
-            for row in &rows {
-                let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).join("  ");
-                writeln!(f, "  {}", cells.trim_end())?;
+            for line in text_table(&rows, 0..0).lines() {
+                writeln!(f, "  {line}")?;
             }
             writeln!(f)?;
         }

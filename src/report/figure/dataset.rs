@@ -1,18 +1,19 @@
 //! The data set in one picture: how many problems each topic and depth has in each set, and which
 //! topic feeds which.
 //!
-//! The last panel is a matrix rather than a drawing of arrows: ten topics feed each other in
+//! The second table is a matrix rather than a drawing of arrows: ten topics feed each other in
 //! nearly all of 100 ways, and arrows would hide what matters, which is that the block
 //! "target topic after target topic" is filled by Composite_B alone, and nothing trains on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use itertools::{Either, Itertools};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::Svg;
-use super::panel::{Area, page, panel};
-use super::style::{BEFORE, CENTERED, GRID, INK, LABEL, SMALL, SOFT_INK, dark, ink, set_style, tint, upward};
+use super::panel::{Area, Panel, page, panel};
+use super::style::{BEFORE, CENTERED, INK, LABEL, SMALL, SOFT_INK, dark, ink, set_style, tint, upward};
 use crate::base::Result;
 use crate::data::{Problem, Set};
 use crate::study::Prompts;
@@ -39,11 +40,6 @@ fn tally<K: Ord>(found: impl Iterator<Item = (K, Set)>) -> BTreeMap<K, BySet> {
     let mut counts: BTreeMap<K, BySet> = BTreeMap::new();
     found.for_each(|(key, set)| *counts.entry(key).or_default().entry(set).or_default() += 1);
     counts
-}
-
-/// The largest of the sums over sets, for a scale.
-fn most<K>(counts: &BTreeMap<K, BySet>) -> f64 {
-    counts.values().map(|sets| sets.values().sum::<usize>()).max().unwrap_or(1) as f64
 }
 
 impl<'a> Counts<'a> {
@@ -84,111 +80,97 @@ pub fn dataset_figure<'a>(tier: &str, problems: impl IntoIterator<Item = &'a Pro
     let footer = format!("tier {tier}: the same problems for all seeds and on every machine");
     Svg::draw(|area| {
         let room = page(area, "The problems: which topics, how deep, what feeds what", &subtitle, &footer)?;
-        let parts = room.split_by_breakpoints([470, 790], [0; 0]);
-        draw_topics(&parts[0], &counts)?;
-        draw_depths(&parts[1], &counts)?;
-        draw_feeds(&parts[2], &counts)
+        let (left, right) = room.split_horizontally(560);
+        draw_sets(&left, &counts)?;
+        draw_feeds(&right, &counts)
     })
 }
 
-/// What a set is, and one word for what is new in it.
-fn set_words(set: Set) -> [&'static str; 2] {
-    let [what, new] = set_style(set, Prompts::Train).0;
-    [what, new.split(' ').next().unwrap_or(new)]
+type CountPanel<'a> = Panel<'a, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// A table of counts. Its rows come in named groups; a `cell` (row, column) is its count, its color and
+/// how strong that is, 0..=1.
+fn draw_counts<'a>(
+    area: &Area<'a>,
+    title: &str,
+    [right, below]: [u32; 2],
+    (groups, n_columns): (&[(&str, &[&str])], usize),
+    cell: impl Fn(usize, usize) -> Option<(usize, RGBColor, f64)>,
+) -> Result<CountPanel<'a>> {
+    let n_rows = groups.iter().map(|(_, rows)| rows.len()).sum::<usize>();
+    let axes = (0.0..n_columns.max(1) as f64, n_rows.max(1) as f64..0.0);
+    let panel = panel(area, title, [84, right, below, 140], axes)?;
+    for (row, column) in (0..n_rows).cartesian_product(0..n_columns) {
+        let Some((count, color, strength)) = cell(row, column) else { continue };
+        let (x, y) = (column as f64, row as f64);
+        let fill = tint(color, 0.12 + 0.5 * strength).filled();
+        panel.draw(Rectangle::new([(x + 0.04, y + 0.04), (x + 0.96, y + 0.96)], fill))?;
+        panel.text(&count.to_string(), panel.at(x + 0.5, y + 0.5), &ink(LABEL, INK).pos(CENTERED))?;
+    }
+    let mut from = 0;
+    for (group, rows) in groups {
+        for (row, name) in rows.iter().enumerate() {
+            let middle = panel.at(0.0, (from + row) as f64 + 0.5).1;
+            panel.text(name, (-10, middle), &ink(LABEL, INK).pos(BEFORE))?;
+        }
+        let [top, bottom] = [from, from + rows.len()].map(|row| panel.at(0.0, row as f64).1);
+        panel.text(group, (-118, (top + bottom) / 2), &upward(SMALL, SOFT_INK).pos(CENTERED))?;
+        panel.mark(PathElement::new([(-128, bottom), (panel.size.0, bottom)], SOFT_INK))?;
+        from += rows.len();
+    }
+    Ok(panel)
 }
 
-/// A table: topics down, sets across, counts on a tint of the set's color.
-fn draw_topics(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
-    let (across, down) = (counts.sets.len().max(1) as f64, counts.topics.len().max(1) as f64);
-    let panel = panel(area, "Problems in which a topic occurs", [84, 12, 54, 122], (0.0..across, down..0.0))?;
-    for (column, set) in counts.sets.iter().enumerate() {
-        let color = set_style(*set, Prompts::Train).1;
-        let middle = column as f64 + 0.5;
-        for (line, word) in set_words(*set).into_iter().enumerate() {
-            let at = (panel.at(middle, 0.0).0, -32 + 18 * line as i32);
-            panel.text(word, at, &ink(13.0, dark(color)).pos(CENTERED))?;
+/// How many problems of each set have a topic or a depth.
+fn draw_sets(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
+    let (source, target) = counts.topics.split_at(counts.n_source);
+    let depths = counts.by_depth.keys().map(ToString::to_string).collect_vec();
+    let depths = depths.iter().map(String::as_str).collect_vec();
+    let groups = [("source", source), ("target", target), ("depth", &depths)];
+    let topics = counts.topics.iter().map(|topic| &counts.by_topic[topic]);
+    let rows = topics.chain(counts.by_depth.values()).collect_vec();
+    let sets = counts.sets.iter().collect_vec();
+    let cell = |row: usize, column: usize| {
+        let count = |row: &&BySet| row.get(sets[column]).copied();
+        let most = rows.iter().filter_map(count).max()?;
+        let (here, color) = (count(&rows[row])?, set_style(*sets[column], Prompts::Train).1);
+        Some((here, color, here as f64 / most as f64))
+    };
+    let title = "Problems of each set, by topic and depth";
+    let panel = draw_counts(area, title, [12, 24], (&groups, sets.len()), cell)?;
+    for (column, set) in sets.iter().enumerate() {
+        let ([what, new], color) = set_style(**set, Prompts::Train);
+        // One word of what is new in it: two have no room.
+        let new = new.split(' ').next().unwrap_or(new);
+        for (line, text) in [what, new].into_iter().enumerate() {
+            let at = (panel.at(column as f64 + 0.5, 0.0).0, -32 + 18 * line as i32);
+            panel.text(text, at, &ink(13.0, dark(color)).pos(CENTERED))?;
         }
-        let most = counts.by_topic.values().filter_map(|sets| sets.get(set)).max().copied().unwrap_or(1);
-        for (row, topic) in counts.topics.iter().enumerate() {
-            if let Some(count) = counts.by_topic[topic].get(set) {
-                let (x, y) = (column as f64, row as f64);
-                let fill = tint(color, 0.12 + 0.5 * *count as f64 / most as f64).filled();
-                panel.draw(Rectangle::new([(x + 0.04, y + 0.04), (x + 0.96, y + 0.96)], fill))?;
-                panel.text(&count.to_string(), panel.at(middle, y + 0.5), &ink(LABEL, INK).pos(CENTERED))?;
-            }
-        }
-    }
-    for (row, topic) in counts.topics.iter().enumerate() {
-        panel.text(topic, (-10, panel.at(0.0, row as f64 + 0.5).1), &ink(LABEL, INK).pos(BEFORE))?;
-    }
-    let border = panel.at(0.0, counts.n_source as f64).1;
-    panel.mark(PathElement::new([(-92, border), (panel.size.0, border)], SOFT_INK))?;
-    for (name, from, to) in [("source", 0, border), ("target", border, panel.size.1)] {
-        panel.text(name, (-104, (from + to) / 2), &upward(SMALL, SOFT_INK).pos(CENTERED))?;
     }
     Ok(())
 }
 
-/// Bars of problems by depth, one color a set.
-fn draw_depths(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
-    let most = most(&counts.by_depth);
-    let deepest = counts.by_depth.keys().next_back().copied().unwrap_or(1) as f64;
-    let mut panel =
-        panel(area, "Problems by depth", [84, 12, 54, 84], (0.4..deepest + 0.6, 0.0..most * 1.06))?;
-    panel.y_axis("problems", 6, |value| format!("{value:.0}"))?;
-    panel.level(0.0, SOFT_INK, 1)?;
-    for (depth, sets) in &counts.by_depth {
-        let x = *depth as f64;
-        panel.x_tick(x, &[&depth.to_string()])?;
-        let mut base = 0.0;
-        for (set, count) in sets {
-            let top = base + *count as f64;
-            let fill = tint(set_style(*set, Prompts::Train).1, 0.7).filled();
-            panel.draw(Rectangle::new([(x - 0.44, base), (x + 0.44, top)], fill))?;
-            let (low, high) = (panel.at(x, base).1, panel.at(x, top).1);
-            panel.mark(PathElement::new([panel.at(x - 0.44, top), panel.at(x + 0.44, top)], WHITE))?;
-            // Named inside the bar where there is room; the table's colors say the rest.
-            if low - high > 17 {
-                panel.text(
-                    set_words(*set)[0],
-                    panel.at(x, (base + top) / 2.0),
-                    &ink(13.0, INK).pos(CENTERED),
-                )?;
-            }
-            base = top;
-        }
-    }
-    panel.x_title("depth (functions in the chain)")
-}
-
-/// The matrix of neighbors: a dot's area is how often the column's topic follows the row's, its
-/// color the set that holds most of those.
+/// How often the column's topic is applied to what the row's made; colored as the set that does so most.
 fn draw_feeds(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
-    let n = counts.topics.len().max(1) as f64;
-    let mut panel = panel(area, "Which topic feeds which", [84, 30, 124, 126], (0.0..n, n..0.0))?;
-    let notes = ["rows: first; columns: applied to its result", "area: how often; color: the set (mostly)"];
+    let topics = &counts.topics;
+    let (source, target) = topics.split_at(counts.n_source);
+    let total = |sets: &BySet| sets.values().sum::<usize>();
+    let most = counts.feeds.values().map(total).max().unwrap_or(1);
+    let cell = |row: usize, column: usize| {
+        let sets = counts.feeds.get(&(topics[row], topics[column]))?;
+        let (main, _) = sets.iter().max_by_key(|(_, count)| **count)?;
+        Some((total(sets), set_style(*main, Prompts::Train).1, total(sets) as f64 / most as f64))
+    };
+    let groups = [("source", source), ("target", target)];
+    let mut panel = draw_counts(area, "Which topic feeds which", [30, 124], (&groups, topics.len()), cell)?;
+    let notes = ["rows: first; columns: applied to its result", "number: how often; color: the set (mostly)"];
     for (line, note) in notes.into_iter().enumerate() {
         panel.text(note, (-96, -40 + 19 * line as i32), &ink(SMALL, SOFT_INK))?;
     }
-    for (place, topic) in counts.topics.iter().enumerate() {
-        let middle = place as f64 + 0.5;
-        panel.line([(0.0, middle), (n, middle)], GRID, 1)?;
-        panel.line([(middle, 0.0), (middle, n)], GRID, 1)?;
-        let (x, y) = panel.at(middle, middle);
-        panel.text(topic, (-10, y), &ink(LABEL, INK).pos(BEFORE))?;
-        panel.text(topic, (x, panel.size.1 + 8), &upward(LABEL, INK).pos(BEFORE))?;
-    }
-    let most = most(&counts.feeds);
-    let widest = f64::from(panel.size.0.min(panel.size.1)) / n * 0.48;
-    let places = || counts.topics.iter().enumerate();
-    for ((row, first), (column, then)) in places().cartesian_product(places()) {
-        let Some(sets) = counts.feeds.get(&(*first, *then)) else { continue };
-        let radius = (sets.values().sum::<usize>() as f64 / most).sqrt() * widest;
-        let main = sets.iter().max_by_key(|(_, count)| **count);
-        let color = main.map_or(SOFT_INK, |(set, _)| set_style(*set, Prompts::Train).1);
-        panel.dot(column as f64 + 0.5, row as f64 + 0.5, radius.round().max(1.0) as i32, color)?;
+    for (column, topic) in topics.iter().enumerate() {
+        let at = (panel.at(column as f64 + 0.5, 0.0).0, panel.size.1 + 8);
+        panel.text(topic, at, &upward(LABEL, INK).pos(BEFORE))?;
     }
     let border = counts.n_source as f64;
-    panel.line([(border, 0.0), (border, n)], SOFT_INK, 1)?;
-    panel.line([(0.0, border), (n, border)], SOFT_INK, 1)
+    panel.line([(border, 0.0), (border, topics.len() as f64)], SOFT_INK, 1)
 }

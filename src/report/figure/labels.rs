@@ -1,35 +1,26 @@
 //! Labels that do not overlap.
 
+use itertools::Itertools;
+use statrs::statistics::Statistics;
+
 /// Moves label centers apart until neighbors are `height` apart, all between `low` and `high`,
-/// with the smallest sum of squared moves that keeps their order (isotonic regression after
-/// taking the wanted distances out). Returns one position for each of `wanted`, in its order.
+/// with the smallest sum of squared moves that keeps their order: isotonic regression, by its max-min
+/// formula (Barlow et al. 1972), after taking the wanted distances out. Returns one position for each
+/// of `wanted`, in its order.
 ///
 /// Where they cannot all fit they are spread over the range and overlap evenly.
 pub(super) fn spread(wanted: &[f64], height: f64, low: f64, high: f64) -> Vec<f64> {
     let count = wanted.len();
-    if count == 0 {
-        return Vec::new();
-    }
-    let room = (high - low) / (count.max(2) - 1) as f64;
-    let height = height.min(room.max(0.0));
-    let mut order: Vec<usize> = (0..count).collect();
-    order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
-    // Pool adjacent violators: blocks of (mean, size) whose means ascend.
-    let mut blocks: Vec<(f64, usize)> = Vec::new();
-    for (rank, index) in order.iter().enumerate() {
-        blocks.push((wanted[*index] - rank as f64 * height, 1));
-        while let [.., (before, n), (last, m)] = blocks[..]
-            && before > last
-        {
-            blocks.truncate(blocks.len() - 2);
-            blocks.push(((before * n as f64 + last * m as f64) / (n + m) as f64, n + m));
-        }
-    }
-    let highest = high - (count - 1) as f64 * height;
-    let flat = blocks.iter().flat_map(|(mean, size)| std::iter::repeat_n(*mean, *size));
+    let height = height.min((high - low).max(0.0) / (count.max(2) - 1) as f64);
+    let order: Vec<usize> = (0..count).sorted_by(|a, b| wanted[*a].total_cmp(&wanted[*b])).collect();
+    let free: Vec<f64> = (0..count).map(|rank| wanted[order[rank]] - rank as f64 * height).collect();
+    let highest = low.max(high - count.saturating_sub(1) as f64 * height);
     let mut placed = vec![0.0; count];
-    for (rank, (position, index)) in flat.zip(&order).enumerate() {
-        placed[*index] = position.clamp(low, highest.max(low)) + rank as f64 * height;
+    for rank in 0..count {
+        let mean = |from: usize, to: usize| free[from..=to].iter().mean();
+        let least = |from| (rank..count).map(|to| mean(from, to)).fold(f64::INFINITY, f64::min);
+        let fitted = (0..=rank).map(least).fold(f64::NEG_INFINITY, f64::max);
+        placed[order[rank]] = fitted.clamp(low, highest) + rank as f64 * height;
     }
     placed
 }

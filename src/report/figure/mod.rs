@@ -3,6 +3,7 @@
 //! A finding's figure is one function in a file of its own, which asks the [`Evidence`] what it
 //! needs and draws it; [`FINDINGS`] lists them. The others take what they show.
 
+mod by_set;
 mod dataset;
 mod finding1;
 mod finding2;
@@ -21,7 +22,7 @@ use plotters::prelude::{IntoDrawingArea, RGBColor, SVGBackend};
 use polars::prelude::DataFrame;
 
 use crate::base::{Error, Result, write_atomically};
-use crate::report::frame::{Bootstrap, Interval, Quantity, Scores};
+use crate::report::frame::{Bootstrap, Interval, Point, Quantity, Scores};
 use crate::report::table::show;
 use panel::Area;
 
@@ -44,15 +45,6 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    /// `None` where no run has it.
-    fn interval(&self, quantity: &Quantity) -> Result<Option<Interval>> {
-        match self.scores.interval(quantity, &self.bootstrap) {
-            Ok(found) => Ok(Some(found)),
-            Err(Error::MissingRuns { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Of all that was run of `quantities`, which stand at their places.
     fn series(
         &self,
@@ -61,28 +53,37 @@ impl Evidence {
     ) -> Result<Series> {
         let mut points = Vec::new();
         for (x, quantity) in quantities {
-            points.extend(self.interval(&quantity)?.map(|found| (x, found)));
+            let found = self.scores.if_run(&quantity, &self.bootstrap)?;
+            let point = |Interval { value, low, high, n_seeds, .. }| Point { x, value, low, high, n_seeds };
+            points.extend(found.map(point));
         }
         Ok(Series { label, color, points })
     }
+
+    /// Begins the page of a finding, whose subtitle says how many seeds its intervals rest on.
+    ///
+    /// # Errors
+    /// `Error::Figure` where nothing of what is drawn was run.
+    fn page<'a>(&self, area: &Area<'a>, title: &str, note: &str, drawn: &[&[Series]]) -> Result<Area<'a>> {
+        let points = drawn.iter().copied().flatten().flat_map(|series| &series.points);
+        let seeds = match points.map(|point| point.n_seeds).minmax().into_option() {
+            None => return Err(Error::Figure(format!("none of the arms was run of \"{title}\""))),
+            Some((_, 1)) => "1 seed; error bars: 95% interval over problems only".to_owned(),
+            Some((least, most)) => {
+                let count = if least == most { most.to_string() } else { format!("{least} to {most}") };
+                format!("{count} seeds; error bars: 95% bootstrap interval over seeds and problems")
+            }
+        };
+        panel::page(area, title, &format!("{seeds}; {note}"), &self.source)
+    }
 }
 
-/// Intervals that belong together: one name, one color.
+/// Estimates that belong together: one name, one color.
+#[derive(Clone)]
 struct Series {
     label: String,
     color: RGBColor,
-    /// Place on the horizontal axis, and what was found.
-    points: Vec<(f64, Interval)>,
-}
-
-impl Series {
-    fn intervals(&self) -> impl Iterator<Item = &Interval> {
-        self.points.iter().map(|(_, found)| found)
-    }
-
-    fn at(&self, x: f64) -> Option<Interval> {
-        self.points.iter().find(|(place, _)| *place == x).map(|(_, found)| *found)
-    }
+    points: Vec<Point>,
 }
 
 /// A drawn figure. A notebook shows it inline.
@@ -119,21 +120,5 @@ impl Svg {
     /// Called by a notebook to show the value of a cell.
     pub fn evcxr_display(&self) {
         show("image/svg+xml", &self.0);
-    }
-}
-
-/// Nothing of what a figure shows was run.
-fn nothing_run(finding: u32) -> Error {
-    Error::Figure(format!("finding {finding}: none of its arms was run"))
-}
-
-/// How many seeds the intervals of a figure rest on, for its subtitle.
-fn seeds_text<'a>(found: impl Iterator<Item = &'a Interval>) -> String {
-    let (least, most) = found.map(|found| found.n_seeds).minmax().into_option().unwrap_or((0, 0));
-    let count = if least == most { least.to_string() } else { format!("{least} to {most}") };
-    match most {
-        0 => "no runs yet".to_owned(),
-        1 => "1 seed; error bars: 95% interval over problems only".to_owned(),
-        _ => format!("{count} seeds; error bars: 95% bootstrap interval over seeds and problems"),
     }
 }

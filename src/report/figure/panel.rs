@@ -14,7 +14,7 @@ use super::Series;
 use super::labels::{spread, text_width};
 use super::style::*;
 use crate::base::{Error, Result};
-use crate::report::frame::Interval;
+use crate::report::frame::Point;
 
 /// A rectangle of a figure, in pixels.
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -161,16 +161,15 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
     }
 
     /// A dot with its interval.
-    pub fn estimate(&self, x: f64, found: &Interval, color: RGBColor) -> Result<()> {
-        self.interval(x, (found.low, found.high), color)?;
-        self.dot(x, found.value, 5, color)
+    pub(super) fn estimate(&self, Point { x, value, low, high, .. }: &Point, color: RGBColor) -> Result<()> {
+        self.interval(*x, (*low, *high), color)?;
+        self.dot(*x, *value, 5, color)
     }
 
-    /// A line through estimates; the x of each is found by `place`.
-    pub(super) fn estimates(&mut self, series: &Series, place: impl Fn(f64) -> f64) -> Result<()> {
-        let points = series.points.iter().map(|(x, found)| (place(*x), found));
-        self.line(points.clone().map(|(x, found)| (x, found.value)), series.color, 3)?;
-        points.into_iter().try_for_each(|(x, found)| self.estimate(x, found, series.color))
+    /// A line through estimates.
+    pub(super) fn estimates(&mut self, Series { color, points, .. }: &Series) -> Result<()> {
+        self.line(points.iter().map(|point| (point.x, point.value)), *color, 3)?;
+        points.iter().try_for_each(|point| self.estimate(point, *color))
     }
 
     /// An open diamond at a place in pixels.
@@ -196,17 +195,21 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
         self.text(title, (self.size.0 / 2, self.size.1 + 42), &ink(AXIS_TITLE, INK).pos(CENTERED))
     }
 
-    /// Colored names to the right of where their lines end, moved apart where they would touch;
-    /// `x` pixels beyond the right edge.
-    pub fn end_labels(&self, ends: &[(String, f64, RGBColor)], x: i32) -> Result<()> {
-        let wanted: Vec<f64> = ends.iter().map(|(_, y, _)| f64::from(self.at(1.0, *y).1)).collect();
-        let placed = spread(&wanted, 19.0, 2.0, f64::from(self.size.1 - 6));
+    /// The lines' names, each linked to its end, `x` pixels beyond the right edge and moved apart where
+    /// they would touch.
+    pub(super) fn end_labels<'s>(&self, lines: impl IntoIterator<Item = &'s Series>, x: i32) -> Result<()> {
+        let end = |line: &'s Series| line.points.last().map(|end| (line, self.at(end.x, end.value)));
+        let ends: Vec<_> = lines.into_iter().filter_map(end).collect();
+        let wanted: Vec<f64> = ends.iter().map(|(_, (_, y))| f64::from(*y)).collect();
         let x = self.size.0 + x;
-        for (((label, _, color), wanted), y) in ends.iter().zip(&wanted).zip(&placed) {
+        for ((line, (from, level)), y) in
+            ends.iter().zip(spread(&wanted, 19.0, 2.0, f64::from(self.size.1 - 6)))
+        {
             let y = y.round() as i32;
-            let link = [(x - 14, wanted.round() as i32), (x - 5, y)];
-            self.mark(PathElement::new(link, tint(*color, 0.6).stroke_width(1)))?;
-            self.text(label, (x, y), &ink(LABEL, dark(*color)))?;
+            let link =
+                PathElement::new([(from + 7, *level), (x - 5, y)], tint(line.color, 0.6).stroke_width(1));
+            self.mark(link)?;
+            self.text(&line.label, (x, y), &ink(LABEL, dark(line.color)))?;
         }
         Ok(())
     }

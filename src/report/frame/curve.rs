@@ -1,57 +1,46 @@
 //! Training curves: one logged value over steps, averaged over seeds.
 
-use itertools::izip;
+use std::collections::BTreeMap;
+
+use itertools::{Itertools, izip};
 use polars::prelude::*;
+use statrs::statistics::Statistics;
 
 use crate::base::Result;
 
-/// A logged value at one step, over the seeds that logged it.
+/// A value and its range, over seeds or of its interval, at a place on a figure's horizontal axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CurvePoint {
-    pub step: f64,
-    pub mean: f64,
-    /// Lowest and highest seed.
+pub struct Point {
+    pub x: f64,
+    pub value: f64,
     pub low: f64,
     pub high: f64,
     pub n_seeds: usize,
 }
 
-/// The values logged as `name` by `arm` in `stage`, from a frame made by [`super::metric_frame`].
-/// Each seed is first smoothed by a running mean over the last `window` logged steps; 1 is no
-/// smoothing. Values that are not finite are left out.
-pub fn curve(
-    metrics: &DataFrame,
-    arm: &str,
-    stage: &str,
-    name: &str,
-    window: usize,
-) -> Result<Vec<CurvePoint>> {
-    let wanted = col("arm").eq(lit(arm)).and(col("stage").eq(lit(stage))).and(col("name").eq(lit(name)));
-    let logged = metrics.clone().lazy().filter(wanted.and(col("value").is_finite()));
-    let mut logged = logged.sort(["seed", "step"], SortMultipleOptions::default()).collect()?;
-    let seeds: Vec<u64> = logged.column("seed")?.u64()?.iter().flatten().collect();
-    let values: Vec<f64> = logged.column("value")?.f64()?.iter().flatten().collect();
-    let running_mean = |row: usize| {
-        let first = (row + 1).saturating_sub(window.max(1));
-        let recent: Vec<f64> =
-            (first..=row).filter(|at| seeds[*at] == seeds[row]).map(|at| values[at]).collect();
-        recent.iter().sum::<f64>() / recent.len() as f64
+/// The values logged as `name` by `arm` in `stage`, from a frame made by [`super::metric_frame`]: at
+/// each step the mean, the lowest and the highest seed. Each seed is first smoothed by a running mean
+/// over the last `window` logged steps; 1 is no smoothing. Values that are not finite are left out.
+pub fn curve(metrics: &DataFrame, arm: &str, stage: &str, name: &str, window: usize) -> Result<Vec<Point>> {
+    let is = |column: &str, value: &str| col(column).eq(lit(value));
+    let wanted = is("arm", arm).and(is("stage", stage)).and(is("name", name)).and(col("value").is_finite());
+    let logged = metrics.clone().lazy().filter(wanted);
+    let logged = logged.sort(["seed", "step"], SortMultipleOptions::default()).collect()?;
+    let seeds = logged.column("seed")?.u64()?.iter().flatten().collect_vec();
+    let steps = logged.column("step")?.u64()?.iter().flatten();
+    let values = logged.column("value")?.f64()?.iter().flatten().collect_vec();
+    let mut by_step: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for (row, seed, step) in izip!(0.., &seeds, steps) {
+        let first = (row + 1_usize).saturating_sub(window.max(1));
+        let recent = (first..=row).filter(|at| seeds[*at] == *seed).map(|at| values[at]);
+        by_step.entry(step).or_default().push(recent.mean());
+    }
+    let point = |(step, values): (u64, Vec<f64>)| Point {
+        x: step as f64,
+        value: values.iter().mean(),
+        low: values.iter().copied().fold(f64::INFINITY, f64::min),
+        high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        n_seeds: values.len(),
     };
-    let smooth: Vec<f64> = (0..values.len()).map(running_mean).collect();
-    logged.with_column(Column::new("value".into(), smooth))?;
-    let value = || col("value");
-    let summaries = [
-        value().mean().alias("mean"),
-        value().min().alias("low"),
-        value().max().alias("high"),
-        value().count().cast(DataType::Float64).alias("n_seeds"),
-    ];
-    let by_step = logged.lazy().group_by([col("step").cast(DataType::Float64)]).agg(summaries);
-    let points = by_step.sort(["step"], SortMultipleOptions::default()).collect()?;
-    let number =
-        |name: &str| -> Result<Vec<f64>> { Ok(points.column(name)?.f64()?.iter().flatten().collect()) };
-    let columns =
-        izip!(number("step")?, number("mean")?, number("low")?, number("high")?, number("n_seeds")?);
-    let point = |(step, mean, low, high, n)| CurvePoint { step, mean, low, high, n_seeds: n as usize };
-    Ok(columns.map(point).collect())
+    Ok(by_step.into_iter().map(point).collect())
 }

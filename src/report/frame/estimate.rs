@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use itertools::Itertools;
+use polars::prelude::{ChunkQuantile, Float64Chunked, QuantileMethod};
 use rand::Rng;
 use serde::Deserialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -122,10 +123,20 @@ impl Scores {
                 replicates.push(replicate);
             }
         }
-        replicates.sort_by(f64::total_cmp);
+        let replicates = Float64Chunked::from_vec("replicates".into(), replicates);
         let tail = (1.0 - bootstrap.level) / 2.0;
-        let (low, high) = (quantile(&replicates, tail), quantile(&replicates, 1.0 - tail));
+        let quantile = |share| replicates.quantile(share, QuantileMethod::Linear);
+        // None: there are no draws.
+        let (low, high) = (quantile(tail)?.unwrap_or(f64::NAN), quantile(1.0 - tail)?.unwrap_or(f64::NAN));
         Ok(Interval { value, low, high, seeds_alone, n_seeds, n_problems })
+    }
+
+    /// [`Scores::interval`], and `None` where no seed has all of the quantity.
+    pub fn if_run(&self, quantity: &Quantity, bootstrap: &Bootstrap) -> Result<Option<Interval>> {
+        match self.interval(quantity, bootstrap) {
+            Err(Error::MissingRuns { .. }) => Ok(None),
+            found => found.map(Some),
+        }
     }
 }
 
@@ -143,8 +154,9 @@ struct Resample<'a> {
 impl<'a> Resample<'a> {
     /// Each seed and each problem once.
     fn new(scores: &Scores, quantity: &'a Quantity) -> Result<Resample<'a>> {
-        let found: BTreeMap<&Cell, BySeed> =
-            quantity.cells().into_iter().map(|cell| Ok((cell, scores.of(cell)?))).collect::<Result<_>>()?;
+        let cells = quantity.cells().into_iter();
+        let found: BTreeMap<&Cell, BySeed<'_>> =
+            cells.map(|cell| Ok((cell, scores.of(cell)?))).collect::<Result<_>>()?;
         let seeds = found.values().map(|by_seed| by_seed.keys().copied().collect::<BTreeSet<u64>>());
         let shared = seeds.reduce(|all, seeds| &all & &seeds).unwrap_or_default();
         if shared.is_empty() && !found.is_empty() {
@@ -152,18 +164,15 @@ impl<'a> Resample<'a> {
             return Err(Error::MissingRuns { what: format!("of one seed in all of: {arms}") });
         }
         // In order of set, then key: the problems of a set stand together.
-        let problems: BTreeSet<(Set, &str)> = found
-            .iter()
-            .flat_map(|(cell, by_seed)| {
-                shared.iter().flat_map(|seed| &by_seed[seed]).map(|row| (cell.set, row.0.as_str()))
-            })
-            .collect();
+        let mut problems: BTreeSet<(Set, &str)> = BTreeSet::new();
+        for (cell, by_seed) in &found {
+            let rows = shared.iter().flat_map(|seed| &by_seed[seed]);
+            problems.extend(rows.map(|(problem, _)| (cell.set, *problem)));
+        }
         let places: HashMap<(Set, &str), usize> = problems.iter().copied().zip(0..).collect();
-        let place =
-            |cell: &Cell, (problem, score): &(String, f64)| (places[&(cell.set, problem.as_str())], *score);
         let cells = found.iter().map(|(cell, by_seed)| {
-            let rows = |seed| by_seed[seed].iter().map(|row| place(cell, row)).collect();
-            (*cell, shared.iter().map(rows).collect())
+            let place = |(problem, score): &(&str, f64)| (places[&(cell.set, *problem)], *score);
+            (*cell, shared.iter().map(|seed| by_seed[seed].iter().map(place).collect()).collect())
         });
         Ok(Resample {
             cells: cells.collect(),
@@ -243,13 +252,4 @@ fn redraw(weights: &mut [u32], rng: &mut impl Rng) {
     for _ in 0..weights.len() {
         weights[rng.random_range(0..weights.len())] += 1;
     }
-}
-
-/// Quantile of sorted values, linear between neighbors.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let position = share * last as f64;
-    let below = position.floor() as usize;
-    let above = (below + 1).min(last);
-    sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64)
 }

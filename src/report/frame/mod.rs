@@ -1,9 +1,9 @@
-//! Runs as polars frames, and what is asked of them.
+//! What runs logged, and what is asked of it.
 //!
-//! [`outcome_frame`] and [`metric_frame`] are long tables, one row a problem-and-evaluation or a
-//! logged value. [`Scores`] asks the first for pass rates and estimates any [`Quantity`] built from
-//! them (differences between arms, generalization gaps, the worst of several arms) with a bootstrap
-//! over seeds and problems; [`curve`] asks the second for a training curve.
+//! [`Scores`] asks the outcomes (one row a problem and evaluation) for pass rates and estimates any
+//! [`Quantity`] built from them (differences between arms, generalization gaps, the worst of several
+//! arms) with a bootstrap over seeds and problems. Logged values are a polars frame, [`metric_frame`],
+//! which [`curve`] asks for a training curve.
 
 mod curve;
 mod estimate;
@@ -16,10 +16,9 @@ use polars::df;
 use polars::prelude::*;
 
 use crate::base::Result;
-use crate::sandbox::CaseWord;
-use crate::study::{MetricRow, OutcomeRow};
+use crate::study::MetricRow;
 
-pub use curve::{CurvePoint, curve};
+pub use curve::{Point, curve};
 pub use estimate::{Bootstrap, Extreme, Interval, Quantity};
 pub use pass_at_k::pass_at_k;
 pub(crate) use scores::stage_number;
@@ -27,25 +26,6 @@ pub use scores::{Cell, Decode, Scores};
 
 /// A row of a run's logs with the arm and the seed it is of.
 pub type Labeled<Row> = (String, u64, Row);
-
-/// One row a problem and evaluation. Columns: `arm`, `seed`, `stage`, `set`, `prompts`, `problem`,
-/// `greedy_pass` (null where the sandbox failed), `samples`, `passed`.
-pub fn outcome_frame(rows: &[Labeled<OutcomeRow>]) -> Result<DataFrame> {
-    fn column<'a, T>(rows: &'a [Labeled<OutcomeRow>], cell: impl Fn(&'a OutcomeRow) -> T) -> Vec<T> {
-        rows.iter().map(|(_, _, row)| cell(row)).collect()
-    }
-    Ok(df!(
-        "arm" => rows.iter().map(|(arm, _, _)| arm.as_str()).collect::<Vec<_>>(),
-        "seed" => rows.iter().map(|(_, seed, _)| *seed).collect::<Vec<_>>(),
-        "stage" => column(rows, |row| row.stage.as_str()),
-        "set" => column(rows, |row| row.set.name()),
-        "prompts" => column(rows, |row| row.prompts.name()),
-        "problem" => column(rows, |row| row.problem.as_str()),
-        "greedy_pass" => column(rows, |row| row.greedy.map(|word| word == CaseWord::Pass)),
-        "samples" => column(rows, |row| row.samples),
-        "passed" => column(rows, |row| row.passed),
-    )?)
-}
 
 /// One row a logged value. Columns: `arm`, `seed`, `stage`, `step`, `name`, `value`.
 pub fn metric_frame(rows: &[Labeled<MetricRow>]) -> Result<DataFrame> {

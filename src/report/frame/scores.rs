@@ -1,18 +1,19 @@
-//! Asking the outcome frame: how well one arm answered one set, problem by problem.
+//! Asking the outcomes: how well one arm answered one set, problem by problem.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
-use itertools::izip;
-use polars::prelude::*;
+use itertools::Itertools;
+use serde::Deserialize;
 
-use super::{Labeled, outcome_frame, pass_at_k};
+use super::{Labeled, pass_at_k};
 use crate::base::{Error, Result};
 use crate::data::Set;
+use crate::sandbox::CaseWord;
 use crate::study::{FINAL_STAGE, OutcomeRow, Prompts};
 
 /// How the answers that are scored were drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, strum::Display)]
+#[serde(try_from = "String")]
 #[strum(serialize_all = "lowercase")]
 pub enum Decode {
     /// The most likely answer; a problem scores 0 or 1.
@@ -24,18 +25,15 @@ pub enum Decode {
     PassAt(u32),
 }
 
-impl FromStr for Decode {
-    type Err = Error;
+impl TryFrom<String> for Decode {
+    type Error = Error;
 
-    fn from_str(text: &str) -> Result<Decode> {
-        match (text, text.strip_prefix("pass@").and_then(|k| k.parse().ok())) {
+    fn try_from(name: String) -> Result<Decode> {
+        match (name.as_str(), name.strip_prefix("pass@").and_then(|k| k.parse().ok())) {
             ("greedy", _) => Ok(Decode::Greedy),
             ("sampled", _) => Ok(Decode::Sampled),
             (_, Some(k)) if k > 0 => Ok(Decode::PassAt(k)),
-            _ => {
-                let known = "greedy, sampled, pass@<k>".to_owned();
-                Err(Error::Unknown { kind: "metric", name: text.to_owned(), known })
-            }
+            _ => Err(Error::Unknown { kind: "metric", name, known: "greedy, sampled, pass@<k>".to_owned() }),
         }
     }
 }
@@ -70,60 +68,42 @@ impl std::fmt::Display for Cell {
 }
 
 /// Seed -> (problem, score in 0..=1).
-pub(super) type BySeed = BTreeMap<u64, Vec<(String, f64)>>;
+pub(super) type BySeed<'a> = BTreeMap<u64, Vec<(&'a str, f64)>>;
 
-/// The outcomes of runs, to be asked for pass rates.
+/// The outcomes of runs, to be asked for pass rates: one row a problem and evaluation.
 #[derive(Debug, Clone)]
-pub struct Scores {
-    outcomes: DataFrame,
-}
+pub struct Scores(pub Vec<Labeled<OutcomeRow>>);
 
 impl Scores {
-    /// From one row a problem and evaluation.
-    pub fn new(rows: &[Labeled<OutcomeRow>]) -> Result<Scores> {
-        Ok(Scores { outcomes: outcome_frame(rows)? })
-    }
-
     /// The stages of an arm, in order: `epoch-2` before `epoch-10`, `final` at the end.
-    pub fn stages(&self, arm: &str) -> Result<Vec<String>> {
-        let of_arm = self.outcomes.clone().lazy().filter(col("arm").eq(lit(arm)));
-        let stages = of_arm.select([col("stage").unique()]).collect()?;
-        let mut stages: Vec<String> =
-            stages.column("stage")?.str()?.iter().flatten().map(str::to_owned).collect();
-        stages.sort_by_key(|stage| (stage == FINAL_STAGE, stage_number(stage), stage.clone()));
-        Ok(stages)
+    pub fn stages(&self, arm: &str) -> Vec<&str> {
+        let of_arm = self.0.iter().filter(|(name, ..)| name == arm);
+        let stages = of_arm.map(|(.., row)| row.stage.as_str()).unique();
+        stages.sorted_by_key(|stage| (*stage == FINAL_STAGE, stage_number(stage), *stage)).collect()
     }
 
     /// Scores of a cell. A problem whose answers the sandbox could not judge has none.
     ///
     /// # Errors
     /// `Error::MissingRuns` where there are none.
-    pub(super) fn of(&self, cell: &Cell) -> Result<BySeed> {
-        let stage = match cell.stage.as_str() {
-            LAST_STAGE => self.stages(&cell.arm)?.pop().unwrap_or_default(),
-            stage => stage.to_owned(),
+    pub(super) fn of(&self, cell: &Cell) -> Result<BySeed<'_>> {
+        let Cell { arm, stage, set, prompts, decode } = cell;
+        let stage = match stage.as_str() {
+            LAST_STAGE => self.stages(arm).last().copied().unwrap_or_default(),
+            stage => stage,
         };
-        let is = |name: &str, value: &str| col(name).eq(lit(value));
-        let of_arm = is("arm", &cell.arm).and(is("stage", &stage));
-        let of_set = is("set", cell.set.name()).and(is("prompts", cell.prompts.name()));
-        let rows = self.outcomes.clone().lazy().filter(of_arm.and(of_set)).collect()?;
-        let (seeds, problems) = (rows.column("seed")?.u64()?, rows.column("problem")?.str()?);
-        let greedy = rows.column("greedy_pass")?.bool()?;
-        let (samples, passed) = (rows.column("samples")?.u32()?, rows.column("passed")?.u32()?);
         let mut by_seed = BySeed::new();
-        for (seed, problem, greedy, samples, passed) in
-            izip!(seeds.iter(), problems.iter(), greedy.iter(), samples.iter(), passed.iter())
-        {
-            // Only `greedy` has nulls.
-            let (Some(seed), Some(problem)) = (seed, problem) else { continue };
-            let (samples, passed) = (samples.unwrap_or(0), passed.unwrap_or(0));
-            let score = match cell.decode {
-                Decode::Greedy => greedy.map(|pass| f64::from(u8::from(pass))),
-                Decode::Sampled => (samples > 0).then(|| f64::from(passed) / f64::from(samples)),
-                Decode::PassAt(k) => pass_at_k(samples, passed, k),
+        for (of_arm, seed, row) in &self.0 {
+            if of_arm != arm || row.stage != stage || (row.set, row.prompts) != (*set, *prompts) {
+                continue;
+            }
+            let score = match decode {
+                Decode::Greedy => row.greedy.map(|word| if word == CaseWord::Pass { 1.0 } else { 0.0 }),
+                Decode::Sampled => (row.samples > 0).then(|| f64::from(row.passed) / f64::from(row.samples)),
+                Decode::PassAt(k) => pass_at_k(row.samples, row.passed, *k),
             };
             if let Some(score) = score {
-                by_seed.entry(seed).or_default().push((problem.to_owned(), score));
+                by_seed.entry(*seed).or_default().push((row.problem.as_str(), score));
             }
         }
         if by_seed.is_empty() {

@@ -6,7 +6,8 @@ use super::scores::LAST_STAGE;
 use super::*;
 use crate::base::Seed;
 use crate::data::Set;
-use crate::study::{FINAL_STAGE, Prompts};
+use crate::sandbox::CaseWord;
+use crate::study::{FINAL_STAGE, OutcomeRow, Prompts};
 
 /// One arm at one seed on one set: `passes[i]` of 4 samples passed on problem `i`; the greedy
 /// answer passes where at least 2 did.
@@ -49,7 +50,7 @@ fn rate(arm: &str) -> Quantity {
 }
 
 fn scores(rows: &[(String, u64, OutcomeRow)]) -> Scores {
-    Scores::new(rows).unwrap()
+    Scores(rows.to_vec())
 }
 
 fn coin(seed: u64, problems: usize, chance: f64) -> Vec<u32> {
@@ -168,12 +169,12 @@ fn stages_come_in_order_and_last_is_the_last() {
         rows.extend(answers_at("x", 0, stage, Set::CompositeB, &[passed]));
     }
     let scores_ = scores(&rows);
-    assert_eq!(scores_.stages("x").unwrap(), ["epoch-1", "epoch-2", "epoch-10"]);
+    assert_eq!(scores_.stages("x"), ["epoch-1", "epoch-2", "epoch-10"]);
     let last = Cell { stage: LAST_STAGE.to_owned(), ..cell("x", Set::CompositeB, Decode::Greedy) };
     let estimate = scores_.interval(&Quantity::Rate(last), &Bootstrap::standard()).unwrap();
     assert_eq!(estimate.value, 1.0);
     rows.extend(answers("x", 0, Set::CompositeB, &[0]));
-    assert_eq!(scores(&rows).stages("x").unwrap().last().unwrap(), "final");
+    assert_eq!(scores(&rows).stages("x").last(), Some(&"final"));
 }
 
 #[test]
@@ -219,10 +220,10 @@ fn curves_average_seeds_and_smooth_within_them() {
     )
     .unwrap();
     let plain = curve(&metrics, "rl", "rl", "reward_mean", 1).unwrap();
-    assert_eq!(plain.iter().map(|point| point.mean).collect::<Vec<_>>(), [1.0, 2.0, 2.0]);
+    assert_eq!(plain.iter().map(|point| point.value).collect::<Vec<_>>(), [1.0, 2.0, 2.0]);
     assert_eq!((plain[0].low, plain[0].high, plain[0].n_seeds), (0.0, 2.0, 2));
     assert_eq!(plain[2].n_seeds, 1);
     let smooth = curve(&metrics, "rl", "rl", "reward_mean", 2).unwrap();
-    assert_eq!(smooth.iter().map(|point| point.mean).collect::<Vec<_>>(), [1.0, 1.5, 1.5]);
+    assert_eq!(smooth.iter().map(|point| point.value).collect::<Vec<_>>(), [1.0, 1.5, 1.5]);
     assert!(curve(&metrics, "rl", "sft", "loss", 1).unwrap().is_empty());
 }
