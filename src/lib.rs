@@ -74,10 +74,7 @@ pub use data::{
     Splits, Survivor, Topics, Value, ValueType, check_catalog, chinese_prompts, hidden_case_audit,
     leak_audit, read_problems, synthesize, write_problems,
 };
-pub use model::{
-    Batch, Completion, Config, Decoder, Init, Kernels, Sampling, TensorSpec, ValueHead, sample,
-    sample_with_values,
-};
+pub use model::{Batch, Completion, Config, Decoder, Kernels, Sampling, ValueHead, sample};
 pub use report::{
     Claims, ClaimsReport, Interval, JudgedClause, JudgedFinding, Labeled, Ruling, Svg, Table, arms_table,
     dataset_figure, local_figures, mutant_figure, panel, pass_at_k, style,

@@ -7,7 +7,6 @@
 use candle_core::{DType, Device, Tensor, Var};
 use sft_vs_rl::{
     AdamW, AdamWConfig, Batch, Config, Decoder, Error, Gradients, Kernels, Sampling, Seed, ValueHead, sample,
-    sample_with_values,
 };
 
 fn config(tied: bool, kv_heads: usize) -> Config {
@@ -237,7 +236,7 @@ fn the_number_of_threads_changes_no_bit() {
             let model = decoder(true, 2, Kernels::Fused);
             let mut optimizer = AdamW::new(model.variables(), adamw()).unwrap();
             train(&model, &mut optimizer, 3);
-            let completions = sample(&model, &sequences(), &sampling(1.0), Seed::new(3)).unwrap();
+            let completions = sample(&model, None, &sequences(), &sampling(1.0), Seed::new(3)).unwrap();
             (model.weights_hash().unwrap(), completions)
         })
     };
@@ -254,7 +253,7 @@ fn sampled_log_probs_are_those_of_the_model() {
         let model = decoder(true, 2, kernels);
         let prompts = sequences();
         for temperature in [0.0, 0.7, 1.0] {
-            let completions = sample(&model, &prompts, &sampling(temperature), Seed::new(1)).unwrap();
+            let completions = sample(&model, None, &prompts, &sampling(temperature), Seed::new(1)).unwrap();
             for (prompt, completion) in prompts.iter().zip(&completions) {
                 assert_eq!(completion.finished, completion.tokens.last() == Some(&2));
                 assert!(completion.finished || completion.tokens.len() == 12);
@@ -275,9 +274,9 @@ fn sampled_log_probs_are_those_of_the_model() {
 fn a_row_does_not_depend_on_the_rest_of_the_batch() {
     let model = decoder(true, 2, Kernels::Fused);
     let prompts: Vec<Vec<u32>> = (0..21).map(|i| sequences()[i % 4].clone()).collect();
-    let all = sample(&model, &prompts, &sampling(1.0), Seed::new(9)).unwrap();
+    let all = sample(&model, None, &prompts, &sampling(1.0), Seed::new(9)).unwrap();
     for n in [1, 2, 7] {
-        assert_eq!(sample(&model, &prompts[..n], &sampling(1.0), Seed::new(9)).unwrap(), all[..n]);
+        assert_eq!(sample(&model, None, &prompts[..n], &sampling(1.0), Seed::new(9)).unwrap(), all[..n]);
     }
 }
 
@@ -286,8 +285,8 @@ fn both_samplers_write_the_same() {
     let composed = decoder(false, 2, Kernels::Composed);
     let fused = composed.with_kernels(Kernels::Fused);
     for temperature in [0.0, 1.0] {
-        let a = sample(&composed, &sequences(), &sampling(temperature), Seed::new(4)).unwrap();
-        let b = sample(&fused, &sequences(), &sampling(temperature), Seed::new(4)).unwrap();
+        let a = sample(&composed, None, &sequences(), &sampling(temperature), Seed::new(4)).unwrap();
+        let b = sample(&fused, None, &sequences(), &sampling(temperature), Seed::new(4)).unwrap();
         for (a, b) in a.iter().zip(&b) {
             assert_eq!(a.tokens, b.tokens);
             assert!(a.log_probs.iter().zip(&b.log_probs).all(|(a, b)| (a - b).abs() < 1e-4));
@@ -306,8 +305,8 @@ fn values_of_sampling_are_those_of_a_forward_pass() {
             var.set(&Tensor::from_vec(numbers, var.dims(), &Device::Cpu).unwrap()).unwrap();
         }
         let prompts = sequences();
-        let completions = sample_with_values(&model, &head, &prompts, &sampling(1.0), Seed::new(3)).unwrap();
-        let plain = sample(&model, &prompts, &sampling(1.0), Seed::new(3)).unwrap();
+        let completions = sample(&model, Some(&head), &prompts, &sampling(1.0), Seed::new(3)).unwrap();
+        let plain = sample(&model, None, &prompts, &sampling(1.0), Seed::new(3)).unwrap();
         for ((prompt, completion), plain) in prompts.iter().zip(&completions).zip(&plain) {
             assert_eq!((&completion.tokens, &completion.log_probs), (&plain.tokens, &plain.log_probs));
             assert!(plain.values.is_empty());

@@ -147,7 +147,7 @@ fn adamw_takes_the_same_steps() {
 fn greedy_decoding_agrees_with_generate() {
     for (case, golden, model) in cases() {
         let sampling = Sampling { temperature: 0.0, max_new_tokens: 12, end_token: 2 };
-        let completions = sample(&model, &golden.sequences[..1], &sampling, Seed::new(0)).unwrap();
+        let completions = sample(&model, None, &golden.sequences[..1], &sampling, Seed::new(0)).unwrap();
         assert_eq!(completions[0].tokens, golden.greedy, "{case}");
     }
 }

@@ -137,7 +137,8 @@ impl Worker {
         let mut tokens = 0;
         let mut clock = Clock::start();
         for repeat in 0..repeats {
-            let completions = sample(model, &prompts, &sampling, Seed::new(4).child_index(repeat as u64))?;
+            let completions =
+                sample(model, None, &prompts, &sampling, Seed::new(4).child_index(repeat as u64))?;
             tokens = completions.iter().map(|completion| completion.tokens.len()).sum();
             clock.lap();
         }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use itertools::iproduct;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -47,26 +48,6 @@ fn default_rope_theta() -> f64 {
     10_000.0
 }
 
-/// How a tensor starts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Init {
-    /// All ones: norms.
-    Ones,
-    /// Normal with mean zero and this standard deviation.
-    Normal(f64),
-}
-
-/// One tensor of a checkpoint.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TensorSpec {
-    /// As Hugging Face names it.
-    pub name: String,
-    /// Its dimensions.
-    pub shape: Vec<usize>,
-    /// What it starts from.
-    pub init: Init,
-}
-
 /// What `config.json` says beside the sizes, of an architecture that this decoder computes.
 fn architecture() -> [(&'static str, Value); 4] {
     [
@@ -90,39 +71,32 @@ impl Config {
 
     /// Number of weights.
     pub fn parameters(&self) -> usize {
-        self.tensors().iter().map(|spec| spec.shape.iter().product::<usize>()).sum()
+        self.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
-    /// Every tensor of the model: name, shape, start.
-    pub fn tensors(&self) -> Vec<TensorSpec> {
-        const DEVIATION: f64 = 0.02;
+    /// Name and shape of every tensor of the model.
+    pub(crate) fn tensors(&self) -> Vec<(String, Vec<usize>)> {
         let (hidden, inner, kv) = (self.hidden_size, self.intermediate_size, self.kv_size());
-        let residual = DEVIATION / (2.0 * self.num_hidden_layers as f64).sqrt();
-        let mut specs = Vec::new();
-        let mut add = |name: String, shape: &[usize], init| {
-            specs.push(TensorSpec { name, shape: shape.to_vec(), init });
-        };
-        let normal = Init::Normal(DEVIATION);
-        add(EMBEDDING.into(), &[self.vocab_size, hidden], normal);
-        for layer in 0..self.num_hidden_layers {
-            let mut part = |part: &str, shape: &[usize], init| {
-                add(format!("model.layers.{layer}.{part}.weight"), shape, init);
-            };
-            part("input_layernorm", &[hidden], Init::Ones);
-            part("self_attn.q_proj", &[hidden, hidden], normal);
-            part("self_attn.k_proj", &[kv, hidden], normal);
-            part("self_attn.v_proj", &[kv, hidden], normal);
-            part("self_attn.o_proj", &[hidden, hidden], Init::Normal(residual));
-            part("post_attention_layernorm", &[hidden], Init::Ones);
-            part("mlp.gate_proj", &[inner, hidden], normal);
-            part("mlp.up_proj", &[inner, hidden], normal);
-            part("mlp.down_proj", &[hidden, inner], Init::Normal(residual));
-        }
-        add(FINAL_NORM.into(), &[hidden], Init::Ones);
+        let block = [
+            ("input_layernorm", vec![hidden]),
+            ("self_attn.q_proj", vec![hidden, hidden]),
+            ("self_attn.k_proj", vec![kv, hidden]),
+            ("self_attn.v_proj", vec![kv, hidden]),
+            ("self_attn.o_proj", vec![hidden, hidden]),
+            ("post_attention_layernorm", vec![hidden]),
+            ("mlp.gate_proj", vec![inner, hidden]),
+            ("mlp.up_proj", vec![inner, hidden]),
+            ("mlp.down_proj", vec![hidden, inner]),
+        ];
+        let mut tensors =
+            vec![(EMBEDDING.into(), vec![self.vocab_size, hidden]), (FINAL_NORM.into(), vec![hidden])];
         if !self.tie_word_embeddings {
-            add(HEAD.into(), &[self.vocab_size, hidden], normal);
+            tensors.push((HEAD.into(), vec![self.vocab_size, hidden]));
         }
-        specs
+        for (layer, (part, shape)) in iproduct!(0..self.num_hidden_layers, block) {
+            tensors.push((format!("model.layers.{layer}.{part}.weight"), shape));
+        }
+        tensors
     }
 
     /// Sizes that fit together, or an error that names the field.

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
-use safetensors::SafeTensors;
+use candle_core::{Device, Tensor, safetensors};
 
 use super::DTYPE;
 use crate::base::write_atomically;
@@ -13,18 +12,11 @@ use crate::{Error, Result};
 /// All tensors of a file, as `f32`.
 pub fn read_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    let damaged = |error: &dyn std::fmt::Display| {
+    // A file that was cut off is found here: the header is checked against its length.
+    let tensors = safetensors::load_buffer(&bytes, device).map_err(|error| {
         Error::damaged(path, format!("not a readable safetensors file ({error}); write it again"))
-    };
-    // Checks the header against the length of the file, so a cut-off file is found here.
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&error))?;
-    let mut tensors = BTreeMap::new();
-    for (name, view) in file.iter() {
-        let dtype = candle_core::DType::try_from(view.dtype()).map_err(|error| damaged(&error))?;
-        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), device)?;
-        tensors.insert(name.to_string(), tensor.to_dtype(DTYPE)?);
-    }
-    Ok(tensors)
+    })?;
+    tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_dtype(DTYPE)?))).collect()
 }
 
 /// Takes tensor `name` out of what [`read_tensors`] found in the file `path`.
@@ -48,14 +40,13 @@ pub fn take_tensor(
 
 /// Writes `f32` tensors under a temporary name, syncs and renames: a reader finds the old file or
 /// the new one, never half of one.
-pub fn write_tensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<()> {
+pub fn write_tensors(path: &Path, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<()> {
     // On the CPU, because candle panics where a device cannot be read.
-    let mut views = Vec::with_capacity(tensors.len());
-    for (name, tensor) in tensors {
-        views.push((name, tensor.to_device(&Device::Cpu)?));
-    }
+    let on_cpu = |(name, tensor): (String, Tensor)| Ok((name, tensor.to_device(&Device::Cpu)?));
+    let views: Vec<(String, Tensor)> = tensors.into_iter().map(on_cpu).collect::<Result<_>>()?;
     // `transformers` asks for this entry.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| Error::damaged(path, error))?;
+    let bytes =
+        ::safetensors::serialize(views, Some(metadata)).map_err(|error| Error::damaged(path, error))?;
     write_atomically(path, &bytes)
 }

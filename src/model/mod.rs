@@ -25,10 +25,10 @@ mod sample;
 mod value;
 
 pub use batch::Batch;
-pub use config::{Config, Init, TensorSpec};
+pub use config::Config;
 pub use file::{read_tensors, take_tensor, write_tensors};
 use llama::{Grid, Llama};
-pub use sample::{Completion, Sampling, sample, sample_with_values};
+pub use sample::{Completion, Sampling, sample};
 pub use value::ValueHead;
 
 use std::collections::BTreeMap;
@@ -45,9 +45,9 @@ use crate::{Error, Result};
 use kernels::Buffers;
 
 /// Name of the weights inside a checkpoint folder.
-pub const WEIGHTS_FILE: &str = "model.safetensors";
+const WEIGHTS_FILE: &str = "model.safetensors";
 /// Name of the sizes inside a checkpoint folder.
-pub const CONFIG_FILE: &str = "config.json";
+const CONFIG_FILE: &str = "config.json";
 
 /// Which implementation computes the network. Both give the same function. Hashes of runs cover the names
 /// that strum gives them.
@@ -86,13 +86,17 @@ impl Decoder {
     pub fn new(config: &Config, seed: Seed, device: &Device, kernels: Kernels) -> Result<Decoder> {
         config.check()?;
         let mut weights = BTreeMap::new();
-        for spec in config.tensors() {
-            let count: usize = spec.shape.iter().product();
-            let values = match spec.init {
-                Init::Ones => vec![1.0; count],
-                Init::Normal(deviation) => normal(seed, &spec.name, count, deviation),
+        for (name, shape) in config.tensors() {
+            let count: usize = shape.iter().product();
+            let to_residual = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
+            let values = match (shape.len(), to_residual) {
+                (1, _) => vec![1.0; count],
+                (_, false) => normal(seed, &name, count, 0.02),
+                (_, true) => {
+                    normal(seed, &name, count, 0.02 / (2.0 * config.num_hidden_layers as f64).sqrt())
+                }
             };
-            weights.insert(spec.name, Var::from_vec(values, spec.shape, device)?);
+            weights.insert(name, Var::from_vec(values, shape, device)?);
         }
         Ok(Decoder::assemble(config.clone(), device, kernels, weights))
     }
@@ -104,9 +108,9 @@ impl Decoder {
         let path = dir.join(WEIGHTS_FILE);
         let mut found = read_tensors(&path, device)?;
         let mut weights = BTreeMap::new();
-        for spec in config.tensors() {
-            let tensor = take_tensor(&mut found, &path, &spec.name, &spec.shape)?;
-            weights.insert(spec.name, Var::from_tensor(&tensor)?);
+        for (name, shape) in config.tensors() {
+            let tensor = take_tensor(&mut found, &path, &name, &shape)?;
+            weights.insert(name, Var::from_tensor(&tensor)?);
         }
         Ok(Decoder::assemble(config, device, kernels, weights))
     }
@@ -117,7 +121,7 @@ impl Decoder {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
         self.config.save(&dir.join(CONFIG_FILE))?;
         let tensors = self.weights.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone()));
-        write_tensors(&dir.join(WEIGHTS_FILE), &tensors.collect::<Vec<_>>())
+        write_tensors(&dir.join(WEIGHTS_FILE), tensors)
     }
 
     /// A copy with its own storage: training one leaves the other as it was.

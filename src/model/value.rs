@@ -46,7 +46,7 @@ impl ValueHead {
     /// Writes one safetensors file.
     pub fn save(&self, path: &Path) -> Result<()> {
         let tensors = self.variables().into_iter().map(|(name, var)| (name, var.as_tensor().clone()));
-        write_tensors(path, &tensors.collect::<Vec<_>>())
+        write_tensors(path, tensors)
     }
 
     /// Reads what [`ValueHead::save`] wrote.

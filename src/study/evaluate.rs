@@ -119,8 +119,8 @@ pub fn evaluate(
     let greedy = Sampling { temperature: 0.0, max_new_tokens, end_token: court.codec.end() };
     let sampled = Sampling { temperature: 1.0, ..greedy.clone() };
     let repeated = prompts.iter().flat_map(|prompt| repeat_n(prompt.clone(), samples)).collect_vec();
-    let mut completions = sample(model, &prompts, &greedy, seed.child("greedy"))?;
-    completions.extend(sample(model, &repeated, &sampled, seed.child("sampled"))?);
+    let mut completions = sample(model, None, &prompts, &greedy, seed.child("greedy"))?;
+    completions.extend(sample(model, None, &repeated, &sampled, seed.child("sampled"))?);
 
     // ---- Verdicts.
     let problems = questions.iter().map(|question| question.problem).collect();

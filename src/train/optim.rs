@@ -193,7 +193,7 @@ impl AdamW {
         // Two halves, because an `f32` counts exactly only to 2^24.
         let halves = [(self.steps >> 16) as f32, (self.steps & 0xffff) as f32];
         tensors.push((STEPS.into(), Tensor::new(&halves, &Device::Cpu)?));
-        write_tensors(path, &tensors)
+        write_tensors(path, tensors)
     }
 
     /// Takes moments and step counter from a file that [`AdamW::save`] wrote for the same variables.

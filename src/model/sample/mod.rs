@@ -40,28 +40,10 @@ pub struct Completion {
 /// One completion for each prompt. Row `i` depends on its prompt, on `seed.child_index(i)` and on
 /// the model, and on nothing else: with the fused kernels bit for bit (any batch, any number of
 /// threads), with the composed ones up to rounding, which can turn a close draw.
-pub fn sample(
-    model: &Decoder,
-    prompts: &[Vec<u32>],
-    sampling: &Sampling,
-    seed: Seed,
-) -> Result<Vec<Completion>> {
-    write(model, None, prompts, sampling, seed)
-}
-
-/// [`sample`], and the value head's estimate before each token: the hidden state that predicts the
+///
+/// With a `critic`, a completion brings its estimate before each token: the hidden state that predicts the
 /// token is at hand, which saves PPO a forward pass over all rollouts.
-pub fn sample_with_values(
-    model: &Decoder,
-    critic: &ValueHead,
-    prompts: &[Vec<u32>],
-    sampling: &Sampling,
-    seed: Seed,
-) -> Result<Vec<Completion>> {
-    write(model, Some(critic), prompts, sampling, seed)
-}
-
-fn write(
+pub fn sample(
     model: &Decoder,
     critic: Option<&ValueHead>,
     prompts: &[Vec<u32>],

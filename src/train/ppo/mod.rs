@@ -60,7 +60,7 @@ use super::packing::{self, Microbatch, Passage};
 use super::reward::Verifier;
 use super::statistics::{explained_variance, kl_k1, kl_k3, mean_and_deviation, whiten};
 use crate::base::Seed;
-use crate::model::{Decoder, Sampling, ValueHead, sample, sample_with_values};
+use crate::model::{Decoder, Sampling, ValueHead, sample};
 use crate::{Error, Result};
 
 pub use config::{Baseline, PpoConfig};
@@ -102,11 +102,8 @@ pub fn train_ppo(
         let rows: Vec<&Task> =
             chosen.iter().flat_map(|task| repeat_n(*task, config.samples_per_prompt)).collect();
         let prompts: Vec<Vec<u32>> = rows.iter().map(|task| task.prompt.clone()).collect();
-        let sample_seed = step_seed.child("sample");
-        let completions = match config.baseline {
-            Baseline::Critic => sample_with_values(policy, value, &prompts, &sampling, sample_seed)?,
-            Baseline::Group => sample(policy, &prompts, &sampling, sample_seed)?,
-        };
+        let critic = (config.baseline == Baseline::Critic).then_some(&*value);
+        let completions = sample(policy, critic, &prompts, &sampling, step_seed.child("sample"))?;
         m.tokens_sampled = completions.iter().map(|completion| completion.tokens.len()).sum();
         m.seconds_sample = started.elapsed().as_secs_f64();
 
