@@ -84,9 +84,9 @@ pub use sandbox::{
     SandboxConfig, Verdict, serve_jsonl,
 };
 pub use study::{
-    Arm, Arms, Comparison, Cost, Dataset, EvalConfig, FINAL_STAGE, FinishedRun, Length, MemoryEstimate,
-    MetricRow, Options, OutcomeRow, PassRates, Prompts, Question, Recipe, Record, RunFacts, Runs, Shape,
-    StageMemory, Study, Tier, evaluate, project_root,
+    Arm, Arms, Comparison, Cost, Dataset, EvalConfig, FINAL_STAGE, FinishedRun, Length, MetricRow, Options,
+    OutcomeRow, PassRates, Prompts, Question, Recipe, Record, RunFacts, Runs, Shape, StageMemory, Study,
+    Tier, evaluate, project_root,
 };
 pub use train::{
     AdamW, AdamWConfig, Baseline, Court, Decay, Example, ExamplePool, Gradients, Judge, Judgement,

@@ -36,6 +36,11 @@ pub struct StageMemory {
 }
 
 impl StageMemory {
+    /// The stage of a run of `tier` that needs most, with the fused kernels and as many threads as there are.
+    pub fn largest(tier: &Tier) -> StageMemory {
+        stages(tier).into_iter().max_by_key(StageMemory::total).expect("an array of four")
+    }
+
     /// One training step with microbatches of `tokens` tokens, all of them predicted.
     pub fn of_training(name: &'static str, config: &Config, tokens: usize) -> StageMemory {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
@@ -63,6 +68,30 @@ impl StageMemory {
         self.weights + self.activations + self.cache
     }
 
+    /// Bytes of the whole process when the stage runs.
+    pub fn peak(&self) -> usize {
+        PROGRAM + self.total()
+    }
+
+    /// Compares the peak with what the machine has to give, where it says so.
+    ///
+    /// # Errors
+    /// `Error::Config` where the stage would not fit: both numbers, its largest part and the settings
+    /// that make it smaller.
+    pub fn check(&self) -> Result<()> {
+        available().map_or(Ok(()), |bytes| self.fits(bytes))
+    }
+
+    fn fits(&self, available: usize) -> Result<()> {
+        if self.peak() <= available {
+            return Ok(());
+        }
+        let (name, needed, available, advice) =
+            (self.name, size(self.peak()), size(available), self.advice());
+        let message = format!("{name} needs about {needed} of memory, {available} are available: {advice}");
+        Err(Error::config("tier", message))
+    }
+
     /// The largest part, and what makes it smaller.
     fn advice(&self) -> String {
         let cache = "`eval.problems_per_set`, `max_new_tokens` or `ppo.prompts_per_step`";
@@ -76,68 +105,37 @@ impl StageMemory {
     }
 }
 
-/// The memory of a run of a tier with the fused kernels and as many threads as there are: pretraining,
-/// SFT, RL, evaluation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MemoryEstimate([StageMemory; 4]);
-
-impl MemoryEstimate {
-    /// Of the largest settings there are in the tier.
-    pub fn of(tier: &Tier) -> MemoryEstimate {
-        let Tier { pretrain, sft, ppo, eval, .. } = tier;
-        let config = tier.model.config(tier.vocabulary, 0);
-        let (context, weights) = (tier.model.context, NUMBER * config.parameters());
-        // A microbatch holds at most its bound, or one passage that is longer than it, or the whole step.
-        let tokens = |bound: usize, passages: usize| bound.max(context).min(passages * context);
-        // Without a graph, one layer's activations at a time; and the two caches of sampling.
-        let pass = 6 * config.hidden_size + 2 * config.kv_size() + 2 * config.intermediate_size;
-        let position = 2 * config.num_hidden_layers * config.kv_size();
-        let sampling = |prompts: usize, max_new_tokens: usize| {
-            let own = rayon::current_num_threads() * ROWS_TOGETHER * max_new_tokens;
-            NUMBER * ((prompts * LONGEST_PROMPT + own) * position + prompts * config.vocab_size)
-        };
-        let training = |name, tokens| StageMemory::of_training(name, &config, tokens);
-        let rollouts = tokens(ppo.tokens_per_microbatch, ppo.rollouts_per_step());
-        let mut rl = training("RL", rollouts);
-        rl.weights += weights; // the frozen reference, which reads the microbatches, too
-        rl.activations += NUMBER * rollouts * pass;
-        rl.cache = sampling(ppo.prompts_per_step, ppo.max_new_tokens);
-        let questions = 8 * eval.problems_per_set; // some sets are asked twice (`evaluate::questions`)
-        let evaluation = StageMemory {
-            name: "evaluation",
-            // The model in training waits with its optimizer; the sampler packs its weights once more.
-            weights: 6 * weights,
-            activations: NUMBER * questions * LONGEST_PROMPT * pass,
-            cache: sampling(questions, eval.max_new_tokens),
-        };
-        let pretraining =
-            training("pretraining", tokens(pretrain.tokens_per_microbatch, pretrain.batch_size));
-        let sft = training("SFT", tokens(sft.tokens_per_microbatch, sft.batch_size));
-        MemoryEstimate([pretraining, sft, rl, evaluation])
-    }
-
-    /// Bytes of the whole process when its largest stage runs.
-    pub fn peak(&self) -> usize {
-        PROGRAM + self.0.iter().map(StageMemory::total).max().unwrap_or(0)
-    }
-
-    /// Compares the peak with what the machine has to give, where it says so.
-    ///
-    /// # Errors
-    /// `Error::Config` where the run would not fit: both numbers, the stage, its largest part and the
-    /// settings that make it smaller.
-    pub fn check(&self) -> Result<()> {
-        available().map_or(Ok(()), |bytes| self.fits(bytes))
-    }
-
-    fn fits(&self, available: usize) -> Result<()> {
-        let largest = self.0.iter().max_by_key(|stage| stage.total());
-        let Some(stage) = largest.filter(|_| self.peak() > available) else { return Ok(()) };
-        let (name, needed, available, advice) =
-            (stage.name, size(self.peak()), size(available), stage.advice());
-        let message = format!("{name} needs about {needed} of memory, {available} are available: {advice}");
-        Err(Error::config("tier", message))
-    }
+/// Pretraining, SFT, RL and evaluation with the largest settings there are in the tier.
+fn stages(tier: &Tier) -> [StageMemory; 4] {
+    let Tier { pretrain, sft, ppo, eval, .. } = tier;
+    let config = tier.model.config(tier.vocabulary, 0);
+    let (context, weights) = (tier.model.context, NUMBER * config.parameters());
+    // A microbatch holds at most its bound, or one passage that is longer than it, or the whole step.
+    let tokens = |bound: usize, passages: usize| bound.max(context).min(passages * context);
+    // Without a graph, one layer's activations at a time; and the two caches of sampling.
+    let pass = 6 * config.hidden_size + 2 * config.kv_size() + 2 * config.intermediate_size;
+    let position = 2 * config.num_hidden_layers * config.kv_size();
+    let sampling = |prompts: usize, max_new_tokens: usize| {
+        let own = rayon::current_num_threads() * ROWS_TOGETHER * max_new_tokens;
+        NUMBER * ((prompts * LONGEST_PROMPT + own) * position + prompts * config.vocab_size)
+    };
+    let training = |name, tokens| StageMemory::of_training(name, &config, tokens);
+    let rollouts = tokens(ppo.tokens_per_microbatch, ppo.rollouts_per_step());
+    let mut rl = training("RL", rollouts);
+    rl.weights += weights; // the frozen reference, which reads the microbatches, too
+    rl.activations += NUMBER * rollouts * pass;
+    rl.cache = sampling(ppo.prompts_per_step, ppo.max_new_tokens);
+    let questions = 8 * eval.problems_per_set; // some sets are asked twice (`evaluate::questions`)
+    let evaluation = StageMemory {
+        name: "evaluation",
+        // The model in training waits with its optimizer; the sampler packs its weights once more.
+        weights: 6 * weights,
+        activations: NUMBER * questions * LONGEST_PROMPT * pass,
+        cache: sampling(questions, eval.max_new_tokens),
+    };
+    let pretraining = training("pretraining", tokens(pretrain.tokens_per_microbatch, pretrain.batch_size));
+    let sft = training("SFT", tokens(sft.tokens_per_microbatch, sft.batch_size));
+    [pretraining, sft, rl, evaluation]
 }
 
 /// Bytes this process may still take: what the machine has, and what the control groups leave (the
@@ -169,34 +167,34 @@ mod tests {
 
     #[test]
     fn a_tier_that_cannot_fit_says_what_to_lower() {
-        let estimate = MemoryEstimate::of(&quick());
+        let estimate = StageMemory::largest(&quick());
         assert!(estimate.fits(4 << 30).is_ok());
         let message = estimate.fits(64 << 20).unwrap_err().to_string();
         assert!(message.contains("64 MiB are available") && message.contains("lower `"), "{message}");
 
         let wide = quick().with(&["model.hidden_size=8192".into(), "model.layers=32".into()]).unwrap();
-        let message = MemoryEstimate::of(&wide).fits(16 << 30).unwrap_err().to_string();
+        let message = StageMemory::largest(&wide).fits(16 << 30).unwrap_err().to_string();
         assert!(message.contains("its weights take") && message.contains("`model.hidden_size`"), "{message}");
 
         let long = ["sft.tokens_per_microbatch=4000000".into(), "sft.batch_size=40000".into()];
         let message =
-            MemoryEstimate::of(&quick().with(&long).unwrap()).fits(4 << 30).unwrap_err().to_string();
+            StageMemory::largest(&quick().with(&long).unwrap()).fits(4 << 30).unwrap_err().to_string();
         assert!(message.contains("SFT needs") && message.contains("`tokens_per_microbatch`"), "{message}");
     }
 
     #[test]
     fn microbatches_bound_the_activations() {
         let mut tier = quick();
-        let before = MemoryEstimate::of(&tier);
+        let before = stages(&tier);
         tier.sft.batch_size *= 100;
         tier.pretrain.batch_size *= 100;
-        assert_eq!(MemoryEstimate::of(&tier).0[..2], before.0[..2]);
+        assert_eq!(stages(&tier)[..2], before[..2]);
         tier.sft.tokens_per_microbatch *= 2;
-        assert_eq!(MemoryEstimate::of(&tier).0[1].activations, 2 * before.0[1].activations);
+        assert_eq!(stages(&tier)[1].activations, 2 * before[1].activations);
         // A passage is never cut, so the context is the least there is.
         tier.sft.tokens_per_microbatch = 1;
         let least = StageMemory::of_training("", &tier.model.config(tier.vocabulary, 0), tier.model.context);
-        assert_eq!(MemoryEstimate::of(&tier).0[1].activations, least.activations);
+        assert_eq!(stages(&tier)[1].activations, least.activations);
     }
 
     #[cfg(target_os = "linux")]

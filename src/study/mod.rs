@@ -37,7 +37,7 @@ use crate::train::{Court, KnownVerdicts};
 pub use arms::{Arm, Arms, Length, Recipe};
 pub use dataset::Dataset;
 pub use evaluate::{EvalConfig, PassRates, Question, evaluate};
-pub use memory::{MemoryEstimate, StageMemory};
+pub use memory::StageMemory;
 pub use runs::{Comparison, Runs};
 pub use store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts, Record, RunFacts};
 pub use tier::{Shape, Tier};

@@ -15,7 +15,7 @@ use crate::data::{Corpus, Problem, Set};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
 use crate::study::evaluate::{PassRates, evaluate, pass_rates};
-use crate::study::memory::MemoryEstimate;
+use crate::study::memory::StageMemory;
 use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
 use crate::train::{Example, ExamplePool, Judge, Learner, Method, Mixture, Ppo, Supervised, Task};
 
@@ -167,7 +167,7 @@ impl Study {
         mut handle: RunHandle,
     ) -> Result<FinishedRun> {
         if self.kernels == Kernels::Fused {
-            MemoryEstimate::of(&self.tier).check()?; // it is of these kernels
+            StageMemory::largest(&self.tier).check()?; // it is of these kernels
         }
         let (plan, seed) = (self.plan(arm), Seed::new(seed));
         let stream = seed.child(plan.kind);

@@ -9,7 +9,6 @@ use std::sync::{Mutex, MutexGuard};
 use itertools::Itertools;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::Result;
 use crate::base::Seed;
@@ -90,29 +89,26 @@ impl Reward {
 /// Words that the load of the machine may have had a part in, and failures of the sandbox, are not
 /// kept: such a program is run again.
 #[derive(Default)]
-pub struct KnownVerdicts(Mutex<HashMap<[u8; 32], Verdict>>);
+pub struct KnownVerdicts(Mutex<HashMap<(String, String), Verdict>>);
 
 impl KnownVerdicts {
-    fn table(&self) -> MutexGuard<'_, HashMap<[u8; 32], Verdict>> {
+    /// By the problem's key and the program.
+    fn table(&self) -> MutexGuard<'_, HashMap<(String, String), Verdict>> {
         // Entries are whole or absent, whatever another thread died of.
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn of(&self, problem: &Problem, program: &str) -> Option<Verdict> {
-        self.table().get(&fingerprint(problem, program)).cloned()
+        self.table().get(&(problem.key.clone(), program.to_owned())).cloned()
     }
 
     fn keep(&self, problem: &Problem, program: &str, verdict: &Verdict) {
         let Verdict::Cases(words) = verdict else { return };
         let depends_on_load = |word: &CaseWord| matches!(word, CaseWord::Timeout | CaseWord::Memory);
         if !words.iter().any(depends_on_load) {
-            self.table().insert(fingerprint(problem, program), verdict.clone());
+            self.table().insert((problem.key.clone(), program.to_owned()), verdict.clone());
         }
     }
-}
-
-fn fingerprint(problem: &Problem, program: &str) -> [u8; 32] {
-    Sha256::new().chain_update(&problem.key).chain_update([0]).chain_update(program).finalize().into()
 }
 
 /// What the judges of one data set share.

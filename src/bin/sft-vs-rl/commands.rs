@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sft_vs_rl::{
     CaseWord, Catalog, ChainRequest, Codec, Cost, Court, Dataset, Decoder, Error, EvalConfig,
-    HiddenCaseConfig, HiddenCaseReport, Kernels, KnownVerdicts, MemoryEstimate, Progress, Prompts, Question,
-    Result, Runs, Sandbox, SandboxConfig, Seed, Set, Study, Tier, Topics, check_catalog, dataset_figure,
+    HiddenCaseConfig, HiddenCaseReport, Kernels, KnownVerdicts, Progress, Prompts, Question, Result, Runs,
+    Sandbox, SandboxConfig, Seed, Set, StageMemory, Study, Tier, Topics, check_catalog, dataset_figure,
     device, evaluate, hidden_case_audit, leak_audit, local_figures, mutant_figure, pass_at_k, project_root,
     read_json, synthesize, write_atomically, write_problems,
 };
@@ -106,7 +106,7 @@ pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
 
 /// What a training of `tier` will take, for the line that is printed before it starts.
 pub fn expected_memory(tier: &Tier) -> String {
-    let gib = MemoryEstimate::of(tier).peak() as f64 / (1u64 << 30) as f64;
+    let gib = StageMemory::largest(tier).peak() as f64 / (1u64 << 30) as f64;
     format!("up to {gib:.1} GiB of memory with the fused kernels")
 }
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION, folder_name, version1};
+use super::version1::{MetricRow1, OutcomeRow1, Record1, RunSpec1};
+use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION, folder_name};
 use crate::base::{self, Error, Result, hash_bytes, parse_json, parse_lines, read_json};
 
 pub(super) const CONFIG: &str = "config.json";
@@ -94,8 +95,8 @@ impl FinishedRun {
             return Err(damaged(&path));
         }
         let record = match value["schema"].as_u64() {
-            Some(1) => version1::record(value),
-            Some(2) => serde_json::from_value(value),
+            Some(1) => Record1::deserialize(value),
+            Some(2) => Record::deserialize(value),
             other => {
                 let found = other.map_or("none".to_owned(), |schema| schema.to_string());
                 let message =
@@ -103,12 +104,12 @@ impl FinishedRun {
                 return Err(Error::damaged(path, message));
             }
         };
-        let record: Record = record.map_err(|error| Error::damaged(&path, error))?;
+        let record = record.map_err(|error| Error::damaged(&path, error))?;
         let (config, bytes) = read_verified(folder, CONFIG, &record)?;
-        let spec: RunSpec = match record.schema {
-            1 => version1::spec(&config, &bytes)?,
-            _ => parse_json(&config, &bytes)?,
-        };
+        let value: Value = parse_json(&config, &bytes)?;
+        let spec =
+            if record.schema == 1 { RunSpec1::deserialize(value) } else { RunSpec::deserialize(value) };
+        let spec = spec.map_err(|error| Error::damaged(&config, error))?;
         let hash = spec.hash_in(record.schema);
         let named = folder_name(&spec.arm, spec.seed, &hash);
         if hash != record.hash || !folder.ends_with(&named) {
@@ -125,14 +126,20 @@ impl FinishedRun {
 
     /// What training logged, step by step.
     pub fn metrics(&self) -> Result<Vec<MetricRow>> {
-        let (path, bytes) = read_verified(&self.folder, METRICS, &self.record)?;
-        if self.record.schema == 1 { version1::metrics(&path, &bytes) } else { parse_lines(&path, &bytes) }
+        let version1 = self.record.schema == 1;
+        self.rows(METRICS, if version1 { MetricRow1::deserialize } else { MetricRow::deserialize })
     }
 
     /// Every evaluation, problem by problem.
     pub fn outcomes(&self) -> Result<Vec<OutcomeRow>> {
-        let (path, bytes) = read_verified(&self.folder, OUTCOMES, &self.record)?;
-        if self.record.schema == 1 { version1::outcomes(&path, &bytes) } else { parse_lines(&path, &bytes) }
+        let version1 = self.record.schema == 1;
+        self.rows(OUTCOMES, if version1 { OutcomeRow1::deserialize } else { OutcomeRow::deserialize })
+    }
+
+    fn rows<T>(&self, name: &str, read: fn(Value) -> serde_json::Result<T>) -> Result<Vec<T>> {
+        let (path, bytes) = read_verified(&self.folder, name, &self.record)?;
+        let row = |(index, row)| read(row).map_err(|error| Error::parse(&path, index + 1, error));
+        parse_lines(&path, &bytes)?.into_iter().enumerate().map(row).collect()
     }
 
     /// The trained model's folder; `None` in a run that was exported without it.

@@ -8,9 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::finished::{
-    CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record, damaged, seal_of,
-};
+use super::finished::{CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record, seal_of};
 use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
 use crate::base::{self, Error, Result, read_json, remove_if_there, remove_unfinished, write_json};
 
@@ -96,8 +94,8 @@ pub struct RunHandle {
     pub(super) spec: RunSpec,
     metrics: Log,
     outcomes: Log,
-    /// Of the last whole one its step and its folder, `checkpoint/<number>`. Each gets the next number,
-    /// so that the earlier one stays until it is there.
+    /// Of the last whole one its step and its folder, `checkpoint/<step>`: the earlier one stays until
+    /// it is there.
     checkpoint: Option<(usize, PathBuf)>,
     /// Held for its lock, which closing releases.
     _lock: File,
@@ -136,19 +134,15 @@ impl RunHandle {
     /// Saves the state after `step` steps: `write` fills an empty folder, which replaces the
     /// earlier checkpoint only once it is whole and on the disk.
     pub fn checkpoint(&mut self, step: usize, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let number = match &self.checkpoint {
-            Some((_, earlier)) => 1 + number(earlier)?,
-            None => 0,
-        };
-        let path = self.folder.join(CHECKPOINT).join(format!("{number:08}"));
+        let path = self.folder.join(CHECKPOINT).join(format!("{step:08}"));
         let (metrics, outcomes) = (self.metrics.synced_digest()?, self.outcomes.synced_digest()?);
         base::write_folder_atomically(&path, |folder| {
             write(folder)?;
             let seal = CheckpointSeal { step, files: digests_below(folder, "")?, metrics, outcomes };
             write_json(&folder.join(SEAL), &seal)
         })?;
-        let earlier = self.checkpoint.replace((step, path));
-        earlier.map_or(Ok(()), |(_, path)| remove_if_there(&path))
+        let earlier = self.checkpoint.replace((step, path.clone()));
+        earlier.filter(|(_, earlier)| *earlier != path).map_or(Ok(()), |(_, path)| remove_if_there(&path))
     }
 
     /// Completes the run: the last outcomes, the model (`write_model` fills an empty folder), and
@@ -193,11 +187,6 @@ fn newest_checkpoint(parent: &Path) -> Result<Option<((usize, PathBuf), Checkpoi
     let seal: CheckpointSeal = read_json(&path.join(SEAL))?;
     seal.files.iter().try_for_each(|(name, digest)| digest.check(&path.join(name)))?;
     Ok(Some(((seal.step, path), seal)))
-}
-
-fn number(checkpoint: &Path) -> Result<usize> {
-    let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
-    name.parse().map_err(|_| damaged(checkpoint))
 }
 
 fn digests_below(folder: &Path, prefix: &str) -> Result<BTreeMap<String, FileDigest>> {

@@ -3,19 +3,17 @@
 //! today's structs is named here, too, and skipped). Nothing writes these.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Cost, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts, RunSpec, nan_for_null};
-use crate::base::{Result, parse_json, parse_lines};
 use crate::data::Set;
 use crate::sandbox::CaseWord;
 
 #[derive(Deserialize)]
 #[serde(remote = "Record")]
-struct Record1 {
+pub(super) struct Record1 {
     schema: u32,
     arm: String,
     seed: u64,
@@ -52,7 +50,7 @@ struct Cost1 {
 
 #[derive(Deserialize)]
 #[serde(remote = "RunSpec", deny_unknown_fields)]
-struct RunSpec1 {
+pub(super) struct RunSpec1 {
     arm: String,
     seed: u64,
     tier: String,
@@ -63,7 +61,7 @@ struct RunSpec1 {
 
 #[derive(Deserialize)]
 #[serde(remote = "MetricRow", deny_unknown_fields)]
-struct MetricRow1 {
+pub(super) struct MetricRow1 {
     stage: String,
     step: usize,
     #[serde(deserialize_with = "nan_for_null")]
@@ -72,7 +70,7 @@ struct MetricRow1 {
 
 #[derive(Deserialize)]
 #[serde(remote = "OutcomeRow", deny_unknown_fields)]
-struct OutcomeRow1 {
+pub(super) struct OutcomeRow1 {
     stage: String,
     set: Set,
     prompts: Prompts,
@@ -83,31 +81,10 @@ struct OutcomeRow1 {
     passed: u32,
 }
 
-/// The record in `json`, whose seal the caller has checked.
-pub(super) fn record(json: Value) -> serde_json::Result<Record> {
-    Record1::deserialize(json)
-}
-
-pub(super) fn spec(path: &Path, bytes: &[u8]) -> Result<RunSpec> {
-    #[derive(Deserialize)]
-    struct Read(#[serde(with = "RunSpec1")] RunSpec);
-    parse_json(path, bytes).map(|Read(spec)| spec)
-}
-
-pub(super) fn metrics(path: &Path, bytes: &[u8]) -> Result<Vec<MetricRow>> {
-    #[derive(Deserialize)]
-    struct Read(#[serde(with = "MetricRow1")] MetricRow);
-    Ok(parse_lines(path, bytes)?.into_iter().map(|Read(row)| row).collect())
-}
-
-pub(super) fn outcomes(path: &Path, bytes: &[u8]) -> Result<Vec<OutcomeRow>> {
-    #[derive(Deserialize)]
-    struct Read(#[serde(with = "OutcomeRow1")] OutcomeRow);
-    Ok(parse_lines(path, bytes)?.into_iter().map(|Read(row)| row).collect())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::super::RunStore;
     use super::*;
 
