@@ -85,8 +85,8 @@ pub use sandbox::{
 };
 pub use study::{
     Arm, Arms, Comparison, Cost, Dataset, EvalConfig, FINAL_STAGE, FinishedRun, Length, MetricRow, Options,
-    OutcomeRow, PassRates, Prompts, Question, Recipe, Record, RunFacts, Runs, Shape, StageMemory, Study,
-    Tier, evaluate, project_root,
+    OutcomeRow, Prompts, Question, Recipe, Record, RunFacts, Runs, Shape, StageMemory, Study, Tier, evaluate,
+    project_root,
 };
 pub use train::{
     AdamW, AdamWConfig, Baseline, Court, Decay, Example, ExamplePool, Gradients, Judge, Judgement,

@@ -85,17 +85,14 @@ impl Decoder {
     /// tensor draws from its own named stream, so adding a layer changes no other tensor.
     pub fn new(config: &Config, seed: Seed, device: &Device, kernels: Kernels) -> Result<Decoder> {
         config.check()?;
+        let residual = 0.02 / (2.0 * config.num_hidden_layers as f64).sqrt();
         let mut weights = BTreeMap::new();
         for (name, shape) in config.tensors() {
             let count: usize = shape.iter().product();
-            let to_residual = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
-            let values = match (shape.len(), to_residual) {
-                (1, _) => vec![1.0; count],
-                (_, false) => normal(seed, &name, count, 0.02),
-                (_, true) => {
-                    normal(seed, &name, count, 0.02 / (2.0 * config.num_hidden_layers as f64).sqrt())
-                }
-            };
+            let writes_to_residual = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
+            let deviation = if writes_to_residual { residual } else { 0.02 };
+            let is_norm = shape.len() == 1;
+            let values = if is_norm { vec![1.0; count] } else { normal(seed, &name, count, deviation) };
             weights.insert(name, Var::from_vec(values, shape, device)?);
         }
         Ok(Decoder::assemble(config.clone(), device, kernels, weights))
@@ -148,11 +145,10 @@ impl Decoder {
         self.config.check_tokens("batch", batch.ids())?;
         match self.kernels {
             Kernels::Fused => fused::hidden(self, batch),
-            Kernels::Composed => self.network(self.frozen)?.forward(
-                batch.ids(),
-                &Grid::of_sequences(&self.config, batch)?,
-                None,
-            ),
+            Kernels::Composed => {
+                let grid = Grid::of_sequences(&self.config, batch)?;
+                self.network()?.forward(batch.ids(), &grid, None)
+            }
         }
     }
 
@@ -252,10 +248,9 @@ impl Decoder {
         if self.frozen { var.as_detached_tensor() } else { var.as_tensor().clone() }
     }
 
-    /// The network over these weights, `frozen` or part of the graph.
-    fn network(&self, frozen: bool) -> Result<Llama> {
-        let tensor = |var: &Var| if frozen { var.as_detached_tensor() } else { var.as_tensor().clone() };
-        let tensors = self.weights.iter().map(|(name, var)| (name.clone(), tensor(var))).collect();
+    /// The network over these weights.
+    fn network(&self) -> Result<Llama> {
+        let tensors = self.weights.keys().map(|name| (name.clone(), self.weight(name))).collect();
         Llama::new(&self.config, VarBuilder::from_tensors(tensors, DTYPE, &self.device))
     }
 

@@ -67,18 +67,9 @@ pub fn questions<'a>(
     questions
 }
 
-/// Shares of answers that passed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PassRates {
-    /// Of the likeliest answers.
-    pub greedy: f64,
-    /// Of the answers at temperature 1.
-    pub sampled: f64,
-}
-
-/// Pass rates of each set at the end of training, asked in training wordings; what could not be judged
-/// does not count.
-pub fn pass_rates(rows: &[OutcomeRow]) -> BTreeMap<Set, PassRates> {
+/// Pass rates of each set at the end of training, asked in training wordings: of the likeliest answers and
+/// of those at temperature 1. What could not be judged does not count.
+pub fn pass_rates(rows: &[OutcomeRow]) -> BTreeMap<Set, [f64; 2]> {
     let final_rows = rows.iter().filter(|row| row.stage == FINAL_STAGE && row.prompts == Prompts::Train);
     let by_set = final_rows.into_group_map_by(|row| row.set);
     let mean = |rates: Vec<f64>| rates.iter().sum::<f64>() / rates.len().max(1) as f64;
@@ -86,7 +77,7 @@ pub fn pass_rates(rows: &[OutcomeRow]) -> BTreeMap<Set, PassRates> {
         let greedy = rows.iter().filter_map(|row| Some(f64::from(row.greedy? == CaseWord::Pass)));
         let judged = rows.iter().filter(|row| row.samples > 0);
         let sampled = judged.map(|row| f64::from(row.passed) / f64::from(row.samples));
-        (set, PassRates { greedy: mean(greedy.collect()), sampled: mean(sampled.collect()) })
+        (set, [mean(greedy.collect()), mean(sampled.collect())])
     };
     by_set.into_iter().map(of_set).collect()
 }

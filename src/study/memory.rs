@@ -86,14 +86,7 @@ impl StageMemory {
         if self.peak() <= available {
             return Ok(());
         }
-        let (name, needed, available, advice) =
-            (self.name, size(self.peak()), size(available), self.advice());
-        let message = format!("{name} needs about {needed} of memory, {available} are available: {advice}");
-        Err(Error::config("tier", message))
-    }
-
-    /// The largest part, and what makes it smaller.
-    fn advice(&self) -> String {
+        // The largest part, and what makes it smaller.
         let cache = "`eval.problems_per_set`, `max_new_tokens` or `ppo.prompts_per_step`";
         let parts = [
             (self.activations, "activations", "`tokens_per_microbatch` of the stage, or `model.layers`"),
@@ -101,7 +94,11 @@ impl StageMemory {
             (self.weights, "weights", "`model.hidden_size` or `model.layers`"),
         ];
         let (bytes, part, settings) = parts.into_iter().max_by_key(|part| part.0).unwrap_or_default();
-        format!("its {part} take {}; lower {settings}", size(bytes))
+        let (name, [needed, available, bytes]) = (self.name, [self.peak(), available, bytes].map(size));
+        let message = format!(
+            "{name} needs about {needed} of memory, {available} are available: its {part} take {bytes}; lower {settings}"
+        );
+        Err(Error::config("tier", message))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::base::{Error, Progress, Result, Seed, read_json, write_json};
 use crate::data::{Corpus, Problem, Set};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
-use crate::study::evaluate::{PassRates, evaluate, pass_rates};
+use crate::study::evaluate::{evaluate, pass_rates};
 use crate::study::memory::StageMemory;
 use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
 use crate::train::{Example, ExamplePool, Judge, Learner, Method, Mixture, Ppo, Supervised, Task};
@@ -231,9 +231,8 @@ impl Study {
         // ---- The last evaluation and the record.
         let started = Instant::now();
         let mut rows = self.answer(method.model(), FINAL_STAGE, seed, &mut cost)?;
-        let rate = |(set, rates): (Set, PassRates)| {
-            format!("{} {:.2}/{:.2}", set.name(), rates.greedy, rates.sampled)
-        };
+        let rate =
+            |(set, [greedy, sampled]): (Set, [f64; 2])| format!("{} {greedy:.2}/{sampled:.2}", set.name());
         let shown = pass_rates(&rows).into_iter().map(rate).join(", ");
         if let Some(stage) = stage_at(&plan.stages, plan.steps) {
             rows.extend(last_named(&rows, stage));

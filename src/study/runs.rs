@@ -9,7 +9,7 @@ use itertools::Itertools;
 
 use crate::base::{Error, Result};
 use crate::data::Set;
-use crate::study::evaluate::{PassRates, pass_rates};
+use crate::study::evaluate::pass_rates;
 use crate::study::store::{FinishedRun, RunStore};
 
 /// Finished runs of one tier that belong together.
@@ -113,7 +113,7 @@ impl Comparison {
     fn new(run: &FinishedRun, record: &FinishedRun) -> Result<Comparison> {
         let (own, committed) = (run.outcomes()?, record.outcomes()?);
         let recorded = pass_rates(&committed);
-        let both = |(set, rates): (Set, PassRates)| Some((set, [rates.sampled, recorded.get(&set)?.sampled]));
+        let both = |(set, [_, sampled]): (Set, [f64; 2])| Some((set, [sampled, recorded.get(&set)?[1]]));
         Ok(Comparison {
             arm: run.record.arm.clone(),
             seed: run.record.seed,

@@ -6,7 +6,7 @@ use candle_nn::kv_cache::ConcatKvCache;
 use super::{Completion, Row, Sampling};
 use crate::Result;
 use crate::base::Seed;
-use crate::model::{Batch, Decoder, Grid, ValueHead};
+use crate::model::{Batch, Decoder, Grid, Kernels, ValueHead};
 
 pub(super) fn sample(
     model: &Decoder,
@@ -15,7 +15,7 @@ pub(super) fn sample(
     sampling: &Sampling,
     seed: Seed,
 ) -> Result<Vec<Completion>> {
-    let (config, network) = (model.config(), model.network(true)?);
+    let (config, network) = (model.config(), model.with_kernels(Kernels::Composed).freeze().network()?);
     let batch = Batch::pack(prompts, model.device())?;
     let mut rows: Vec<Row> = (0..prompts.len()).map(|index| Row::new(seed, index)).collect();
     let mut caches = vec![ConcatKvCache::new(2); config.num_hidden_layers]; // along the keys
