@@ -6,9 +6,9 @@ use std::path::Path;
 use itertools::Itertools;
 use serde::Deserialize;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, parse_toml};
 use crate::data::Set;
-use crate::report::frame::{Bootstrap, Cell, Decode, Extreme, Quantity};
+use crate::report::frame::{Cell, Decode, Extreme, Quantity};
 use crate::study::{FINAL_STAGE, Prompts};
 
 /// The pre-registered claims, checked for consistency.
@@ -172,12 +172,11 @@ impl Claims {
 
     /// `path` is only used to name the file in errors.
     pub fn parse(text: &str, path: &Path) -> Result<Claims> {
-        let at = |offset: usize, message: &str| {
-            Error::parse(path, text[..offset].matches('\n').count() + 1, message)
+        let claims: Claims = parse_toml(path, text)?;
+        let wrong = |part: &str, message: String| {
+            let before = &text[..text.find(part).unwrap_or(0)];
+            Err(Error::parse(path, before.matches('\n').count() + 1, message))
         };
-        let claims: Claims = toml::from_str(text)
-            .map_err(|error| at(error.span().map_or(0, |span| span.start), error.message()))?;
-        let wrong = |part: &str, message: String| Err(at(text.find(part).unwrap_or(0), &message));
         if !(0.5..1.0).contains(&claims.level) {
             return wrong("level", format!("field `level`: {} is not between 0.5 and 1", claims.level));
         }
@@ -203,9 +202,5 @@ impl Claims {
             return wrong(&format!("\"{}\"", clause.id), format!("clause `{}`, {message}", clause.id));
         }
         Ok(claims)
-    }
-
-    pub(super) fn bootstrap(&self) -> Bootstrap {
-        Bootstrap { draws: self.draws, level: self.level, ..Bootstrap::standard() }
     }
 }

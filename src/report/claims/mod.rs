@@ -9,8 +9,10 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+use itertools::Itertools;
+
 use crate::base::{Error, Result};
-use crate::report::frame::{Interval, Scores};
+use crate::report::frame::{Bootstrap, Interval, Scores};
 
 pub use file::{Claims, Clause, Finding, Relation, Role};
 pub use report::ClaimsReport;
@@ -65,7 +67,8 @@ impl Claims {
         let judged = |interval, ruling, reason: String| {
             Ok(JudgedClause { clause: clause.clone(), interval, ruling, reason })
         };
-        let found = match scores.interval(&clause.quantity()?, &self.bootstrap()) {
+        let bootstrap = Bootstrap { draws: self.draws, level: self.level };
+        let found = match scores.interval(&clause.quantity()?, &bootstrap) {
             Ok(found) => found,
             Err(Error::MissingRuns { what }) => {
                 return judged(None, Ruling::Inconclusive, format!("no finished run {what}"));
@@ -88,31 +91,32 @@ impl Claims {
     }
 }
 
-/// Supported: every required clause is, and no control shows the same. Refuted: a required
-/// clause is. A control that was not run leaves a finding inconclusive.
+/// Refuted: a required clause is. Supported: every required clause is, and no control, all of which were
+/// run, shows the same.
 fn judge_finding(finding: &Finding, clauses: &[JudgedClause]) -> JudgedFinding {
-    let with = |role: Role, test: &dyn Fn(&JudgedClause) -> bool| -> Vec<&str> {
-        let of_role = clauses
-            .iter()
-            .filter(|judged| (judged.clause.finding, judged.clause.role) == (finding.number, role));
-        of_role.filter(|judged| test(judged)).map(|judged| judged.clause.id.as_str()).collect()
+    use Role::{Control, Required};
+    use Ruling::{Inconclusive, Refuted, Supported};
+    type Test = fn(&JudgedClause) -> bool;
+    /// What decides against a finding, the first first: that a clause of the role passes the test.
+    const AGAINST: [(Role, Test, Ruling, &str); 4] = [
+        (Required, |judged| judged.ruling == Refuted, Refuted, "refuted"),
+        (Required, |judged| judged.ruling == Inconclusive, Inconclusive, "inconclusive"),
+        (Control, |judged| judged.ruling == Supported, Inconclusive, "the control shows the same"),
+        (Control, |judged| judged.interval.is_none(), Inconclusive, "control not run"),
+    ];
+    let of_role = |role| {
+        let wanted = (finding.number, role);
+        clauses.iter().filter(move |judged| (judged.clause.finding, judged.clause.role) == wanted)
     };
-    let refuted = with(Role::Required, &|judged| judged.ruling == Ruling::Refuted);
-    let open = with(Role::Required, &|judged| judged.ruling == Ruling::Inconclusive);
-    let shown = with(Role::Control, &|judged| judged.ruling == Ruling::Supported);
-    let not_run = with(Role::Control, &|judged| judged.interval.is_none());
-    let (ruling, reason) = if !refuted.is_empty() {
-        (Ruling::Refuted, format!("refuted: {}", refuted.join(", ")))
-    } else if !open.is_empty() {
-        (Ruling::Inconclusive, format!("inconclusive: {}", open.join(", ")))
-    } else if with(Role::Required, &|_| true).is_empty() {
-        (Ruling::Inconclusive, "no clause of this tier judges it".to_owned())
-    } else if !shown.is_empty() {
-        (Ruling::Inconclusive, format!("the control shows the same: {}", shown.join(", ")))
-    } else if !not_run.is_empty() {
-        (Ruling::Inconclusive, format!("control not run: {}", not_run.join(", ")))
-    } else {
-        (Ruling::Supported, "every required clause holds and no control shows the same".to_owned())
-    };
-    JudgedFinding { finding: finding.clone(), ruling, reason }
+    let judged = |ruling, reason| JudgedFinding { finding: finding.clone(), ruling, reason };
+    if of_role(Required).next().is_none() {
+        return judged(Inconclusive, "no clause of this tier judges it".to_owned());
+    }
+    for (role, test, ruling, why) in AGAINST {
+        let ids = of_role(role).filter(|judged| test(judged)).map(|judged| &judged.clause.id).join(", ");
+        if !ids.is_empty() {
+            return judged(ruling, format!("{why}: {ids}"));
+        }
+    }
+    judged(Supported, "every required clause holds and no control shows the same".to_owned())
 }

@@ -4,6 +4,7 @@
 //! needs and draws it; [`FINDINGS`] lists them. The others take what they show.
 
 mod by_set;
+mod counts;
 mod dataset;
 mod finding1;
 mod finding2;

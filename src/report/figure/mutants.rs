@@ -1,15 +1,12 @@
 //! The mutant audit: what became of the mutants of each operator, and how the share of wrong
 //! programs that pass falls with the number of hidden cases.
 
-use itertools::Itertools;
 use plotters::prelude::*;
 
 use super::Svg;
-use super::labels::text_width;
+use super::counts::{draw_counts, thousands};
 use super::panel::{Area, page, panel};
-use super::style::{
-    BEFORE, BLUE, CENTERED, GRAY, INK, LABEL, ORANGE, SKY, SOFT_INK, VERMILLION, bold, dark, ink, tint,
-};
+use super::style::{BLUE, GRAY, LABEL, ORANGE, SKY, SOFT_INK, VERMILLION, bold, dark, ink};
 use crate::base::Result;
 use crate::data::{HiddenCaseReport, MutantReport, OperatorCounts};
 
@@ -33,38 +30,23 @@ pub fn mutant_figure(report: &HiddenCaseReport) -> Result<Svg> {
     })
 }
 
-/// One bar an operator, all bars of one length: shares of its mutants, with their numbers inside.
+/// How many mutants of each operator were refused, are no mutants, or were missed.
 fn draw_operators(area: &Area<'_>, report: &MutantReport) -> Result<()> {
     let counts = report.by_operator.iter().map(|(operator, counts)| (operator.name(), *counts));
-    let rows: Vec<(&str, OperatorCounts)> = counts.chain([("all", report.total())]).collect();
-    let axes = (0.0..1.0, rows.len() as f64 - 0.28..0.0);
-    let panel = panel(area, "What became of the mutants", [84, 60, 24, 148], axes)?;
-    let colors = [SKY, GRAY, VERMILLION];
-    let names = ["refused", "equivalent to the reference", "wrong, yet accepted"];
-    panel.key(&names.into_iter().map(str::to_owned).zip(colors).collect_vec(), 42)?;
-    for (row, (name, counts)) in rows.iter().enumerate() {
-        let middle = panel.at(0.0, row as f64 + 0.36).1;
-        let style = if *name == "all" { bold(LABEL, INK) } else { ink(LABEL, INK) };
-        panel.text(name, (-10, middle), &style.pos(BEFORE))?;
-        let parts = [counts.refused, counts.equivalent, counts.accepted];
-        let (mut before, mut beside) = (0, panel.size.0 + 8);
-        for (part, color) in parts.into_iter().zip(colors).filter(|(part, _)| *part > 0) {
-            let edge = |count: usize, y: f64| panel.at(count as f64 / counts.mutants.max(1) as f64, y);
-            let (left, top) = edge(before, row as f64);
-            before += part;
-            let (right, bottom) = edge(before, row as f64 + 0.72);
-            // A single accepted mutant of thousands must be seen.
-            let right = right.max(left + 4);
-            panel.mark(Rectangle::new([(left, top), (right - 1, bottom)], tint(color, 0.6).filled()))?;
-            let text = thousands(part);
-            if text_width(&text, LABEL) + 8.0 < f64::from(right - left) {
-                panel.text(&text, ((left + right) / 2, middle), &ink(LABEL, INK).pos(CENTERED))?;
-            } else {
-                panel.text(&text, (beside, middle), &ink(LABEL, dark(color)))?;
-                beside += text_width(&text, LABEL) as i32 + 12;
-            }
-        }
-    }
+    let (names, counts): (Vec<&str>, Vec<OperatorCounts>) = counts.chain([("all", report.total())]).unzip();
+    let heads = [
+        (["refused", ""], SKY),
+        (["equivalent to", "the reference"], GRAY),
+        (["wrong, yet", "accepted"], VERMILLION),
+    ];
+    let cell = |row: usize, column: usize| {
+        let OperatorCounts { mutants, refused, equivalent, accepted, .. } = counts[row];
+        let part = [refused, equivalent, accepted][column];
+        Some((part, heads[column].1, part as f64 / mutants as f64)).filter(|_| part > 0)
+    };
+    let (operators, all) = names.split_at(names.len() - 1);
+    let groups = [("operator", operators), ("", all)];
+    draw_counts(area, "What became of the mutants", [60, 24], (&groups, &heads), cell)?;
     Ok(())
 }
 
@@ -108,20 +90,4 @@ fn draw_cases(area: &Area<'_>, report: &HiddenCaseReport) -> Result<()> {
         panel.text(&end, at, &bold(LABEL, dark(*color)))?;
     }
     Ok(())
-}
-
-/// `12345` as `12,345`.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).join(",")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1000, 1234567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-    }
 }

@@ -45,7 +45,7 @@ pub struct Panel<'a, CT: CoordTranslate> {
     pub chart: ChartContext<'a, SVGBackend<'a>, CT>,
     /// Width and height of the chart's own rectangle.
     pub size: Pixel,
-    sheet: Area<'a>,
+    corner: Pixel,
     /// Where marks go: pixels from the rectangle's corner, but not clipped to it.
     beyond: Area<'a>,
 }
@@ -69,10 +69,10 @@ where
         .x_label_area_size(bottom)
         .y_label_area_size(left - 22)
         .build_cartesian_2d(x, y)?;
-    let sheet = chart.plotting_area().strip_coord_spec();
-    let (width, height) = sheet.dim_in_pixel();
-    let beyond = area.use_screen_coord().apply_coord_spec(Shift(sheet.get_base_pixel()));
-    Ok(Panel { chart, size: (width as i32, height as i32), sheet, beyond })
+    let (width, height) = chart.plotting_area().dim_in_pixel();
+    let corner = chart.plotting_area().get_base_pixel();
+    let beyond = area.use_screen_coord().apply_coord_spec(Shift(corner));
+    Ok(Panel { chart, size: (width as i32, height as i32), corner, beyond })
 }
 
 impl<X, Y> Panel<'_, Cartesian2d<X, Y>>
@@ -99,9 +99,8 @@ where
 impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
     /// Where a data point is, in pixels from the panel's top left corner.
     pub fn at(&self, x: f64, y: f64) -> Pixel {
-        let (point, corner) =
-            (self.chart.plotting_area().map_coordinate(&(x, y)), self.sheet.get_base_pixel());
-        (point.0 - corner.0, point.1 - corner.1)
+        let point = self.chart.plotting_area().map_coordinate(&(x, y));
+        (point.0 - self.corner.0, point.1 - self.corner.1)
     }
 
     /// Draws an element whose points are data.
@@ -124,7 +123,7 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
 
     /// Text at a place in pixels.
     pub fn text(&self, text: &str, at: Pixel, style: &TextStyle) -> Result<()> {
-        Ok(self.sheet.draw_text(text, style, at)?)
+        Ok(self.chart.plotting_area().strip_coord_spec().draw_text(text, style, at)?)
     }
 
     /// A line through data points.
@@ -144,16 +143,6 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
         self.mark(PathElement::new([(0, y), (self.size.0, y)], color.stroke_width(width)))
     }
 
-    /// A vertical interval with short ends.
-    pub fn interval(&self, x: f64, (low, high): (f64, f64), color: RGBColor) -> Result<()> {
-        let style = color.stroke_width(2);
-        self.draw(PathElement::new([(x, low), (x, high)], style))?;
-        for end in [low, high] {
-            self.draw(EmptyElement::at((x, end)) + PathElement::new([(-4, 0), (4, 0)], style))?;
-        }
-        Ok(())
-    }
-
     /// A dot, with a rim that sets it off from lines.
     pub fn dot(&self, x: f64, y: f64, radius: i32, color: RGBColor) -> Result<()> {
         let rim = Circle::new((0, 0), radius + 1, WHITE.filled());
@@ -162,7 +151,7 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
 
     /// A dot with its interval.
     pub(super) fn estimate(&self, Point { x, value, low, high, .. }: &Point, color: RGBColor) -> Result<()> {
-        self.interval(*x, (*low, *high), color)?;
+        self.draw(ErrorBar::new_vertical(*x, *low, *value, *high, color.stroke_width(2), 9))?;
         self.dot(*x, *value, 5, color)
     }
 

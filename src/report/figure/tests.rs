@@ -132,7 +132,7 @@ fn evidence(arms: &[(&str, &str, [f64; 6])], seeds: u64) -> Evidence {
     Evidence {
         scores: Scores(made_up_outcomes(arms, seeds)),
         metrics: metric_frame(&metrics).unwrap(),
-        bootstrap: Bootstrap { draws: 300, ..Bootstrap::standard() },
+        bootstrap: Bootstrap { draws: 300, level: 0.95 },
         source: "made-up numbers".to_owned(),
     }
 }
@@ -141,6 +141,9 @@ fn finding(number: u32, evidence: &Evidence) -> Result<Svg> {
     let (_, draw) = FINDINGS.iter().find(|(finding, _)| *finding == number).unwrap();
     Svg::draw(|area| draw(evidence, area))
 }
+
+/// Circles of a dot with its interval: the middle of the interval, the rim, the dot.
+const DOT: usize = 3;
 
 /// How often `part` is in the drawing.
 fn count(svg: &str, part: &str) -> usize {
@@ -154,9 +157,9 @@ fn finding_1() {
         let svg = check(&format!("finding1-{seeds}"), || finding(1, &data));
         assert!(svg.contains(if seeds == 1 { "1 seed; error bars" } else { "3 seeds" }));
         assert!(svg.contains("SFT: atoms + 64 composites") && svg.contains("made-up numbers"));
-        // The ground and 4 key squares; 4 arms on 5 sets and 4 lines of 5 dots, with rims; a diamond an arm and set.
+        // The ground and 4 key squares; 4 arms on 5 sets and 4 lines of 5 dots; a diamond an arm and set.
         assert_eq!(count(&svg, "<rect"), 1 + 4);
-        assert_eq!(count(&svg, "<circle"), 2 * (4 * 5 + 4 * 5));
+        assert_eq!(count(&svg, "<circle"), DOT * (4 * 5 + 4 * 5));
         assert_eq!(count(&svg, "<polygon"), 20 + 1);
     }
 }
@@ -168,7 +171,7 @@ fn finding_2() {
         let svg = check(&format!("finding2-{seeds}"), || finding(2, &data));
         assert!(svg.contains("RL step") && svg.contains("KL (nats/token)"));
         // 3 arms on 5 sets; bands of 3 curves in 2 panels.
-        assert_eq!(count(&svg, "<circle"), 2 * 3 * 5);
+        assert_eq!(count(&svg, "<circle"), DOT * 3 * 5);
         assert_eq!(count(&svg, "<polygon"), if seeds == 1 { 0 } else { 2 * 3 });
         for arm in ["SFT, then RL", "RL from the base", "RL, shuffled reward"] {
             assert!(svg.contains(arm), "{arm}");
@@ -181,8 +184,8 @@ fn finding_3() {
     for seeds in [1, 3] {
         let data = evidence(&ARMS, seeds);
         let svg = check(&format!("finding3-{seeds}"), || finding(3, &data));
-        // 2 gaps and 3 rates, at 4 epochs of SFT and for RL; dots with rims.
-        assert_eq!(count(&svg, "<circle"), 2 * (2 + 3) * (4 + 1));
+        // 2 gaps and 3 rates, at 4 epochs of SFT and for RL.
+        assert_eq!(count(&svg, "<circle"), DOT * (2 + 3) * (4 + 1));
         let at = |stage: &str, set| Cell { stage: stage.to_owned(), ..Cell::at_end("sft-more", set) };
         let gap = Quantity::gap(&at("epoch-32", Set::CompositeATrain), Set::CompositeATrain, Set::CompositeB);
         let gap = data.scores.interval(&gap, &data.bootstrap).unwrap().value;
@@ -195,8 +198,8 @@ fn data_set() {
     let problems = made_up_problems();
     let data = Counts::of(&problems.iter().collect::<Vec<_>>());
     assert_eq!((data.topics.len(), data.n_source), (10, 5));
-    assert_eq!(data.by_depth[&1][&Set::AtomBase], 100);
-    let pairs: usize = data.feeds.values().flat_map(|sets| sets.values()).sum();
+    assert_eq!(data.in_set[&("1".to_owned(), Set::AtomBase)], 100);
+    let pairs: usize = data.feeds.values().sum();
     assert_eq!(pairs, problems.iter().map(|problem| problem.depth - 1).sum::<usize>());
     check("dataset", || dataset_figure("made up", &problems));
 }

@@ -12,6 +12,7 @@ mod scores;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use itertools::Itertools;
 use polars::df;
 use polars::prelude::*;
 
@@ -29,17 +30,11 @@ pub type Labeled<Row> = (String, u64, Row);
 
 /// One row a logged value. Columns: `arm`, `seed`, `stage`, `step`, `name`, `value`.
 pub fn metric_frame(rows: &[Labeled<MetricRow>]) -> Result<DataFrame> {
-    let logged = || {
-        rows.iter().flat_map(|(arm, seed, row)| {
-            row.values.iter().map(move |(name, value)| (arm.as_str(), *seed, row, name.as_str(), *value))
-        })
-    };
-    Ok(df!(
-        "arm" => logged().map(|(arm, ..)| arm).collect::<Vec<_>>(),
-        "seed" => logged().map(|(_, seed, ..)| seed).collect::<Vec<_>>(),
-        "stage" => logged().map(|(_, _, row, ..)| row.stage.as_str()).collect::<Vec<_>>(),
-        "step" => logged().map(|(_, _, row, ..)| row.step as u64).collect::<Vec<_>>(),
-        "name" => logged().map(|(_, _, _, name, _)| name).collect::<Vec<_>>(),
-        "value" => logged().map(|(.., value)| value).collect::<Vec<_>>(),
-    )?)
+    let logged = rows.iter().flat_map(|(arm, seed, row)| {
+        let of = (arm.as_str(), *seed, row.stage.as_str(), row.step as u64);
+        row.values.iter().map(move |(name, value)| (of.0, of.1, of.2, of.3, name.as_str(), *value))
+    });
+    type Columns<'a> = (Vec<&'a str>, Vec<u64>, Vec<&'a str>, Vec<u64>, Vec<&'a str>, Vec<f64>);
+    let (arm, seed, stage, step, name, value): Columns<'_> = logged.multiunzip();
+    Ok(df!("arm" => arm, "seed" => seed, "stage" => stage, "step" => step, "name" => name, "value" => value)?)
 }
