@@ -9,33 +9,30 @@ use super::DTYPE;
 use crate::base::write_atomically;
 use crate::{Error, Result};
 
-/// All tensors of a file, as `f32`.
-pub fn read_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    // A file that was cut off is found here: the header is checked against its length.
-    let tensors = safetensors::load_buffer(&bytes, device).map_err(|error| {
-        Error::damaged(path, format!("not a readable safetensors file ({error}); write it again"))
-    })?;
-    tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_dtype(DTYPE)?))).collect()
-}
-
-/// Takes tensor `name` out of what [`read_tensors`] found in the file `path`.
+/// The tensors of a file with the names and shapes `expected`, as `f32`.
 ///
 /// # Errors
-/// Naming a tensor that is missing, or has another shape than `expected`.
-pub fn take_tensor(
-    found: &mut BTreeMap<String, Tensor>,
+/// Naming a tensor that is missing, or has another shape.
+pub fn read_tensors(
     path: &Path,
-    name: &str,
-    expected: &[usize],
-) -> Result<Tensor> {
-    let missing = || Error::damaged(path, format!("tensor `{name}` is missing; is the file complete?"));
-    let tensor = found.remove(name).ok_or_else(missing)?;
-    if tensor.dims() != expected {
-        let (expected, found) = (expected.to_vec(), tensor.dims().to_vec());
-        return Err(Error::Shape { path: path.into(), tensor: name.into(), expected, found });
-    }
-    Ok(tensor)
+    expected: impl IntoIterator<Item = (String, Vec<usize>)>,
+    device: &Device,
+) -> Result<BTreeMap<String, Tensor>> {
+    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    // A file that was cut off is found here: the header is checked against its length.
+    let mut found = safetensors::load_buffer(&bytes, device).map_err(|error| {
+        Error::damaged(path, format!("not a readable safetensors file ({error}); write it again"))
+    })?;
+    let take = |(name, expected): (String, Vec<usize>)| {
+        let missing = || Error::damaged(path, format!("tensor `{name}` is missing; is the file complete?"));
+        let tensor = found.remove(&name).ok_or_else(missing)?;
+        let (path, found) = (path.to_path_buf(), tensor.dims().to_vec());
+        if found != expected {
+            return Err(Error::Shape { path, tensor: name, expected, found });
+        }
+        Ok((name, tensor.to_dtype(DTYPE)?))
+    };
+    expected.into_iter().map(take).collect()
 }
 
 /// Writes `f32` tensors under a temporary name, syncs and renames: a reader finds the old file or

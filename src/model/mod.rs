@@ -26,7 +26,7 @@ mod value;
 
 pub use batch::Batch;
 pub use config::Config;
-pub use file::{read_tensors, take_tensor, write_tensors};
+pub use file::{read_tensors, write_tensors};
 use llama::{Grid, Llama};
 pub use sample::{Completion, Sampling, sample};
 pub use value::ValueHead;
@@ -102,11 +102,8 @@ impl Decoder {
     /// asks for is an error that names the file and the tensor. Half-precision weights become `f32`.
     pub fn load(dir: &Path, device: &Device, kernels: Kernels) -> Result<Decoder> {
         let config = Config::load(&dir.join(CONFIG_FILE))?;
-        let path = dir.join(WEIGHTS_FILE);
-        let mut found = read_tensors(&path, device)?;
         let mut weights = BTreeMap::new();
-        for (name, shape) in config.tensors() {
-            let tensor = take_tensor(&mut found, &path, &name, &shape)?;
+        for (name, tensor) in read_tensors(&dir.join(WEIGHTS_FILE), config.tensors(), device)? {
             weights.insert(name, Var::from_tensor(&tensor)?);
         }
         Ok(Decoder::assemble(config, device, kernels, weights))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
 
-use super::{DTYPE, read_tensors, take_tensor, write_tensors};
+use super::{DTYPE, read_tensors, write_tensors};
 use crate::Result;
 
 const WEIGHT: &str = "value_head.weight";
@@ -51,10 +51,8 @@ impl ValueHead {
 
     /// Reads what [`ValueHead::save`] wrote.
     pub fn load(path: &Path, hidden_size: usize, device: &Device) -> Result<ValueHead> {
-        let mut found = read_tensors(path, device)?;
-        let mut take = |name: &str, expected: &[usize]| -> Result<Var> {
-            Ok(Var::from_tensor(&take_tensor(&mut found, path, name, expected)?)?)
-        };
-        Ok(ValueHead { weight: take(WEIGHT, &[1, hidden_size])?, bias: take(BIAS, &[1])? })
+        let shapes = [(WEIGHT.into(), vec![1, hidden_size]), (BIAS.into(), vec![1])];
+        let found = read_tensors(path, shapes, device)?;
+        Ok(ValueHead { weight: Var::from_tensor(&found[WEIGHT])?, bias: Var::from_tensor(&found[BIAS])? })
     }
 }

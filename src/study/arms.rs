@@ -70,18 +70,13 @@ impl Arms {
         let arms: Arms = read_toml(&path)?;
         for (index, arm) in arms.arms.iter().enumerate() {
             let above = |name: &str| arms.arms[..index].iter().any(|earlier| earlier.name == name);
-            let wrong =
-                |message: String| Err(Error::damaged(&path, format!("arm `{}`: {message}", arm.name)));
-            if above(&arm.name) {
-                return wrong("there is another arm of this name".to_owned());
-            }
-            match (&arm.recipe, &arm.parent) {
-                (_, Some(parent)) if !above(parent) => {
-                    return wrong(format!("no arm `{parent}` stands above it"));
-                }
-                (Recipe::Ppo { .. }, None) => return wrong("RL needs a parent to start from".to_owned()),
-                _ => {}
-            }
+            let wrong = match (&arm.recipe, &arm.parent) {
+                _ if above(&arm.name) => "there is another arm of this name".to_owned(),
+                (_, Some(parent)) if !above(parent) => format!("no arm `{parent}` stands above it"),
+                (Recipe::Ppo { .. }, None) => "RL needs a parent to start from".to_owned(),
+                _ => continue,
+            };
+            return Err(Error::damaged(&path, format!("arm `{}`: {wrong}", arm.name)));
         }
         Ok(arms)
     }
@@ -104,12 +99,13 @@ impl Arms {
     /// arms of all findings) or `controls` (those of none).
     pub fn select(&self, name: &str) -> Result<Vec<&Arm>> {
         let finding = name.strip_prefix("finding").and_then(|digits| digits.parse().ok());
-        let chosen: Vec<&Arm> = match (name, finding) {
-            ("study", _) => self.arms.iter().filter(|arm| !arm.findings.is_empty()).collect(),
-            ("controls", _) => self.arms.iter().filter(|arm| arm.findings.is_empty()).collect(),
-            (_, Some(number)) => self.arms.iter().filter(|arm| arm.findings.contains(&number)).collect(),
-            _ => Vec::new(),
+        let meant = |arm: &&Arm| match (name, finding) {
+            ("study", _) => !arm.findings.is_empty(),
+            ("controls", _) => arm.findings.is_empty(),
+            (_, Some(number)) => arm.findings.contains(&number),
+            _ => false,
         };
+        let chosen: Vec<&Arm> = self.arms.iter().filter(meant).collect();
         if chosen.is_empty() { Ok(vec![self.arm(name)?]) } else { Ok(chosen) }
     }
 

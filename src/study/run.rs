@@ -3,6 +3,7 @@
 //! The state of a run is (what its method changes, step, cost so far); random streams are addressed by
 //! step, so a resumed run is the uninterrupted one, bit for bit.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -34,7 +35,7 @@ pub(super) struct Plan<'a> {
     checkpoint_every: usize,
     /// Evaluations besides the last one: after how many steps, and their names. Step 0 is the parent's
     /// last one, and the arm's own last one counts again under its name here.
-    stages: Vec<(usize, String)>,
+    stages: BTreeMap<usize, String>,
     start: Box<Start<'a>>,
 }
 
@@ -45,7 +46,7 @@ type Start<'a> =
 impl Plan<'_> {
     /// Steps after which the arm is evaluated before its end: part of the run's hash.
     pub fn early_stages(&self) -> Vec<usize> {
-        self.stages.iter().map(|stage| stage.0).filter(|step| (1..self.steps).contains(step)).collect()
+        self.stages.keys().copied().filter(|step| (1..self.steps).contains(step)).collect()
     }
 }
 
@@ -63,7 +64,7 @@ impl Study {
                 }),
                 steps: tier.pretrain_steps,
                 checkpoint_every: often,
-                stages: Vec::new(),
+                stages: BTreeMap::new(),
                 start: Box::new(move |model, _, checkpoint| {
                     let documents = self.documents();
                     Ok(Box::new(Supervised::new(model, checkpoint, &tier.pretrain, documents, 0)?))
@@ -80,7 +81,7 @@ impl Study {
                     settings: json!({ "sft": tier.sft, "steps": steps }),
                     steps,
                     checkpoint_every: often,
-                    stages: Vec::new(),
+                    stages: BTreeMap::new(),
                     start: Box::new(move |model, _, checkpoint| {
                         let mixture = self.mixture(atoms, composites)?;
                         let batch = move |_, seed| Ok(mixture.batch(tier.sft.batch_size, seed));
@@ -93,7 +94,7 @@ impl Study {
                     let (atoms, composites) = dataset.pool(atoms, composites);
                     let problems = (atoms.len() + composites.len()) as f64;
                     let shares = [0.0].iter().chain(&tier.stages).chain(&[1.0]);
-                    let at = shares.map(|share| (share * steps as f64).round() as usize).dedup();
+                    let at = shares.map(|share| (share * steps as f64).round() as usize);
                     let epochs = |step| (((offset + step) * tier.sft.batch_size) as f64 / problems).round();
                     plan.stages = at.map(|step| (step, format!("epoch-{}", epochs(step)))).collect();
                 }
@@ -104,7 +105,7 @@ impl Study {
                 settings: json!({ "ppo": tier.ppo, "steps": tier.rl_steps }),
                 steps: tier.rl_steps,
                 checkpoint_every: often.div_ceil(10), // a step takes ten times as long
-                stages: Vec::new(),
+                stages: BTreeMap::new(),
                 start: Box::new(move |model, parent, checkpoint| {
                     let (atoms, composites) = dataset.pool(atoms, composites);
                     let problems: Vec<&Problem> = atoms.into_iter().chain(composites).collect();
@@ -189,7 +190,7 @@ impl Study {
         };
         let parameters = model.config().parameters() as f64;
         let mut method = (plan.start)(model, parent, folder)?;
-        if let (0, Some(parent), Some(stage)) = (step, parent, stage_at(&plan.stages, 0)) {
+        if let (0, Some(parent), Some(stage)) = (step, parent, plan.stages.get(&0)) {
             // The sweep over epochs begins where its parent ended: the same model, not asked again.
             handle.outcomes(&last_named(&parent.outcomes()?, stage))?;
         }
@@ -198,8 +199,8 @@ impl Study {
         while step < plan.steps {
             let started = Instant::now();
             let every = plan.checkpoint_every;
-            let stage = plan.stages.iter().map(|stage| stage.0).find(|stage| *stage > step);
-            let end = plan.steps.min(stage.unwrap_or(plan.steps)).min((step / every + 1) * every);
+            let stage = plan.stages.range(step + 1..).next().map_or(plan.steps, |(stage, _)| *stage);
+            let end = plan.steps.min(stage).min((step / every + 1) * every);
             let judged = method.programs_judged();
             method.train(stream, step..end, &mut |step, values| {
                 let tokens = |name| values.get(name).copied().unwrap_or(0.0);
@@ -215,7 +216,7 @@ impl Study {
             })?;
             cost.verifier_calls += method.programs_judged() - judged;
             step = end;
-            if let (true, Some(stage)) = (step < plan.steps, stage_at(&plan.stages, step)) {
+            if let (true, Some(stage)) = (step < plan.steps, plan.stages.get(&step)) {
                 handle.outcomes(&self.answer(method.model(), stage, seed, &mut cost)?)?;
             }
             cost.seconds += started.elapsed().as_secs_f64();
@@ -234,7 +235,7 @@ impl Study {
         let rate =
             |(set, [greedy, sampled]): (Set, [f64; 2])| format!("{} {greedy:.2}/{sampled:.2}", set.name());
         let shown = pass_rates(&rows).into_iter().map(rate).join(", ");
-        if let Some(stage) = stage_at(&plan.stages, plan.steps) {
+        if let Some(stage) = plan.stages.get(&plan.steps) {
             rows.extend(last_named(&rows, stage));
         }
         cost.seconds += started.elapsed().as_secs_f64();
@@ -257,10 +258,6 @@ impl Study {
         let seed = seed.child("evaluation");
         evaluate(model, self.court(), &self.questions(), stage, &self.tier.eval, seed, cost)
     }
-}
-
-fn stage_at(stages: &[(usize, String)], step: usize) -> Option<&str> {
-    stages.iter().find(|stage| stage.0 == step).map(|stage| stage.1.as_str())
 }
 
 /// The rows of the last evaluation under the name `stage`.

@@ -8,7 +8,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{read_tensors, take_tensor, write_tensors};
+use crate::model::{read_tensors, write_tensors};
 use crate::{Error, Result};
 
 /// Gradients by variable name, summed over microbatches.
@@ -201,16 +201,17 @@ impl AdamW {
     /// # Errors
     /// Naming the tensor that is missing or has another shape; nothing is changed then.
     pub fn load(&mut self, path: &Path) -> Result<()> {
-        let mut found = read_tensors(path, &Device::Cpu)?;
-        let mut take = |name: &str, shape: &[usize]| take_tensor(&mut found, path, name, shape);
-        let mut loaded = AdamW::new(self.variables(), self.config.clone())?;
-        for (name, Slot { var, first, second }) in &mut loaded.slots {
-            *first = take(&format!("first.{name}"), var.dims())?.to_device(var.device())?;
-            *second = take(&format!("second.{name}"), var.dims())?.to_device(var.device())?;
+        let of_slot = |(name, slot): (&String, &Slot)| {
+            ["first", "second"].map(|moment| (format!("{moment}.{name}"), slot.var.dims().to_vec()))
+        };
+        let expected = self.slots.iter().flat_map(of_slot).chain([(STEPS.into(), vec![2])]);
+        let found = read_tensors(path, expected, &Device::Cpu)?; // all of them
+        for (name, Slot { var, first, second }) in &mut self.slots {
+            *first = found[&format!("first.{name}")].to_device(var.device())?;
+            *second = found[&format!("second.{name}")].to_device(var.device())?;
         }
-        let halves = take(STEPS, &[2])?.to_vec1::<f32>()?;
-        loaded.steps = ((halves[0] as usize) << 16) | halves[1] as usize;
-        *self = loaded;
+        let halves = found[STEPS].to_vec1::<f32>()?;
+        self.steps = ((halves[0] as usize) << 16) | halves[1] as usize;
         Ok(())
     }
 }
