@@ -90,7 +90,7 @@ pub fn speed_figure(data: &SpeedPicture) -> Result<Svg> {
         let decades = (0..=slowest.log10().floor() as i32).map(|power| 10f64.powi(power));
         grid(&mut wait, &decades.collect::<Vec<_>>())?;
         let goal = wait.at(data.p99_goal_ms, 1.0).0;
-        wait.mark(PathElement::new([(goal, -8), (goal, wait.size.1)], VERMILLION.stroke_width(2)))?;
+        wait.sheet.draw(&PathElement::new([(goal, -8), (goal, wait.size.1)], VERMILLION.stroke_width(2)))?;
         let text = format!("goal for p99: {:.0} ms", data.p99_goal_ms);
         wait.text(&text, (goal, -18), &ink(LABEL, dark(VERMILLION)).pos(CENTERED))?;
         for (speed, [_, middle, _], color) in bars(data) {
@@ -135,7 +135,7 @@ fn rows<'a, X: AsRangedCoord<Value = f64>>(
 fn grid<CT: CoordTranslate<From = (f64, f64)>>(panel: &mut Panel<'_, CT>, ticks: &[f64]) -> Result<()> {
     for tick in ticks {
         let x = panel.at(*tick, 1.0).0;
-        panel.mark(PathElement::new([(x, 0), (x, panel.size.1)], GRID))?;
+        panel.sheet.draw(&PathElement::new([(x, 0), (x, panel.size.1)], GRID))?;
         let below = (x, panel.size.1 + 14);
         panel.text(&format!("{tick:.0}"), below, &ink(LABEL, SOFT_INK).pos(CENTERED))?;
     }

@@ -7,7 +7,7 @@ use polars::prelude::*;
 use super::Table;
 use crate::base::{Error, Result};
 use crate::data::Set;
-use crate::report::frame::{Bootstrap, Cell, Decode, Interval, Labeled, Quantity, Scores, metric_frame};
+use crate::report::frame::{Bootstrap, Cell, Decode, Labeled, Quantity, Scores, metric_frame};
 use crate::study::{Arm, Arms, Cost, FinishedRun, MetricRow, Prompts, Runs};
 
 /// The experimental design: one row an arm, with the columns `arm`, `parent`, `findings`, `about`.
@@ -82,7 +82,7 @@ impl Runs {
     /// The verdict on finding `number`, clause by clause. Differences and thresholds in percentage
     /// points.
     pub fn verdict(&self, number: u32) -> Result<Table> {
-        Ok(self.claims()?.only(number).table())
+        Ok(self.claims()?.table(number))
     }
 }
 
@@ -112,16 +112,16 @@ fn estimates<'a>(
     arms: impl IntoIterator<Item = &'a Arm>,
     columns: impl Fn(&str) -> [(String, Quantity); 3],
 ) -> Result<Table> {
-    let mut names = vec!["arm".to_owned()];
-    names.extend(columns("").map(|(name, _)| name));
-    let mut rows = Vec::new();
-    for arm in arms {
-        let found = |(_, quantity)| scores.if_run(&quantity, &Bootstrap::standard());
-        let found: Option<Vec<_>> = columns(&arm.name).into_iter().map(found).collect::<Result<_>>()?;
-        let cell = |found: Interval| format!("{:.2} [{:.2}, {:.2}]", found.value, found.low, found.high);
-        let row = |found: Vec<Interval>| [arm.name.clone()].into_iter().chain(found.into_iter().map(cell));
-        rows.extend(found.map(|found| row(found).collect_vec()));
-    }
+    let row = |arm: &Arm| -> Result<Option<Vec<String>>> {
+        let mut cells = vec![arm.name.clone()];
+        for (_, quantity) in columns(&arm.name) {
+            let Some(found) = scores.if_run(&quantity, &Bootstrap::standard())? else { return Ok(None) };
+            cells.push(format!("{:.2} [{:.2}, {:.2}]", found.value, found.low, found.high));
+        }
+        Ok(Some(cells))
+    };
+    let rows: Vec<_> = arms.into_iter().map(row).flatten_ok().collect::<Result<_>>()?;
+    let names = ["arm".to_owned()].into_iter().chain(columns("").map(|(name, _)| name)).collect_vec();
     if rows.is_empty() {
         let what = format!("has outcomes for the columns {}", names[1..].join(", "));
         return Err(Error::MissingRuns { what });
@@ -240,7 +240,7 @@ mod tests {
         ]
         .concat();
         let report = claims.judge(&Scores(rows), "quick").unwrap();
-        let html = report.only(2).table().html();
+        let html = report.table(2).html();
         assert!(html.contains("Finding 2 is inconclusive: f2.beats-more-sft"), "{html}");
         assert!(
             html.contains("+100") && html.contains("inconclusive: ") && html.contains("sft-more"),

@@ -84,28 +84,28 @@ pub struct Clause {
     pub tiers: Vec<String>,
 }
 
-/// One side of a clause: a number, or a pass rate, or a gap between two. The file's header describes
-/// the fields.
+/// One side of a clause: a number, or a pass rate, or a gap between two.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(
-    untagged,
-    deny_unknown_fields,
-    expecting = "expected a number or a table with `arm` and `set` or `gap`"
-)]
+#[serde(untagged, expecting = "expected a number or a table with `arm` and `set` or `gap`")]
 pub enum Term {
     Constant(f64),
-    Rate {
-        arm: ArmNames,
-        /// `final` where nothing is said.
-        stage: Option<String>,
-        set: Option<Set>,
-        /// `[train set, test set]`.
-        gap: Option<[Set; 2]>,
-        /// `train` where nothing is said.
-        prompts: Option<Prompts>,
-        combine: Option<Extreme>,
-        scale: Option<f64>,
-    },
+    Rate(Rate),
+}
+
+/// The file's header describes the fields.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    pub arm: ArmNames,
+    /// `final` where nothing is said.
+    pub stage: Option<String>,
+    pub set: Option<Set>,
+    /// `[train set, test set]`.
+    pub gap: Option<[Set; 2]>,
+    /// `train` where nothing is said.
+    pub prompts: Option<Prompts>,
+    pub combine: Option<Extreme>,
+    pub scale: Option<f64>,
 }
 
 /// One arm, or several that `combine` makes one number of.
@@ -127,16 +127,14 @@ impl Clause {
 
     fn term(&self, side: &str, term: &Term) -> Result<Quantity> {
         let wrong = |field: &str, message: &str| Err(Error::config(format!("{side}.{field}"), message));
-        let (arm, stage, set, gap, prompts, combine, scale) = match term {
+        let Rate { arm, stage, set, gap, prompts, combine, scale } = match term {
             Term::Constant(value) => return Ok(Quantity::Constant(*value)),
-            Term::Rate { arm, stage, set, gap, prompts, combine, scale } => {
-                (arm, stage.as_deref().unwrap_or(FINAL_STAGE), set, gap, prompts, combine, scale)
-            }
+            Term::Rate(rate) => rate,
         };
         let of_arm = |arm: &String| {
-            let prompts = prompts.unwrap_or(Prompts::Train);
-            let on =
-                |set| Cell { arm: arm.clone(), stage: stage.to_owned(), set, prompts, decode: self.metric };
+            let stage = stage.as_deref().unwrap_or(FINAL_STAGE).to_owned();
+            let (arm, prompts) = (arm.clone(), prompts.unwrap_or(Prompts::Train));
+            let on = |set| Cell { arm, stage, set, prompts, decode: self.metric };
             match (*set, *gap) {
                 (Some(set), None) => Ok(Quantity::Rate(on(set))),
                 (None, Some([set, test])) => Ok(Quantity::gap(&on(set), set, test)),
@@ -150,10 +148,7 @@ impl Clause {
             }
             _ => return wrong("combine", "give one arm without `combine`, or a list of arms with it"),
         };
-        Ok(match scale {
-            Some(factor) => Quantity::Scaled(*factor, Box::new(quantity)),
-            None => quantity,
-        })
+        Ok(Quantity::Scaled(scale.unwrap_or(1.0), Box::new(quantity)))
     }
 
     /// Whether runs of `tier` are judged by it.

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use itertools::Itertools;
-
 use super::{JudgedClause, JudgedFinding, Ruling};
 use crate::data::text_table;
 use crate::report::table::Table;
@@ -46,14 +44,6 @@ impl JudgedClause {
 }
 
 impl ClaimsReport {
-    /// Only what concerns finding `number`.
-    pub fn only(&self, number: u32) -> ClaimsReport {
-        let mut report = self.clone();
-        report.clauses.retain(|judged| judged.clause.finding == number);
-        report.findings.retain(|judged| judged.finding.number == number);
-        report
-    }
-
     /// The names of [`JudgedClause::row`].
     fn names(&self, name: &[&str]) -> Vec<String> {
         let interval = format!("{:.0}% interval", 100.0 * self.level);
@@ -61,20 +51,25 @@ impl ClaimsReport {
         name.iter().chain(&names).map(ToString::to_string).collect()
     }
 
-    /// One row a clause, in percentage points; the findings' rulings above it.
-    pub fn table(&self) -> Table {
+    fn clauses_of(&self, number: u32) -> impl Iterator<Item = &JudgedClause> {
+        self.clauses.iter().filter(move |judged| judged.clause.finding == number)
+    }
+
+    /// One row a clause of finding `number`, in percentage points; the finding's ruling above it.
+    pub fn table(&self, number: u32) -> Table {
         let row = |judged: &JudgedClause| {
             let clause = &judged.clause;
             judged.row([format!("{} ({}): {}", clause.id, clause.role, clause.text)])
         };
-        let caption = self.findings.iter().map(|JudgedFinding { finding, ruling, reason }| {
+        let findings = self.findings.iter().filter(|judged| judged.finding.number == number);
+        let caption = findings.map(|JudgedFinding { ruling, reason, .. }| {
             let reason = reason.strip_prefix(&format!("{ruling}: ")).unwrap_or(reason);
-            format!("Finding {} is {ruling}: {reason}", finding.number)
+            format!("Finding {number} is {ruling}: {reason}")
         });
         Table {
-            caption: caption.collect_vec().join(". "),
+            caption: caption.collect(),
             names: self.names(&["clause"]),
-            rows: self.clauses.iter().map(row).collect(),
+            rows: self.clauses_of(number).map(row).collect(),
         }
     }
 }
@@ -85,7 +80,7 @@ impl fmt::Display for ClaimsReport {
             writeln!(f, "Finding {}: {}", finding.number, ruling.to_string().to_uppercase())?;
             writeln!(f, "  \"{}\"\n  {reason}", finding.text)?;
             let mut rows = vec![self.names(&["clause", "role"])];
-            for judged in self.clauses.iter().filter(|judged| judged.clause.finding == finding.number) {
+            for judged in self.clauses_of(finding.number) {
                 rows.push(judged.row([judged.clause.id.clone(), judged.clause.role.to_string()]));
             }
             for line in text_table(&rows, 0..0).lines() {

@@ -142,7 +142,7 @@ threshold = 0.0
     assert_eq!(report.clauses[1].ruling, Ruling::Refuted);
     // A report clause decides nothing.
     assert!(all_supported(&report));
-    assert_eq!(report.table().rows.len(), 2);
+    assert_eq!(report.table(1).rows.len(), 2);
     let text = report.to_string();
     assert!(text.contains("Finding 1: SUPPORTED") && text.contains("+50.0"), "{text}");
 }

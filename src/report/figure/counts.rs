@@ -47,7 +47,7 @@ pub(super) fn draw_counts<'a>(
         }
         let [top, bottom] = [from, from + rows.len()].map(|row| panel.at(0.0, row as f64).1);
         panel.text(group, (-118, (top + bottom) / 2), &upward(SMALL, SOFT_INK).pos(CENTERED))?;
-        panel.mark(PathElement::new([(-128, bottom), (panel.size.0, bottom)], SOFT_INK))?;
+        panel.sheet.draw(&PathElement::new([(-128, bottom), (panel.size.0, bottom)], SOFT_INK))?;
         from += rows.len();
     }
     Ok(panel)

@@ -111,11 +111,7 @@ impl Svg {
 
     /// Writes the figure, whole or not at all, and creates its folder.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        }
-        write_atomically(path, self.0.as_bytes())
+        write_atomically(path.as_ref(), self.0.as_bytes())
     }
 
     /// Called by a notebook to show the value of a cell.

@@ -46,8 +46,8 @@ pub struct Panel<'a, CT: CoordTranslate> {
     /// Width and height of the chart's own rectangle.
     pub size: Pixel,
     corner: Pixel,
-    /// Where marks go: pixels from the rectangle's corner, but not clipped to it.
-    beyond: Area<'a>,
+    /// For elements whose points are pixels from the rectangle's top left corner; not clipped to it.
+    pub sheet: Area<'a>,
 }
 
 /// A panel on the middle of `area`, with `[top, right, bottom, left]` pixels around it.
@@ -71,8 +71,8 @@ where
         .build_cartesian_2d(x, y)?;
     let (width, height) = chart.plotting_area().dim_in_pixel();
     let corner = chart.plotting_area().get_base_pixel();
-    let beyond = area.use_screen_coord().apply_coord_spec(Shift(corner));
-    Ok(Panel { chart, size: (width as i32, height as i32), corner, beyond })
+    let sheet = area.use_screen_coord().apply_coord_spec(Shift(corner));
+    Ok(Panel { chart, size: (width as i32, height as i32), corner, sheet })
 }
 
 impl<X, Y> Panel<'_, Cartesian2d<X, Y>>
@@ -112,15 +112,6 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
         Ok(self.chart.plotting_area().draw(&element)?)
     }
 
-    /// Draws an element whose points are pixels from the panel's top left corner.
-    pub fn mark<E>(&self, element: E) -> Result<()>
-    where
-        for<'b> &'b E: PointCollection<'b, Pixel>,
-        E: plotters::element::Drawable<SVGBackend<'a>>,
-    {
-        Ok(self.beyond.draw(&element)?)
-    }
-
     /// Text at a place in pixels.
     pub fn text(&self, text: &str, at: Pixel, style: &TextStyle) -> Result<()> {
         Ok(self.chart.plotting_area().strip_coord_spec().draw_text(text, style, at)?)
@@ -140,7 +131,7 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
     /// A line from edge to edge at the height of `y`.
     pub fn level(&self, y: f64, color: RGBColor, width: u32) -> Result<()> {
         let y = self.at(1.0, y).1;
-        self.mark(PathElement::new([(0, y), (self.size.0, y)], color.stroke_width(width)))
+        Ok(self.sheet.draw(&PathElement::new([(0, y), (self.size.0, y)], color.stroke_width(width)))?)
     }
 
     /// A dot, with a rim that sets it off from lines.
@@ -164,14 +155,14 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
     /// An open diamond at a place in pixels.
     pub fn diamond(&self, (x, y): Pixel, radius: i32, color: RGBColor) -> Result<()> {
         let corners = [(x - radius, y), (x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)];
-        self.mark(Polygon::new(corners, WHITE.filled()))?;
-        self.mark(PathElement::new(corners, color.stroke_width(2)))
+        self.sheet.draw(&Polygon::new(corners, WHITE.filled()))?;
+        Ok(self.sheet.draw(&PathElement::new(corners, color.stroke_width(2)))?)
     }
 
     /// A mark under the axis at `x`, and its label, on one line or two.
     pub fn x_tick(&self, x: f64, lines: &[&str]) -> Result<()> {
         let (x, bottom) = (self.at(x, 1.0).0, self.size.1);
-        self.mark(PathElement::new([(x, bottom), (x, bottom + 5)], SOFT_INK.stroke_width(1)))?;
+        self.sheet.draw(&PathElement::new([(x, bottom), (x, bottom + 5)], SOFT_INK.stroke_width(1)))?;
         for (row, line) in lines.iter().enumerate() {
             let color = if row == 0 { INK } else { SOFT_INK };
             self.text(line, (x, bottom + 16 + 19 * row as i32), &ink(LABEL, color).pos(CENTERED))?;
@@ -190,15 +181,11 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
         let end = |line: &'s Series| line.points.last().map(|end| (line, self.at(end.x, end.value)));
         let ends: Vec<_> = lines.into_iter().filter_map(end).collect();
         let wanted: Vec<f64> = ends.iter().map(|(_, (_, y))| f64::from(*y)).collect();
-        let x = self.size.0 + x;
-        for ((line, (from, level)), y) in
-            ends.iter().zip(spread(&wanted, 19.0, 2.0, f64::from(self.size.1 - 6)))
-        {
-            let y = y.round() as i32;
-            let link =
-                PathElement::new([(from + 7, *level), (x - 5, y)], tint(line.color, 0.6).stroke_width(1));
-            self.mark(link)?;
-            self.text(&line.label, (x, y), &ink(LABEL, dark(line.color)))?;
+        let (x, bottom) = (self.size.0 + x, f64::from(self.size.1 - 6));
+        for ((line, (from, level)), y) in ends.iter().zip(spread(&wanted, 19.0, 2.0, bottom)) {
+            let (link, pale) = ([(from + 7, *level), (x - 5, y.round() as i32)], tint(line.color, 0.6));
+            self.sheet.draw(&PathElement::new(link, pale.stroke_width(1)))?;
+            self.text(&line.label, (x, y.round() as i32), &ink(LABEL, dark(line.color)))?;
         }
         Ok(())
     }
@@ -211,7 +198,7 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
             if x > 0 && x + width > self.size.0 + 30 {
                 (x, y) = (0, y + 21);
             }
-            self.mark(Rectangle::new([(x, y - 6), (x + 12, y + 6)], color.filled()))?;
+            self.sheet.draw(&Rectangle::new([(x, y - 6), (x + 12, y + 6)], color.filled()))?;
             self.text(label, (x + 18, y), &ink(LABEL, dark(*color)))?;
             x += width;
         }

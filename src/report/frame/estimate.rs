@@ -57,14 +57,27 @@ impl Quantity {
         on(train).minus(on(test))
     }
 
-    fn cells(&self) -> BTreeSet<&Cell> {
+    /// Its value where `rate` says what each pass rate is.
+    fn evaluate<'a>(&'a self, rate: &mut impl FnMut(&'a Cell) -> f64) -> f64 {
         match self {
-            Quantity::Constant(_) => BTreeSet::new(),
-            Quantity::Rate(cell) => BTreeSet::from([cell]),
-            Quantity::Difference(left, right) => &left.cells() | &right.cells(),
-            Quantity::Scaled(_, inner) => inner.cells(),
-            Quantity::Extreme(_, parts) => parts.iter().flat_map(Quantity::cells).collect(),
+            Quantity::Constant(value) => *value,
+            Quantity::Rate(cell) => rate(cell),
+            Quantity::Difference(left, right) => left.evaluate(rate) - right.evaluate(rate),
+            Quantity::Scaled(factor, inner) => factor * inner.evaluate(rate),
+            Quantity::Extreme(which, parts) => {
+                let best = if *which == Extreme::Min { f64::min } else { f64::max };
+                // NaN must stay NaN, which f64::min and f64::max would drop.
+                let best = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { best(a, b) };
+                parts.iter().map(|part| part.evaluate(rate)).reduce(best).unwrap_or(f64::NAN)
+            }
         }
+    }
+
+    /// All cells that its value depends on.
+    fn cells(&self) -> BTreeSet<&Cell> {
+        let mut cells = BTreeSet::new();
+        self.evaluate(&mut |cell| f64::from(u8::from(cells.insert(cell))));
+        cells
     }
 }
 
@@ -109,7 +122,7 @@ impl Scores {
     pub fn interval(&self, quantity: &Quantity, bootstrap: &Bootstrap) -> Result<Interval> {
         let mut sample = Resample::new(self, quantity)?;
         let value = sample.evaluate(quantity);
-        let (n_seeds, n_problems) = (sample.seed_weights.len(), sample.problem_weights.len());
+        let (n_seeds, n_problems) = (sample.seeds.len(), sample.problems.len());
         let seeds_alone = sample.t_interval(quantity, bootstrap.level);
         let mut rng = Seed::new(2406).child("bootstrap").stream("draws");
         let mut replicates = Vec::with_capacity(bootstrap.draws);
@@ -142,12 +155,12 @@ impl Scores {
 /// The cells a quantity needs on the seeds that all of them share, and how often each seed and
 /// problem counts in the current draw.
 struct Resample<'a> {
-    /// Cell -> for each shared seed, (index into `problem_weights`, score).
+    /// Cell -> for each shared seed, (index into `problems`, score).
     cells: BTreeMap<&'a Cell, Vec<Vec<(usize, f64)>>>,
-    seed_weights: Vec<u32>,
-    problem_weights: Vec<u32>,
-    /// Problems of one set are drawn among themselves: how many each set has, in order.
-    pools: Vec<usize>,
+    /// Seeds and how often each was drawn.
+    seeds: Vec<(u64, u32)>,
+    /// The same of problems, of which the set is kept; those of one set stand together.
+    problems: Vec<(Set, u32)>,
 }
 
 impl<'a> Resample<'a> {
@@ -162,7 +175,6 @@ impl<'a> Resample<'a> {
             let arms = found.keys().map(|cell| &cell.arm).dedup().join(", ");
             return Err(Error::MissingRuns { what: format!("of one seed in all of: {arms}") });
         }
-        // In order of set, then key: the problems of a set stand together.
         let mut problems: BTreeSet<(Set, &str)> = BTreeSet::new();
         for (cell, by_seed) in &found {
             let rows = shared.iter().flat_map(|seed| &by_seed[seed]);
@@ -175,77 +187,63 @@ impl<'a> Resample<'a> {
         });
         Ok(Resample {
             cells: cells.collect(),
-            seed_weights: vec![1; shared.len()],
-            problem_weights: vec![1; problems.len()],
-            pools: problems.iter().dedup_by_with_count(|a, b| a.0 == b.0).map(|(size, _)| size).collect(),
+            seeds: shared.into_iter().map(|seed| (seed, 1)).collect(),
+            problems: problems.into_iter().map(|(set, _)| (set, 1)).collect(),
         })
     }
 
-    /// Draws seeds (if there are several) and problems with replacement.
+    /// Draws seeds (if there are several) and, among those of a set, problems with replacement.
     fn draw(&mut self, rng: &mut impl Rng) {
-        if self.seed_weights.len() > 1 {
-            redraw(&mut self.seed_weights, rng);
+        if self.seeds.len() > 1 {
+            redraw(&mut self.seeds, rng);
         }
-        let mut rest = self.problem_weights.as_mut_slice();
-        for size in &self.pools {
-            let (pool, others) = rest.split_at_mut(*size);
+        for pool in self.problems.chunk_by_mut(|a, b| a.0 == b.0) {
             redraw(pool, rng);
-            rest = others;
         }
     }
 
     /// mean +- t * s / sqrt(n) over the quantity's value at each seed.
     fn t_interval(&mut self, quantity: &Quantity, level: f64) -> Option<(f64, f64)> {
-        let n = self.seed_weights.len();
+        let n = self.seeds.len();
         let t = StudentsT::new(0.0, 1.0, n.checked_sub(1)? as f64).ok()?.inverse_cdf((1.0 + level) / 2.0);
-        let mut at_seed = |seed: usize| {
-            self.seed_weights.fill(0);
-            self.seed_weights[seed] = 1;
+        let values = (0..n).map(|alone| {
+            (0..n).for_each(|seed| self.seeds[seed].1 = u32::from(seed == alone));
             self.evaluate(quantity)
-        };
-        let values: Vec<f64> = (0..n).map(&mut at_seed).collect();
-        self.seed_weights.fill(1);
+        });
+        let values: Vec<f64> = values.collect();
+        self.seeds.iter_mut().for_each(|(_, weight)| *weight = 1);
         let (mean, half) = (values.iter().mean(), t * values.iter().std_dev() / (n as f64).sqrt());
         Some((mean - half, mean + half))
     }
 
     fn evaluate(&self, quantity: &Quantity) -> f64 {
-        match quantity {
-            Quantity::Constant(value) => *value,
-            Quantity::Rate(cell) => self.rate(cell),
-            Quantity::Difference(left, right) => self.evaluate(left) - self.evaluate(right),
-            Quantity::Scaled(factor, inner) => factor * self.evaluate(inner),
-            Quantity::Extreme(which, parts) => {
-                let best = if *which == Extreme::Min { f64::min } else { f64::max };
-                // NaN must stay NaN, which f64::min and f64::max would drop.
-                let best = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { best(a, b) };
-                parts.iter().map(|part| self.evaluate(part)).reduce(best).unwrap_or(f64::NAN)
-            }
-        }
+        quantity.evaluate(&mut |cell| self.rate(cell))
     }
 
     /// Mean over the drawn seeds of the mean score over the drawn problems.
     fn rate(&self, cell: &Cell) -> f64 {
         let (mut total, mut weight) = (0.0, 0.0);
-        for (seed_weight, rows) in self.seed_weights.iter().zip(&self.cells[cell]).filter(|(n, _)| **n > 0) {
+        let drawn = self.seeds.iter().map(|(_, seed_weight)| f64::from(*seed_weight));
+        for (seed_weight, rows) in drawn.zip(&self.cells[cell]).filter(|(seed_weight, _)| *seed_weight > 0.0)
+        {
             let (mut score, mut count) = (0.0, 0.0);
             for (problem, value) in rows {
-                let drawn = f64::from(self.problem_weights[*problem]);
+                let drawn = f64::from(self.problems[*problem].1);
                 score += drawn * value;
                 count += drawn;
             }
             if count > 0.0 {
-                total += f64::from(*seed_weight) * score / count;
-                weight += f64::from(*seed_weight);
+                total += seed_weight * score / count;
+                weight += seed_weight;
             }
         }
         total / weight
     }
 }
 
-fn redraw(weights: &mut [u32], rng: &mut impl Rng) {
-    weights.fill(0);
+fn redraw<Key>(weights: &mut [(Key, u32)], rng: &mut impl Rng) {
+    weights.iter_mut().for_each(|(_, weight)| *weight = 0);
     for _ in 0..weights.len() {
-        weights[rng.random_range(0..weights.len())] += 1;
+        weights[rng.random_range(0..weights.len())].1 += 1;
     }
 }
