@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{Batch, Config, Decoder, config};
 use crate::Result;
-use kernels::{BlockSizes, Heads, PARTS, RotaryTable, Rows, Trunk};
+use kernels::{BlockSizes, Heads, PARTS, RotaryTable, Rows, hidden_states};
 
 /// See [`Decoder::hidden`].
 pub(super) fn hidden(model: &Decoder, batch: &Batch) -> Result<Tensor> {
@@ -14,9 +14,8 @@ pub(super) fn hidden(model: &Decoder, batch: &Batch) -> Result<Tensor> {
         positions: batch.positions(),
         rotary: RotaryTable::new(config.rope_theta, config.head_dim(), batch.longest()),
     };
-    let trunk =
-        Trunk::new(batch.ids(), config.num_hidden_layers, sizes(config), rows, &model.buffers, !model.frozen);
-    Ok(trunk.apply(&model.embedding(), &flat_weights(model)?)?)
+    let (embedding, flat, keep) = (&model.embedding(), &flat_weights(model)?, !model.frozen);
+    Ok(hidden_states(embedding, flat, sizes(config), batch.ids(), rows, &model.buffers, keep)?)
 }
 
 pub(crate) fn sizes(config: &Config) -> BlockSizes {
@@ -32,7 +31,7 @@ pub(crate) fn sizes(config: &Config) -> BlockSizes {
     }
 }
 
-/// All weights but the embedding and the head, one after another, as `Trunk` takes them.
+/// All weights but the embedding and the head, one after another, as `hidden_states` takes them.
 pub(crate) fn flat_weights(model: &Decoder) -> Result<Tensor> {
     let mut parts = Vec::new();
     for layer in 0..model.config().num_hidden_layers {

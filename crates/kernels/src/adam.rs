@@ -1,12 +1,11 @@
 //! The arithmetic of one AdamW update, in place and on all threads on the CPU, in candle operations
 //! elsewhere.
 
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Tensor, Var};
+use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Tensor, Var};
 use rayon::prelude::*;
 
 use super::instructions::vectorized;
 use super::operation::{cpu_slice, with_cpu};
-use candle_core::Result;
 
 /// Elements that a thread takes at a time.
 const CHUNK: usize = 16_384;
@@ -18,19 +17,6 @@ pub fn square_sum(x: &Tensor) -> Result<f64> {
     }
     let partial: Vec<f64> = with_cpu([x], |[x]| x.par_chunks(CHUNK).map(squares).collect())?;
     Ok(partial.iter().sum())
-}
-
-vectorized! {
-    fn squares(x: &[f32]) -> f64 {
-        let mut lanes = [0f64; 8];
-        let (chunks, rest) = x.as_chunks::<8>();
-        for chunk in chunks {
-            for (lane, &value) in lanes.iter_mut().zip(chunk) {
-                *lane += f64::from(value) * f64::from(value);
-            }
-        }
-        lanes.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>()
-    }
 }
 
 /// Constants of one step for one variable, as `torch.optim.AdamW` orders the arithmetic.
@@ -58,11 +44,12 @@ impl AdamUpdate {
             return self.composed(var, first, second, gradient);
         }
         let gradient = gradient.contiguous()?;
+        let constants = [self.keep, self.step_size, 1.0 / self.second_scale, self.eps].map(|x| x as f32);
         let [beta1, beta2, clip] = [self.beta1 as f32, self.beta2 as f32, self.clip as f32];
-        first.inplace_op2(&gradient, &Moment { beta: beta1, clip, square: false })?;
-        second.inplace_op2(&gradient, &Moment { beta: beta2, clip, square: true })?;
-        var.inplace_op3(first, second, self)?;
-        Ok(())
+        let moment = |beta, square| InPlace(move |m, g, _| moment_step(m, g, beta, clip, square));
+        first.inplace_op3(&gradient, &gradient, &moment(beta1, false))?;
+        second.inplace_op3(&gradient, &gradient, &moment(beta2, true))?;
+        var.inplace_op3(first, second, &InPlace(|w, m, v| weight_step(w, m, v, constants)))
     }
 
     fn composed(&self, var: &Var, first: &mut Tensor, second: &mut Tensor, gradient: &Tensor) -> Result<()> {
@@ -76,59 +63,48 @@ impl AdamUpdate {
     }
 }
 
-/// `moment = beta * moment + (1 - beta) * g`, where `g` is the clipped gradient or its square.
-struct Moment {
-    beta: f32,
-    clip: f32,
-    square: bool,
-}
+/// Changes the first of three tensors, chunk by chunk on all threads.
+struct InPlace<F: Fn(&mut [f32], &[f32], &[f32])>(F);
 
-impl InplaceOp2 for Moment {
+impl<F: Fn(&mut [f32], &[f32], &[f32]) + Sync> InplaceOp3 for InPlace<F> {
     fn name(&self) -> &'static str {
-        "adam-moment"
+        "adam"
     }
 
     fn cpu_fwd(
         &self,
-        moment: &mut CpuStorage,
+        changed: &mut CpuStorage,
         layout: &Layout,
-        gradient: &CpuStorage,
-        gradient_layout: &Layout,
+        one: &CpuStorage,
+        one_layout: &Layout,
+        other: &CpuStorage,
+        other_layout: &Layout,
     ) -> Result<()> {
-        let gradient = cpu_slice(gradient, gradient_layout)?;
-        cpu_slice_mut(moment, layout)?
+        let (CpuStorage::F32(changed), Some((start, end))) = (changed, layout.contiguous_offsets()) else {
+            candle_core::bail!("an optimizer step needs contiguous f32 tensors")
+        };
+        let (one, other) = (cpu_slice(one, one_layout)?, cpu_slice(other, other_layout)?);
+        changed[start..end]
             .par_chunks_mut(CHUNK)
-            .zip(gradient.par_chunks(CHUNK))
-            .for_each(|(moment, gradient)| moment_step(moment, gradient, self.beta, self.clip, self.square));
-        Ok(())
-    }
-}
-
-impl InplaceOp3 for AdamUpdate {
-    fn name(&self) -> &'static str {
-        "adam-update"
-    }
-
-    fn cpu_fwd(
-        &self,
-        weights: &mut CpuStorage,
-        layout: &Layout,
-        first: &CpuStorage,
-        first_layout: &Layout,
-        second: &CpuStorage,
-        second_layout: &Layout,
-    ) -> Result<()> {
-        let (first, second) = (cpu_slice(first, first_layout)?, cpu_slice(second, second_layout)?);
-        let constants = [self.keep, self.step_size, 1.0 / self.second_scale, self.eps].map(|x| x as f32);
-        cpu_slice_mut(weights, layout)?
-            .par_chunks_mut(CHUNK)
-            .zip(first.par_chunks(CHUNK).zip(second.par_chunks(CHUNK)))
-            .for_each(|(weights, (first, second))| weight_step(weights, first, second, constants));
+            .zip(one.par_chunks(CHUNK).zip(other.par_chunks(CHUNK)))
+            .for_each(|(changed, (one, other))| (self.0)(changed, one, other));
         Ok(())
     }
 }
 
 vectorized! {
+    fn squares(x: &[f32]) -> f64 {
+        let mut lanes = [0f64; 8];
+        let (chunks, rest) = x.as_chunks::<8>();
+        for chunk in chunks {
+            for (lane, &value) in lanes.iter_mut().zip(chunk) {
+                *lane += f64::from(value) * f64::from(value);
+            }
+        }
+        lanes.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>()
+    }
+
+    /// `moment = beta * moment + (1 - beta) * g`, where `g` is the clipped gradient or its square.
     fn moment_step(moment: &mut [f32], gradient: &[f32], beta: f32, clip: f32, square: bool) {
         let fresh = 1.0 - beta;
         for (m, &g) in moment.iter_mut().zip(gradient) {
@@ -137,20 +113,11 @@ vectorized! {
             *m = *m * beta + g * fresh;
         }
     }
-}
 
-vectorized! {
     fn weight_step(weights: &mut [f32], first: &[f32], second: &[f32], constants: [f32; 4]) {
         let [keep, step_size, inverse_scale, eps] = constants;
         for ((w, &m), &v) in weights.iter_mut().zip(first).zip(second) {
             *w = *w * keep - step_size * m / (v.sqrt() * inverse_scale + eps);
         }
-    }
-}
-
-fn cpu_slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(values), Some((start, end))) => Ok(&mut values[start..end]),
-        _ => candle_core::bail!("an optimizer step needs contiguous f32 tensors"),
     }
 }

@@ -36,6 +36,12 @@ impl Heads {
         self.q_size() + 2 * self.kv_size()
     }
 
+    /// Where the queries of head `head` start in such a row, its keys and its values.
+    fn starts(&self, head: usize) -> [usize; 3] {
+        let keys = self.q_size() + head / (self.heads / self.kv_heads) * self.head_dim;
+        [head * self.head_dim, keys, keys + self.kv_size()]
+    }
+
     /// What scores are multiplied by: `1 / sqrt(head_dim)`.
     pub fn scale(&self) -> f32 {
         1.0 / (self.head_dim as f32).sqrt()
@@ -103,37 +109,24 @@ pub struct Scratch {
 /// logarithm of each softmax's sum
 pub fn attention(heads: Heads, qkv: &[f32], out: &mut [f32], log_sums: &mut [f32], scratch: &mut Scratch) {
     let Heads { heads: n_heads, kv_heads, head_dim } = heads;
-    let (width, q_size, kv_size) = (heads.qkv_size(), heads.q_size(), heads.kv_size());
+    let (width, q_size) = (heads.qkv_size(), heads.q_size());
     let tokens = qkv.len() / width;
+    let Scratch { scores, keys_t, values, .. } = scratch;
     for head in 0..n_heads {
-        let group = head / (n_heads / kv_heads);
-        let q = &qkv[head * head_dim..];
+        let [q_start, k_start, v_start] = heads.starts(head);
         if head % (n_heads / kv_heads) == 0 {
-            let k = Matrix::rows(&qkv[q_size + group * head_dim..], width);
-            let v = Matrix::rows(&qkv[q_size + kv_size + group * head_dim..], width);
-            scratch.keys_t.pack(k.transposed(), head_dim, tokens);
-            scratch.values.pack(v, tokens, head_dim);
+            keys_t.pack(Matrix::rows(&qkv[k_start..], width).transposed(), head_dim, tokens);
+            values.pack(Matrix::rows(&qkv[v_start..], width), tokens, head_dim);
         }
         for start in (0..tokens).step_by(BLOCK) {
             let end = (start + BLOCK).min(tokens);
             let rows = end - start;
-            scratch.scores.resize(rows * end, 0.0);
-            let scores = &mut scratch.scores[..rows * end];
-            let q = Matrix::rows(&q[start * width..], width);
-            gemm(rows, end, 0..head_dim, q, scratch.keys_t.view(), scores, end, Store::Overwrite);
-            let log_sums = &mut log_sums[start * n_heads + head..];
-            softmax(scores, end, start, heads.scale(), log_sums, n_heads);
-            let out = &mut out[start * q_size + head * head_dim..];
-            gemm(
-                rows,
-                head_dim,
-                0..end,
-                Matrix::rows(scores, end),
-                scratch.values.view(),
-                out,
-                q_size,
-                Store::Overwrite,
-            );
+            scores.resize(rows * end, 0.0);
+            let q = Matrix::rows(&qkv[start * width + q_start..], width);
+            gemm(rows, end, 0..head_dim, q, keys_t, scores, end, Store::Overwrite);
+            softmax(scores, end, start, heads.scale(), &mut log_sums[start * n_heads + head..], n_heads);
+            let (weights, out) = (Matrix::rows(scores, end), &mut out[start * q_size + q_start..]);
+            gemm(rows, head_dim, 0..end, weights, values, out, q_size, Store::Overwrite);
         }
     }
 }
@@ -152,54 +145,43 @@ pub fn attention_backward(
     scratch: &mut Scratch,
 ) {
     let Heads { heads: n_heads, kv_heads, head_dim } = heads;
-    let (width, q_size, kv_size) = (heads.qkv_size(), heads.q_size(), heads.kv_size());
+    let (width, q_size) = (heads.qkv_size(), heads.q_size());
     let tokens = qkv.len() / width;
+    let Scratch { scores: weights, dscores, keys_t, values_t, keys, queries, douts, .. } = scratch;
     dqkv.fill(0.0);
     for head in 0..n_heads {
-        let group = head / (n_heads / kv_heads);
-        let (q_start, k_start) = (head * head_dim, q_size + group * head_dim);
-        let v_start = k_start + kv_size;
+        let [q_start, k_start, v_start] = heads.starts(head);
         if head % (n_heads / kv_heads) == 0 {
             let k = Matrix::rows(&qkv[k_start..], width);
-            let v = Matrix::rows(&qkv[v_start..], width);
-            scratch.keys_t.pack(k.transposed(), head_dim, tokens);
-            scratch.values_t.pack(v.transposed(), head_dim, tokens);
-            scratch.keys.pack(k, tokens, head_dim);
+            keys_t.pack(k.transposed(), head_dim, tokens);
+            values_t.pack(Matrix::rows(&qkv[v_start..], width).transposed(), head_dim, tokens);
+            keys.pack(k, tokens, head_dim);
         }
-        scratch.queries.pack(Matrix::rows(&qkv[q_start..], width), tokens, head_dim);
-        scratch.douts.pack(Matrix::rows(&dout[q_start..], q_size), tokens, head_dim);
+        queries.pack(Matrix::rows(&qkv[q_start..], width), tokens, head_dim);
+        douts.pack(Matrix::rows(&dout[q_start..], q_size), tokens, head_dim);
         for start in (0..tokens).step_by(BLOCK) {
             let end = (start + BLOCK).min(tokens);
             let rows = end - start;
-            scratch.scores.resize(rows * end, 0.0);
-            scratch.dscores.resize(rows * end, 0.0);
-            let weights = &mut scratch.scores[..rows * end];
-            let dscores = &mut scratch.dscores[..rows * end];
+            weights.resize(rows * end, 0.0);
+            dscores.resize(rows * end, 0.0);
             let q = Matrix::rows(&qkv[start * width + q_start..], width);
-            gemm(rows, end, 0..head_dim, q, scratch.keys_t.view(), weights, end, Store::Overwrite);
+            gemm(rows, end, 0..head_dim, q, keys_t, weights, end, Store::Overwrite);
             let block_out = Matrix::rows(&dout[start * q_size + q_start..], q_size);
-            gemm(rows, end, 0..head_dim, block_out, scratch.values_t.view(), dscores, end, Store::Overwrite);
-            for row in 0..rows {
-                let token = start + row;
-                let at = token * q_size + q_start;
-                softmax_backward(
-                    &mut weights[row * end..][..end],
-                    &mut dscores[row * end..][..end],
-                    token + 1,
-                    heads.scale(),
-                    log_sums[token * n_heads + head],
-                    &out[at..at + head_dim],
-                    &dout[at..at + head_dim],
-                );
+            gemm(rows, end, 0..head_dim, block_out, values_t, dscores, end, Store::Overwrite);
+            let both = weights.chunks_exact_mut(end).zip(dscores.chunks_exact_mut(end));
+            for (token, (weights, dscores)) in (start..end).zip(both) {
+                let log_sum = log_sums[token * n_heads + head];
+                let [out, dout] = [out, dout].map(|rows| &rows[token * q_size + q_start..][..head_dim]);
+                softmax_backward(weights, dscores, token + 1, heads.scale(), log_sum, out, dout);
             }
             // From here on `dscores` is the gradient of `q . k`.
             let (weights, dscores) = (Matrix::rows(weights, end), Matrix::rows(dscores, end));
             let dq = &mut dqkv[start * width + q_start..];
-            gemm(rows, head_dim, 0..end, dscores, scratch.keys.view(), dq, width, Store::Overwrite);
+            gemm(rows, head_dim, 0..end, dscores, keys, dq, width, Store::Overwrite);
             // Keys and values collect from all blocks and, in grouped attention, from all heads.
-            let (dk, queries) = (&mut dqkv[k_start..], scratch.queries.view());
+            let dk = &mut dqkv[k_start..];
             gemm(end, head_dim, start..end, dscores.transposed(), queries, dk, width, Store::Add);
-            let (dv, douts) = (&mut dqkv[v_start..], scratch.douts.view());
+            let dv = &mut dqkv[v_start..];
             gemm(end, head_dim, start..end, weights.transposed(), douts, dv, width, Store::Add);
         }
     }
@@ -215,12 +197,21 @@ vectorized! {
             log_sums[i * stride] = softmax_in_place(seen, scale);
         }
     }
-}
 
-vectorized! {
     /// Softmax of one row of scores, all of them seen.
     pub fn softmax_row(row: &mut [f32], scale: f32) {
         softmax_in_place(row, scale);
+    }
+    /// One row: turns scores into `weights` again and `dscores` (so far the gradient of the weights)
+    /// into the gradient of the unscaled scores: `weight * (dweight - out . dout) * scale`.
+    fn softmax_backward(weights: &mut [f32], dscores: &mut [f32], seen: usize, scale: f32, log_sum: f32, out: &[f32], dout: &[f32]) {
+        let mean = dot(out, dout);
+        weights[seen..].fill(0.0);
+        dscores[seen..].fill(0.0);
+        for (weight, dscore) in weights[..seen].iter_mut().zip(&mut dscores[..seen]) {
+            *weight = exp(*weight * scale - log_sum);
+            *dscore = *weight * (*dscore - mean) * scale;
+        }
     }
 }
 
@@ -234,20 +225,6 @@ fn softmax_in_place(row: &mut [f32], scale: f32) -> f32 {
     let inverse = 1.0 / total;
     row.iter_mut().for_each(|weight| *weight *= inverse);
     max + libm::logf(total)
-}
-
-vectorized! {
-    /// One row: turns scores into `weights` again and `dscores` (so far the gradient of the weights)
-    /// into the gradient of the unscaled scores: `weight * (dweight - out . dout) * scale`.
-    fn softmax_backward(weights: &mut [f32], dscores: &mut [f32], seen: usize, scale: f32, log_sum: f32, out: &[f32], dout: &[f32]) {
-        let mean = dot(out, dout);
-        weights[seen..].fill(0.0);
-        dscores[seen..].fill(0.0);
-        for (weight, dscore) in weights[..seen].iter_mut().zip(&mut dscores[..seen]) {
-            *weight = exp(*weight * scale - log_sum);
-            *dscore = *weight * (*dscore - mean) * scale;
-        }
-    }
 }
 
 #[cfg(test)]

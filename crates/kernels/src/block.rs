@@ -7,10 +7,9 @@
 use rayon::prelude::*;
 
 use super::attention::{self, Heads, RotaryTable, attention, attention_backward};
-use super::gemm::{Matrix, Panels, Store, linear};
-use super::groups::{TILE, groups, outer, reduce, split_rows};
-use super::norm::{rms_norm, rms_norm_backward};
-use super::swiglu::{swiglu, swiglu_backward};
+use super::gemm::{Matrix, Panels, Store, linear, outer};
+use super::groups::{TILE, groups, reduce, split_rows};
+use super::layers::{rms_norm, rms_norm_backward, swiglu, swiglu_backward};
 
 /// Sizes of a block.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,16 +22,6 @@ pub struct BlockSizes {
     pub heads: Heads,
     /// Added to the mean square before its root is taken.
     pub eps: f32,
-}
-
-/// The weights of a block, in the order of [`PARTS`], inside one flat slice.
-pub struct BlockWeights<T> {
-    pub input_norm: T,
-    pub qkv: T,
-    pub out: T,
-    pub inner_norm: T,
-    pub gate_up: T,
-    pub down: T,
 }
 
 /// Names of the weights in the order of the flat tensor.
@@ -49,41 +38,89 @@ pub const PARTS: [&str; 9] = [
 ];
 
 impl BlockSizes {
+    /// Rows and columns of the weights in the flat tensor: the first norm; queries, keys and values as
+    /// one matrix; the output projection; the second norm; gates and ups as one matrix; downs.
+    fn shapes(&self) -> [(usize, usize); 6] {
+        let (hidden, inner, q_size) = (self.hidden, self.inner, self.heads.q_size());
+        let qkv = (self.heads.qkv_size(), hidden);
+        [(1, hidden), qkv, (hidden, q_size), (1, hidden), (2 * inner, hidden), (hidden, inner)]
+    }
+
     /// Elements of the flat tensor.
     pub fn weights_len(&self) -> usize {
-        (2 + self.heads.qkv_size() + self.heads.q_size() + 3 * self.inner) * self.hidden
+        self.shapes().iter().map(|(rows, columns)| rows * columns).sum()
     }
 
     /// Cuts the flat tensor, with `split_at` or `split_at_mut`.
-    fn cut<T>(&self, flat: T, split: impl Fn(T, usize) -> (T, T)) -> BlockWeights<T> {
-        let (hidden, inner, heads) = (self.hidden, self.inner, self.heads);
-        let (input_norm, rest) = split(flat, hidden);
-        let (qkv, rest) = split(rest, heads.qkv_size() * hidden);
-        let (out, rest) = split(rest, hidden * heads.q_size());
-        let (inner_norm, rest) = split(rest, hidden);
-        let (gate_up, down) = split(rest, 2 * inner * hidden);
-        BlockWeights { input_norm, qkv, out, inner_norm, gate_up, down }
+    fn cut<T: Default>(&self, mut flat: T, split: impl Fn(T, usize) -> (T, T)) -> [T; 6] {
+        self.shapes().map(|(rows, columns)| {
+            let (part, rest) = split(std::mem::take(&mut flat), rows * columns);
+            flat = rest;
+            part
+        })
+    }
+}
+
+/// The weights of a block, packed: the matrices as right-hand sides of `x @ weight` or, transposed, of
+/// `x @ weight^T`.
+pub struct Packed<'a> {
+    sizes: BlockSizes,
+    input_norm: &'a [f32],
+    inner_norm: &'a [f32],
+    qkv: Panels,
+    out: Panels,
+    gate_up: Panels,
+    down: Panels,
+}
+
+impl<'a> Packed<'a> {
+    pub fn new(sizes: BlockSizes, flat: &'a [f32], transposed: bool) -> Packed<'a> {
+        let parts = sizes.cut(flat, <[f32]>::split_at);
+        let pack = |index: usize| {
+            let (rows, columns) = sizes.shapes()[index];
+            let matrix = Matrix::rows(parts[index], columns);
+            match transposed {
+                true => Panels::packed(matrix.transposed(), columns, rows),
+                false => Panels::packed(matrix, rows, columns),
+            }
+        };
+        let ((qkv, out), (gate_up, down)) =
+            rayon::join(|| rayon::join(|| pack(1), || pack(2)), || rayon::join(|| pack(4), || pack(5)));
+        Packed { sizes, input_norm: parts[0], inner_norm: parts[3], qkv, out, gate_up, down }
     }
 
-    /// The parts of the flat tensor.
-    pub fn weights<'a>(&self, flat: &'a [f32]) -> BlockWeights<&'a [f32]> {
-        self.cut(flat, <[f32]>::split_at)
+    /// Queries, keys and values of rows `x (rows, hidden)`, rotated by the angles of their positions.
+    pub fn project(
+        &self,
+        x: &[f32],
+        positions: &[u32],
+        rotary: &RotaryTable,
+        qkv: &mut [f32],
+        tile: &mut Tile,
+    ) {
+        tile.normed.resize(x.len(), 0.0);
+        rms_norm(x, self.input_norm, self.sizes.eps, &mut tile.normed);
+        linear(&tile.normed, &self.qkv, qkv, Store::Overwrite);
+        rotary.rotate(self.sizes.heads, qkv, positions, 1.0);
     }
 
-    fn weights_mut<'a>(&self, flat: &'a mut [f32]) -> BlockWeights<&'a mut [f32]> {
-        self.cut(flat, <[f32]>::split_at_mut)
-    }
-
-    /// The matrices as right-hand sides of `x @ weight^T`: `qkv`, `out`, `gate_up`, `down`.
-    pub fn pack_transposed(&self, weights: &BlockWeights<&[f32]>) -> [Panels; 4] {
-        let (hidden, inner, heads) = (self.hidden, self.inner, self.heads);
-        let (qkv_size, q_size) = (heads.qkv_size(), heads.q_size());
-        pack_all([
-            (Matrix::rows(weights.qkv, hidden).transposed(), hidden, qkv_size),
-            (Matrix::rows(weights.out, q_size).transposed(), q_size, hidden),
-            (Matrix::rows(weights.gate_up, hidden).transposed(), hidden, 2 * inner),
-            (Matrix::rows(weights.down, inner).transposed(), inner, hidden),
-        ])
+    /// Adds to the residual stream `x (rows, hidden)` what attention returned and then what SwiGLU makes
+    /// of the sum. `middle` and `gate_up`: see [`Activations`].
+    pub fn finish(
+        &self,
+        x: &mut [f32],
+        mixed: &[f32],
+        middle: &mut [f32],
+        gate_up: &mut [f32],
+        tile: &mut Tile,
+    ) {
+        tile.resize(self.sizes, x.len() / self.sizes.hidden);
+        linear(mixed, &self.out, x, Store::Add);
+        middle.copy_from_slice(x);
+        rms_norm(middle, self.inner_norm, self.sizes.eps, &mut tile.normed);
+        linear(&tile.normed, &self.gate_up, gate_up, Store::Overwrite);
+        swiglu(gate_up, self.sizes.inner, &mut tile.inner);
+        linear(&tile.inner, &self.down, x, Store::Add);
     }
 }
 
@@ -101,12 +138,24 @@ pub struct Rows {
 /// that the memory is touched for the first time once.
 #[derive(Default)]
 pub struct Activations {
-    pub x: Vec<f32>,    // (tokens, hidden), the input
-    pub qkv: Vec<f32>,  // (tokens, qkv), rotated
-    mixed: Vec<f32>,    // (tokens, heads * head_dim), what attention returned
-    log_sums: Vec<f32>, // (tokens, heads)
-    middle: Vec<f32>,   // (tokens, hidden), the residual stream between attention and SwiGLU
-    gate_up: Vec<f32>,  // (tokens, 2 * inner), before the activation
+    pub x: Vec<f32>,       // (tokens, hidden), the input
+    pub qkv: Vec<f32>,     // (tokens, qkv), rotated
+    pub mixed: Vec<f32>,   // (tokens, heads * head_dim), what attention returned
+    log_sums: Vec<f32>,    // (tokens, heads)
+    pub middle: Vec<f32>,  // (tokens, hidden), the residual stream between attention and SwiGLU
+    pub gate_up: Vec<f32>, // (tokens, 2 * inner), before the activation
+}
+
+impl Activations {
+    /// All but the input.
+    pub fn resize(&mut self, sizes: BlockSizes, tokens: usize) {
+        let BlockSizes { hidden, inner, heads, .. } = sizes;
+        self.qkv.resize(tokens * heads.qkv_size(), 0.0);
+        self.mixed.resize(tokens * heads.q_size(), 0.0);
+        self.log_sums.resize(tokens * heads.heads, 0.0);
+        self.middle.resize(tokens * hidden, 0.0);
+        self.gate_up.resize(tokens * 2 * inner, 0.0);
+    }
 }
 
 /// Gradients that a backward pass needs on the way.
@@ -117,28 +166,21 @@ pub struct Gradients {
     dweights: Vec<Vec<f32>>, // one flat gradient a group
 }
 
-/// Carries `activations.x` through a block, into `y (tokens, hidden)`.
-pub fn forward(sizes: BlockSizes, rows: &Rows, flat: &[f32], activations: &mut Activations, y: &mut [f32]) {
-    let BlockSizes { hidden, inner, heads, eps } = sizes;
-    let Activations { x, qkv, mixed, log_sums, middle, gate_up } = activations;
-    let (tokens, qkv_size, q_size) = (rows.positions.len(), heads.qkv_size(), heads.q_size());
-    let weights = sizes.weights(flat);
-    let [qkv_t, out_t, gate_up_t, down_t] = &sizes.pack_transposed(&weights);
-    qkv.resize(tokens * qkv_size, 0.0);
-    mixed.resize(tokens * q_size, 0.0);
-    log_sums.resize(tokens * heads.heads, 0.0);
-    middle.resize(tokens * hidden, 0.0);
-    gate_up.resize(tokens * 2 * inner, 0.0);
+/// Carries `x (tokens, hidden)` through a block; `activations` keep it as it was.
+pub fn forward(block: &Packed, rows: &Rows, activations: &mut Activations, x: &mut Vec<f32>) {
+    let BlockSizes { hidden, inner, heads, .. } = block.sizes;
+    let (qkv_size, q_size) = (heads.qkv_size(), heads.q_size());
+    std::mem::swap(&mut activations.x, x);
+    x.resize(activations.x.len(), 0.0);
+    activations.resize(block.sizes, rows.positions.len());
+    let (y, Activations { x, qkv, mixed, log_sums, middle, gate_up }) = (x, activations);
 
     // Queries, keys and values, rotated.
     qkv.par_chunks_mut(TILE * qkv_size)
         .zip(x.par_chunks(TILE * hidden))
         .zip(rows.positions.par_chunks(TILE))
-        .for_each_init(Vec::new, |normed, ((qkv, x), positions)| {
-            normed.resize(x.len(), 0.0);
-            rms_norm(x, weights.input_norm, eps, normed);
-            linear(positions.len(), Matrix::rows(normed, hidden), qkv_t, qkv, Store::Overwrite);
-            rows.rotary.rotate(heads, qkv, positions, 1.0);
+        .for_each_init(Tile::default, |tile, ((qkv, x), positions)| {
+            block.project(x, positions, &rows.rotary, qkv, tile);
         });
 
     // Attention, sequence by sequence.
@@ -159,15 +201,8 @@ pub fn forward(sizes: BlockSizes, rows: &Rows, flat: &[f32], activations: &mut A
         .zip(x.par_chunks(TILE * hidden))
         .zip(mixed.par_chunks(TILE * q_size))
         .for_each_init(Tile::default, |tile, ((((y, middle), gate_up), x), mixed)| {
-            let count = x.len() / hidden;
-            tile.resize(count, hidden, inner);
-            middle.copy_from_slice(x);
-            linear(count, Matrix::rows(mixed, q_size), out_t, middle, Store::Add);
-            rms_norm(middle, weights.inner_norm, eps, &mut tile.normed);
-            linear(count, Matrix::rows(&tile.normed, hidden), gate_up_t, gate_up, Store::Overwrite);
-            swiglu(gate_up, inner, &mut tile.inner);
-            y.copy_from_slice(middle);
-            linear(count, Matrix::rows(&tile.inner, inner), down_t, y, Store::Add);
+            y.copy_from_slice(x);
+            block.finish(y, mixed, middle, gate_up, tile);
         });
 }
 
@@ -185,13 +220,7 @@ pub fn backward(
     let BlockSizes { hidden, inner, heads, eps } = sizes;
     let Activations { x, qkv, mixed, log_sums, middle, gate_up } = activations;
     let (tokens, qkv_size, q_size) = (rows.positions.len(), heads.qkv_size(), heads.q_size());
-    let weights = sizes.weights(flat);
-    let [qkv_w, out_w, gate_up_w, down_w] = &pack_all([
-        (Matrix::rows(weights.qkv, hidden), qkv_size, hidden),
-        (Matrix::rows(weights.out, q_size), hidden, q_size),
-        (Matrix::rows(weights.gate_up, hidden), 2 * inner, hidden),
-        (Matrix::rows(weights.down, inner), hidden, inner),
-    ]);
+    let weights = Packed::new(sizes, flat, false);
     let bounds = groups(tokens);
     let Gradients { dmixed, dqkv, dweights } = work;
     dmixed.resize(tokens * q_size, 0.0);
@@ -209,8 +238,8 @@ pub fn backward(
         .zip(&mut *dweights)
         .enumerate()
         .for_each_init(Tile::default, |tile, (group, (((dx, dmixed), gate_up), dweights))| {
-            let dweights = sizes.weights_mut(dweights);
-            dweights.inner_norm.fill(0.0);
+            let [_, _, dout, dnorm, dgate_up, ddown] = sizes.cut(&mut dweights[..], <[f32]>::split_at_mut);
+            dnorm.fill(0.0);
             for (index, gate_up) in gate_up.chunks_mut(TILE * 2 * inner).enumerate() {
                 let (count, store) = (gate_up.len() / (2 * inner), store(index));
                 let first = bounds[group] + index * TILE;
@@ -218,25 +247,20 @@ pub fn backward(
                 let mixed = &mixed[first * q_size..][..count * q_size];
                 let dx = &mut dx[index * TILE * hidden..][..count * hidden];
                 let dmixed = &mut dmixed[index * TILE * q_size..][..count * q_size];
-                tile.resize(count, hidden, inner);
+                tile.resize(sizes, count);
                 let Tile { normed, inner: activated, dinner, panels } = &mut *tile;
 
-                linear(count, Matrix::rows(dx, hidden), down_w, dinner, Store::Overwrite);
+                linear(dx, &weights.down, dinner, Store::Overwrite);
                 swiglu_backward(gate_up, inner, dinner, activated);
-                panels.pack(Matrix::rows(activated, inner), count, inner);
-                outer(Matrix::rows(dx, hidden), panels, dweights.down, store);
+                outer(dx, activated, inner, panels, ddown, store);
 
-                let dgate_up = Matrix::rows(gate_up, 2 * inner);
                 rms_norm(middle, weights.inner_norm, eps, normed);
-                panels.pack(Matrix::rows(normed, hidden), count, hidden);
-                outer(dgate_up, panels, dweights.gate_up, store);
-                linear(count, dgate_up, gate_up_w, normed, Store::Overwrite);
-                rms_norm_backward(middle, weights.inner_norm, eps, normed, dx, dweights.inner_norm);
+                outer(gate_up, normed, hidden, panels, dgate_up, store);
+                linear(gate_up, &weights.gate_up, normed, Store::Overwrite);
+                rms_norm_backward(middle, weights.inner_norm, eps, normed, dx, dnorm);
 
-                let dmiddle = Matrix::rows(dx, hidden);
-                linear(count, dmiddle, out_w, dmixed, Store::Overwrite);
-                panels.pack(Matrix::rows(mixed, q_size), count, q_size);
-                outer(dmiddle, panels, dweights.out, store);
+                linear(dx, &weights.out, dmixed, Store::Overwrite);
+                outer(dx, mixed, q_size, panels, dout, store);
             }
         });
 
@@ -257,20 +281,19 @@ pub fn backward(
     split_rows(dx, &bounds, hidden).into_par_iter().zip(&mut *dweights).enumerate().for_each_init(
         Tile::default,
         |tile, (group, (dx, dweights))| {
-            let dweights = sizes.weights_mut(dweights);
-            dweights.input_norm.fill(0.0);
+            let [dnorm, dqkv_weight, ..] = sizes.cut(&mut dweights[..], <[f32]>::split_at_mut);
+            dnorm.fill(0.0);
             for (index, dx) in dx.chunks_mut(TILE * hidden).enumerate() {
                 let count = dx.len() / hidden;
                 let first = bounds[group] + index * TILE;
                 let x = &x[first * hidden..][..count * hidden];
-                let dqkv = Matrix::rows(&dqkv[first * qkv_size..][..count * qkv_size], qkv_size);
-                tile.resize(count, hidden, inner);
+                let dqkv = &dqkv[first * qkv_size..][..count * qkv_size];
+                tile.resize(sizes, count);
                 let Tile { normed, panels, .. } = &mut *tile;
                 rms_norm(x, weights.input_norm, eps, normed);
-                panels.pack(Matrix::rows(normed, hidden), count, hidden);
-                outer(dqkv, panels, dweights.qkv, store(index));
-                linear(count, dqkv, qkv_w, normed, Store::Overwrite);
-                rms_norm_backward(x, weights.input_norm, eps, normed, dx, dweights.input_norm);
+                outer(dqkv, normed, hidden, panels, dqkv_weight, store(index));
+                linear(dqkv, &weights.qkv, normed, Store::Overwrite);
+                rms_norm_backward(x, weights.input_norm, eps, normed, dx, dnorm);
             }
         },
     );
@@ -279,7 +302,7 @@ pub fn backward(
 
 /// Working memory of one tile.
 #[derive(Default)]
-struct Tile {
+pub struct Tile {
     normed: Vec<f32>, // (rows, hidden)
     inner: Vec<f32>,  // (rows, inner)
     dinner: Vec<f32>, // (rows, inner)
@@ -287,19 +310,9 @@ struct Tile {
 }
 
 impl Tile {
-    fn resize(&mut self, rows: usize, hidden: usize, inner: usize) {
-        self.normed.resize(rows * hidden, 0.0);
-        self.inner.resize(rows * inner, 0.0);
-        self.dinner.resize(rows * inner, 0.0);
+    fn resize(&mut self, sizes: BlockSizes, rows: usize) {
+        self.normed.resize(rows * sizes.hidden, 0.0);
+        self.inner.resize(rows * sizes.inner, 0.0);
+        self.dinner.resize(rows * sizes.inner, 0.0);
     }
-}
-
-/// Packs several matrices at once, one thread each.
-fn pack_all<const N: usize>(matrices: [(Matrix, usize, usize); N]) -> [Panels; N] {
-    let mut panels = std::array::from_fn(|_| Panels::default());
-    panels
-        .par_iter_mut()
-        .zip(matrices)
-        .for_each(|(panels, (matrix, inner, columns))| panels.pack(matrix, inner, columns));
-    panels
 }

@@ -4,7 +4,6 @@
 
 use rayon::prelude::*;
 
-use super::gemm::{Matrix, Panels, Store, gemm};
 use super::simd::add_assign;
 
 /// Rows of a tile: its activations stay in the second-level cache.
@@ -29,12 +28,6 @@ pub fn split_rows<'a>(data: &'a mut [f32], bounds: &[usize], width: usize) -> Ve
         rest = tail;
     }
     parts
-}
-
-/// The gradient of a linear layer's weight, `(out, in)`: `dy^T @ x` over the rows of a tile.
-pub fn outer(dy: Matrix, x: &Panels, dweight: &mut [f32], store: Store) {
-    let (rows, width) = x.shape();
-    gemm(dweight.len() / width, width, 0..rows, dy.transposed(), x.view(), dweight, width, store);
 }
 
 /// Sums the gradients of the groups, in their order, into `total`.

@@ -4,11 +4,11 @@
 //! they run, a multiply-add is rounded once (`mul_add`, in software where the CPU has none), and
 //! logarithms and angles come from the crate `libm`, because the C library has variants by CPU.
 
-use std::fmt;
 use std::sync::LazyLock;
 
 /// Vector instructions that the kernels are compiled for, the weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
 pub enum InstructionSet {
     /// What every CPU of the architecture has.
     Portable,
@@ -25,9 +25,6 @@ static CHOSEN: LazyLock<Result<InstructionSet, String>> = LazyLock::new(|| match
     Ok(name) => InstructionSet::named(&name),
     Err(_) => Ok(InstructionSet::best()),
 });
-
-static CURRENT: LazyLock<InstructionSet> =
-    LazyLock::new(|| CHOSEN.clone().unwrap_or_else(|_| InstructionSet::best()));
 
 impl InstructionSet {
     /// The best set that this CPU has.
@@ -52,42 +49,30 @@ impl InstructionSet {
 
     /// Never more than [`InstructionSet::best`].
     pub(crate) fn current() -> InstructionSet {
-        *CURRENT
+        CHOSEN.as_ref().copied().unwrap_or_else(|_| InstructionSet::best())
     }
 
     fn named(name: &str) -> Result<InstructionSet, String> {
-        use InstructionSet::{Avx2, Avx512, Portable};
-        let Some(set) = [Portable, Avx2, Avx512].into_iter().find(|set| set.to_string() == name) else {
-            return Err(format!("{VARIABLE}={name}: unknown; known: avx512, avx2, portable"));
-        };
-        let best = InstructionSet::best();
-        if set > best {
-            return Err(format!("{VARIABLE}={name}: this CPU has at best {best}"));
+        match (name.parse(), InstructionSet::best()) {
+            (Ok(set), best) if set <= best => Ok(set),
+            (Ok(_), best) => Err(format!("{VARIABLE}={name}: this CPU has at best {best}")),
+            (Err(_), _) => Err(format!("{VARIABLE}={name}: unknown; known: avx512, avx2, portable")),
         }
-        Ok(set)
     }
 }
 
-impl fmt::Display for InstructionSet {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            InstructionSet::Portable => "portable",
-            InstructionSet::Avx2 => "avx2",
-            InstructionSet::Avx512 => "avx512",
-        })
-    }
-}
-
-/// Compiles a function for each instruction set and calls the version of the one in use. Inside the
-/// body, the type `L` is sixteen numbers in that set's registers (`lanes.rs`); plain loops are made
+/// Compiles functions for each instruction set and calls the version of the one in use. Inside the
+/// bodies, the type `L` is sixteen numbers in that set's registers (`lanes.rs`); plain loops are made
 /// into vector code by the compiler.
 macro_rules! vectorized {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+    ($(
+        $(#[$meta:meta])*
+        $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block
+    )+) => {$(
         $(#[$meta])*
-        #[allow(clippy::too_many_arguments)]
+        #[allow(clippy::too_many_arguments, clippy::extra_unused_type_parameters)]
         $vis fn $name($($arg: $type),*) $(-> $ret)? {
             #[inline(always)]
-            #[allow(clippy::too_many_arguments, clippy::extra_unused_type_parameters)]
             fn body<L: $crate::lanes::Lanes>($($arg: $type),*) $(-> $ret)? $body
 
             #[cfg(target_arch = "x86_64")]
@@ -95,10 +80,8 @@ macro_rules! vectorized {
                 use $crate::instructions::InstructionSet;
 
                 #[target_feature(enable = "avx512f,avx2,fma")]
-                #[allow(clippy::too_many_arguments)]
                 fn avx512($($arg: $type),*) $(-> $ret)? { body::<$crate::lanes::x86::Avx512>($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
-                #[allow(clippy::too_many_arguments)]
                 fn avx2($($arg: $type),*) $(-> $ret)? { body::<$crate::lanes::x86::Avx2>($($arg),*) }
 
                 match InstructionSet::current() {
@@ -111,7 +94,7 @@ macro_rules! vectorized {
             }
             body::<$crate::lanes::Portable>($($arg),*)
         }
-    };
+    )+};
 }
 pub(crate) use vectorized;
 

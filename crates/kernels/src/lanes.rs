@@ -5,15 +5,30 @@
 pub(crate) const LANES: usize = 16;
 
 /// Sixteen numbers in vector registers.
-pub(crate) trait Lanes: Copy {
+///
+/// # Safety
+/// The type is sixteen `f32` in a row and nothing else, so that it can be read from and written to an
+/// array of them.
+pub(crate) unsafe trait Lanes: Copy {
     /// Rows of a product that fill the latency of the multiply-add without running out of registers.
     const ROWS: usize = 4;
-    fn zero() -> Self;
     /// `self + x * b`, `x` in every lane.
     fn multiply_add(self, x: f32, b: Self) -> Self;
     fn add(self, other: Self) -> Self;
-    fn load(values: &[f32; LANES]) -> Self;
-    fn store(self, values: &mut [f32; LANES]);
+    #[inline(always)]
+    fn zero() -> Self {
+        Self::load(&[0.0; LANES])
+    }
+    #[inline(always)]
+    fn load(values: &[f32; LANES]) -> Self {
+        // SAFETY: the array holds what `Self` consists of; it need not be aligned as `Self` is.
+        unsafe { values.as_ptr().cast::<Self>().read_unaligned() }
+    }
+    #[inline(always)]
+    fn store(self, values: &mut [f32; LANES]) {
+        // SAFETY: see `load`.
+        unsafe { values.as_mut_ptr().cast::<Self>().write_unaligned(self) }
+    }
     /// Asks for the memory at `place`, which will be needed soon.
     #[inline(always)]
     fn prefetch(place: &[f32]) {
@@ -29,14 +44,11 @@ pub(crate) trait Lanes: Copy {
 
 /// For CPUs without a version of their own.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub(crate) struct Portable([f32; LANES]);
 
-impl Lanes for Portable {
-    #[inline(always)]
-    fn zero() -> Self {
-        Portable([0.0; LANES])
-    }
-
+// SAFETY: the sixteen numbers are the only field.
+unsafe impl Lanes for Portable {
     #[inline(always)]
     fn multiply_add(self, x: f32, b: Self) -> Self {
         Portable(std::array::from_fn(|i| x.mul_add(b.0[i], self.0[i])))
@@ -46,41 +58,25 @@ impl Lanes for Portable {
     fn add(self, other: Self) -> Self {
         Portable(std::array::from_fn(|i| self.0[i] + other.0[i]))
     }
-
-    #[inline(always)]
-    fn load(values: &[f32; LANES]) -> Self {
-        Portable(*values)
-    }
-
-    #[inline(always)]
-    fn store(self, values: &mut [f32; LANES]) {
-        *values = self.0;
-    }
 }
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{LANES, Lanes};
+    use super::Lanes;
 
     /// Two AVX2 registers. Only used in functions compiled for AVX2 and FMA.
     #[derive(Clone, Copy)]
+    #[repr(C)]
     pub struct Avx2(__m256, __m256);
 
-    // SAFETY (of every block below): these values are made in functions that `vectorized!` compiles
-    // for their instructions and calls where the CPU has them; loads and stores are unaligned and stay
-    // within the array.
-    impl Lanes for Avx2 {
-        #[inline(always)]
-        fn zero() -> Self {
-            // SAFETY: see above.
-            unsafe { Avx2(_mm256_setzero_ps(), _mm256_setzero_ps()) }
-        }
-
+    // SAFETY: twice eight numbers, in order and without a gap.
+    unsafe impl Lanes for Avx2 {
         #[inline(always)]
         fn multiply_add(self, x: f32, b: Self) -> Self {
-            // SAFETY: see above.
+            // SAFETY: these values are made in functions that `vectorized!` compiles for their
+            // instructions and calls where the CPU has them.
             unsafe {
                 let x = _mm256_set1_ps(x);
                 Avx2(_mm256_fmadd_ps(x, b.0, self.0), _mm256_fmadd_ps(x, b.1, self.1))
@@ -92,36 +88,17 @@ pub(crate) mod x86 {
             // SAFETY: see above.
             unsafe { Avx2(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
         }
-
-        #[inline(always)]
-        fn load(values: &[f32; LANES]) -> Self {
-            // SAFETY: see above.
-            unsafe { Avx2(_mm256_loadu_ps(values.as_ptr()), _mm256_loadu_ps(values.as_ptr().add(8))) }
-        }
-
-        #[inline(always)]
-        fn store(self, values: &mut [f32; LANES]) {
-            // SAFETY: see above.
-            unsafe {
-                _mm256_storeu_ps(values.as_mut_ptr(), self.0);
-                _mm256_storeu_ps(values.as_mut_ptr().add(8), self.1);
-            }
-        }
     }
 
     /// One AVX-512 register. Only used in functions compiled for AVX-512.
     #[derive(Clone, Copy)]
+    #[repr(transparent)]
     pub struct Avx512(__m512);
 
-    impl Lanes for Avx512 {
+    // SAFETY: the register is the only field.
+    unsafe impl Lanes for Avx512 {
         /// AVX-512 has 32 registers.
         const ROWS: usize = 8;
-
-        #[inline(always)]
-        fn zero() -> Self {
-            // SAFETY: see above.
-            unsafe { Avx512(_mm512_setzero_ps()) }
-        }
 
         #[inline(always)]
         fn multiply_add(self, x: f32, b: Self) -> Self {
@@ -133,18 +110,6 @@ pub(crate) mod x86 {
         fn add(self, other: Self) -> Self {
             // SAFETY: see above.
             unsafe { Avx512(_mm512_add_ps(self.0, other.0)) }
-        }
-
-        #[inline(always)]
-        fn load(values: &[f32; LANES]) -> Self {
-            // SAFETY: see above.
-            unsafe { Avx512(_mm512_loadu_ps(values.as_ptr())) }
-        }
-
-        #[inline(always)]
-        fn store(self, values: &mut [f32; LANES]) {
-            // SAFETY: see above.
-            unsafe { _mm512_storeu_ps(values.as_mut_ptr(), self.0) }
         }
     }
 }

@@ -7,7 +7,7 @@
 //! | `pointwise.rs` | exponential, the value head's linear unit | candle's own |
 //! | `adam.rs` | gradient norm, AdamW update | `AdamUpdate::composed` |
 //!
-//! `operation.rs` puts them into candle's graph. Beneath them, on plain slices: `block.rs`, `attention.rs`, `norm.rs`, `swiglu.rs`, `gemm`,
+//! `operation.rs` puts them into candle's graph. Beneath them, on plain slices: `block.rs`, `attention.rs`, `layers.rs` (norm, SwiGLU), `gemm`,
 //! `groups.rs` (how work is cut), `simd.rs` (sums, exponentials), `lanes.rs` (registers) and
 //! `instructions.rs` (which vector instructions are used). `decode.rs` has the forward pass of one new
 //! token a row, with a key-value cache, and `generate.rs` the queue of rows that are sampled with it.
@@ -28,12 +28,11 @@ mod generate;
 mod groups;
 mod instructions;
 mod lanes;
+mod layers;
 mod log_prob;
-mod norm;
 mod operation;
 mod pointwise;
 mod simd;
-mod swiglu;
 mod trunk;
 
 pub use adam::{AdamUpdate, square_sum};
@@ -45,7 +44,7 @@ pub use instructions::InstructionSet;
 pub use log_prob::log_prob;
 pub use pointwise::{exp, linear_unit};
 pub use simd::{dot, exponentials, max, sum};
-pub use trunk::{Buffers, Trunk};
+pub use trunk::{Buffers, hidden_states};
 
 /// For the kernels' tests.
 #[cfg(test)]

@@ -7,11 +7,11 @@ use std::sync::Mutex;
 use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::gemm::{Matrix, Panels, Store, linear};
-use super::groups::{TILE, groups, outer, reduce, split_rows};
+use super::gemm::{Matrix, Panels, Store, linear, outer};
+use super::groups::{TILE, groups, reduce, split_rows};
 use super::instructions::vectorized;
 use super::operation::{self, Operation, lock};
-use super::simd::{add_assign, dot, exp, exp_shifted, max, sum};
+use super::simd::{add_assign, dot, exp, exp_shifted, gather, max, sum};
 
 /// The log-probability of each of `targets` at `rows` of the hidden states, differentiable, and the
 /// entropy of each row, without a graph.
@@ -50,14 +50,10 @@ struct Tile {
 
 impl Tile {
     /// Collects the hidden states of `rows` and computes their logits.
-    fn logits(&mut self, states: &[f32], width: usize, rows: &[u32], projection_t: &Panels, vocab: usize) {
-        self.hidden.clear();
-        for &row in rows {
-            self.hidden.extend_from_slice(&states[row as usize * width..][..width]);
-        }
-        self.logits.resize(rows.len() * vocab, 0.0);
-        let hidden = Matrix::rows(&self.hidden, width);
-        linear(rows.len(), hidden, projection_t, &mut self.logits, Store::Overwrite);
+    fn logits(&mut self, states: &[f32], width: usize, rows: &[u32], projection_t: &Panels) {
+        gather(states, width, rows.iter().copied(), &mut self.hidden);
+        self.logits.resize(rows.len() * projection_t.columns(), 0.0);
+        linear(&self.hidden, projection_t, &mut self.logits, Store::Overwrite);
     }
 }
 
@@ -72,9 +68,7 @@ vectorized! {
         let log_sum = max + libm::logf(total);
         (log_sum, log_sum - dot(weights, logits) / total)
     }
-}
 
-vectorized! {
     /// Turns the logits of one row into the gradient of `log p(target)` with respect to them, times
     /// `gradient`: `gradient * (onehot - p)`.
     fn logits_gradient(logits: &mut [f32], log_sum: f32, target: usize, gradient: f32) {
@@ -104,7 +98,7 @@ impl Operation for LogProb {
             .for_each_init(
                 || (Tile::default(), vec![0.0; vocab]),
                 |(tile, scratch), (((log_probs, entropies), log_sums), (rows, targets))| {
-                    tile.logits(states, width, rows, &projection_t, vocab);
+                    tile.logits(states, width, rows, &projection_t);
                     for (i, logits) in tile.logits.chunks_exact_mut(vocab).enumerate() {
                         (log_sums[i], entropies[i]) = softmax_statistics(logits, scratch);
                         log_probs[i] = logits[targets[i] as usize] - log_sums[i];
@@ -131,16 +125,14 @@ impl Operation for LogProb {
             .for_each_init(Tile::default, |tile, (group, (dhidden, dprojection))| {
                 for (index, dhidden) in dhidden.chunks_mut(TILE * width).enumerate() {
                     let first = bounds[group] + index * TILE;
-                    let count = dhidden.len() / width;
-                    tile.logits(states, width, &self.rows[first..first + count], &projection_t, vocab);
+                    let rows = &self.rows[first..][..dhidden.len() / width];
+                    tile.logits(states, width, rows, &projection_t);
                     for (i, logits) in tile.logits.chunks_exact_mut(vocab).enumerate() {
                         let (row, target) = (first + i, self.targets[first + i] as usize);
                         logits_gradient(logits, log_sums[row], target, gradient[row]);
                     }
-                    let dlogits = Matrix::rows(&tile.logits, vocab);
-                    linear(count, dlogits, &projection, dhidden, Store::Overwrite);
-                    tile.panels.pack(Matrix::rows(&tile.hidden, width), count, width);
-                    outer(dlogits, &tile.panels, dprojection, Store::Add);
+                    linear(&tile.logits, &projection, dhidden, Store::Overwrite);
+                    outer(&tile.logits, &tile.hidden, width, &mut tile.panels, dprojection, Store::Add);
                 }
             });
         // A row may be asked for twice.

@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::instructions::vectorized;
 use super::operation::{self, Operation, cpu_slice};
-use super::simd::{dot, exp_shifted, sum};
+use super::simd::{dot, exponentials, sum};
 
 /// `e^x`, element by element.
 pub fn exp(x: &Tensor) -> Result<Tensor> {
@@ -26,20 +26,12 @@ pub fn linear_unit(states: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Te
 }
 
 vectorized! {
-    fn exponentials(row: &mut [f32]) {
-        exp_shifted(row, 0.0);
-    }
-}
-
-vectorized! {
     fn linear_unit_forward(states: &[f32], weight: &[f32], bias: f32, y: &mut [f32]) {
         for (y, state) in y.iter_mut().zip(states.chunks_exact(weight.len())) {
             *y = dot(state, weight) + bias;
         }
     }
-}
 
-vectorized! {
     /// Writes the gradient of the states and adds to that of the weight, row after row.
     fn linear_unit_backward(states: &[f32], weight: &[f32], dy: &[f32], dstates: &mut [f32], dweight: &mut [f32]) {
         let width = weight.len();
@@ -61,7 +53,7 @@ impl CustomOp1 for Exp {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let mut y = cpu_slice(x, layout)?.to_vec();
-        exponentials(&mut y);
+        exponentials(&mut y, 0.0, 1.0);
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 

@@ -86,6 +86,14 @@ pub fn exp_shifted(row: &mut [f32], shift: f32) {
     }
 }
 
+/// Replaces `out` by those rows of `table (any, width)` that have the numbers `rows`.
+pub fn gather(table: &[f32], width: usize, rows: impl IntoIterator<Item = u32>, out: &mut Vec<f32>) {
+    out.clear();
+    for row in rows {
+        out.extend_from_slice(&table[row as usize * width..][..width]);
+    }
+}
+
 vectorized! {
     /// `x += y`.
     pub fn add_assign(x: &mut [f32], y: &[f32]) {
@@ -93,9 +101,7 @@ vectorized! {
             *x += y;
         }
     }
-}
 
-vectorized! {
     /// `row[i] = e^((row[i] - largest) * scale)`; returns their sum.
     pub fn exponentials(row: &mut [f32], largest: f32, scale: f32) -> f32 {
         row.iter_mut().for_each(|value| *value = (*value - largest) * scale);

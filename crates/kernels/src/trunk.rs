@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex};
 use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::block::{self, Activations, BlockSizes, Gradients, Rows};
+use super::block::{self, Activations, BlockSizes, Gradients, Packed, Rows};
 use super::groups::{TILE, groups, reduce, split_rows};
-use super::norm::{rms_norm, rms_norm_backward};
+use super::layers::{rms_norm, rms_norm_backward};
 use super::operation::{self, Operation, lock};
-use super::simd::add_assign;
+use super::simd::{add_assign, gather};
 
 /// Buffers of one pass.
 #[derive(Default)]
@@ -32,37 +32,32 @@ pub struct Workspace {
 /// the same time: one, as a rule.
 pub type Buffers = Arc<Mutex<Vec<Workspace>>>;
 
-/// The operation: `(embedding (vocab, hidden), flat weights) -> hidden states (tokens, hidden)`.
-/// The flat weights are those of each block, then the last norm's.
-pub struct Trunk {
+/// The hidden states after the last norm, differentiable. `keep`: a backward pass will follow.
+///
+/// # Shapes
+/// `embedding (vocab, hidden)`; `flat`: the weights of each block, then the last norm's; `ids` and `rows`
+/// of as many tokens; returns `(tokens, hidden)`
+pub fn hidden_states(
+    embedding: &Tensor,
+    flat: &Tensor,
+    sizes: BlockSizes,
+    ids: &[u32],
+    rows: Rows,
+    buffers: &Buffers,
+    keep: bool,
+) -> Result<Tensor> {
+    let (ids, buffers) = (ids.to_vec(), buffers.clone());
+    operation::apply(Trunk { ids, sizes, rows, buffers, keep, saved: Mutex::new(None) }, embedding, flat)
+}
+
+struct Trunk {
     ids: Vec<u32>,
-    layers: usize,
     sizes: BlockSizes,
     rows: Rows,
     buffers: Buffers,
+    keep: bool,
     /// Filled by the forward pass, emptied by the backward pass.
     saved: Mutex<Option<Workspace>>,
-    keep: bool,
-}
-
-impl Trunk {
-    /// `keep`: a backward pass will follow.
-    pub fn new(
-        ids: &[u32],
-        layers: usize,
-        sizes: BlockSizes,
-        rows: Rows,
-        buffers: &Buffers,
-        keep: bool,
-    ) -> Trunk {
-        let (ids, buffers) = (ids.to_vec(), buffers.clone());
-        Trunk { ids, layers, sizes, rows, buffers, saved: Mutex::new(None), keep }
-    }
-
-    /// Computes the hidden states, differentiable.
-    pub fn apply(self, embedding: &Tensor, flat: &Tensor) -> Result<Tensor> {
-        operation::apply(self, embedding, flat)
-    }
 }
 
 impl Operation for Trunk {
@@ -72,17 +67,13 @@ impl Operation for Trunk {
         let hidden = self.sizes.hidden;
         let mut workspace = lock(&self.buffers).pop().unwrap_or_default();
         let Workspace { layers, last, .. } = &mut workspace;
-        layers.resize_with(if self.keep { self.layers } else { 1 }, Activations::default);
-        last.resize(self.ids.len() * hidden, 0.0);
-        for (x, &id) in last.chunks_exact_mut(hidden).zip(&self.ids) {
-            x.copy_from_slice(&table[id as usize * hidden..][..hidden]);
-        }
-        let (blocks, norm) = flat.split_at(self.layers * self.sizes.weights_len());
-        for (layer, flat) in blocks.chunks_exact(self.sizes.weights_len()).enumerate() {
+        gather(table, hidden, self.ids.iter().copied(), last);
+        let (blocks, norm) = flat.split_at(flat.len() - hidden);
+        let blocks = blocks.chunks_exact(self.sizes.weights_len());
+        layers.resize_with(if self.keep { blocks.len() } else { 1 }, Activations::default);
+        for (layer, flat) in blocks.enumerate() {
             let activations = &mut layers[if self.keep { layer } else { 0 }];
-            std::mem::swap(&mut activations.x, last);
-            last.resize(self.ids.len() * hidden, 0.0);
-            block::forward(self.sizes, &self.rows, flat, activations, last);
+            block::forward(&Packed::new(self.sizes, flat, true), &self.rows, activations, last);
         }
         let mut y = vec![0.0; last.len()];
         y.par_chunks_mut(TILE * hidden)
@@ -100,7 +91,7 @@ impl Operation for Trunk {
         let mut workspace = lock(&self.saved).take()?;
         let hidden = self.sizes.hidden;
         let mut dflat = vec![0.0; flat.len()];
-        let (blocks, norm) = flat.split_at(self.layers * self.sizes.weights_len());
+        let (blocks, norm) = flat.split_at(flat.len() - hidden);
         let (dblocks, dnorm) = dflat.split_at_mut(blocks.len());
 
         // Back through the last norm.

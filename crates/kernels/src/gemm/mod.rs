@@ -11,7 +11,8 @@ use std::ops::Range;
 use super::instructions::vectorized;
 use super::lanes::{LANES as PANEL, Lanes};
 
-/// A matrix inside a slice: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
+/// A matrix inside a slice: element `(i, j)` is `data[i * row_stride + j * col_stride]`. One of the two
+/// strides is one.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     pub data: &'a [f32],
@@ -40,32 +41,8 @@ pub struct Panels {
 }
 
 impl Panels {
-    /// Packs `matrix (inner, columns)`, reusing the memory of what was packed before.
-    pub fn pack(&mut self, matrix: Matrix, inner: usize, columns: usize) {
-        self.inner = inner;
-        self.columns = columns;
-        self.data.resize(panel_size(inner, columns), 0.0);
-        for (index, panel) in self.data.chunks_exact_mut((inner * PANEL).max(1)).enumerate() {
-            let start = index * PANEL;
-            let width = PANEL.min(columns - start);
-            if matrix.col_stride == 1 {
-                for (k, row) in panel.chunks_exact_mut(PANEL).enumerate() {
-                    let source = k * matrix.row_stride + start;
-                    row[..width].copy_from_slice(&matrix.data[source..source + width]);
-                    row[width..].fill(0.0);
-                }
-            } else {
-                for j in 0..width {
-                    let column = &matrix.data[(start + j) * matrix.col_stride..];
-                    for (k, row) in panel.chunks_exact_mut(PANEL).enumerate() {
-                        row[j] = column[k * matrix.row_stride];
-                    }
-                }
-                if width < PANEL {
-                    panel.chunks_exact_mut(PANEL).for_each(|row| row[width..].fill(0.0));
-                }
-            }
-        }
+    pub fn zeros(inner: usize, columns: usize) -> Panels {
+        Panels { data: vec![0.0; columns.div_ceil(PANEL) * inner * PANEL], inner, columns }
     }
 
     pub fn packed(matrix: Matrix, inner: usize, columns: usize) -> Panels {
@@ -74,49 +51,33 @@ impl Panels {
         panels
     }
 
-    /// `(inner, columns)`
-    pub fn shape(&self) -> (usize, usize) {
-        (self.inner, self.columns)
+    /// Packs `matrix (inner, columns)`, reusing the memory of what was packed before.
+    pub fn pack(&mut self, matrix: Matrix, inner: usize, columns: usize) {
+        (self.inner, self.columns) = (inner, columns);
+        self.data.clear();
+        self.data.resize(columns.div_ceil(PANEL) * inner * PANEL, 0.0);
+        if matrix.col_stride == 1 {
+            (0..inner).for_each(|k| self.set_row(k, &matrix.data[k * matrix.row_stride..][..columns]));
+        } else {
+            (0..columns).for_each(|j| self.set_column(j, &matrix.data[j * matrix.col_stride..][..inner]));
+        }
     }
 
-    pub fn view(&self) -> PanelView<'_> {
-        PanelView { data: &self.data, inner: self.inner, columns: self.columns }
+    pub fn set_row(&mut self, row: usize, values: &[f32]) {
+        for (panel, values) in self.data.chunks_exact_mut(self.inner * PANEL).zip(values.chunks(PANEL)) {
+            panel[row * PANEL..][..values.len()].copy_from_slice(values);
+        }
     }
-}
 
-/// Panels inside a larger buffer: a key-value cache grows in place.
-#[derive(Clone, Copy)]
-pub struct PanelView<'a> {
-    data: &'a [f32],
-    inner: usize,
-    columns: usize,
-}
-
-impl<'a> PanelView<'a> {
-    /// `data` holds [`panel_size`] elements.
-    pub fn new(data: &'a [f32], inner: usize, columns: usize) -> PanelView<'a> {
-        assert_eq!(data.len(), panel_size(inner, columns));
-        PanelView { data, inner, columns }
+    pub fn set_column(&mut self, column: usize, values: &[f32]) {
+        let panel = &mut self.data[column / PANEL * self.inner * PANEL..];
+        for (row, &value) in panel.chunks_exact_mut(PANEL).zip(values) {
+            row[column % PANEL] = value;
+        }
     }
-}
 
-/// Elements of a packed matrix.
-pub fn panel_size(inner: usize, columns: usize) -> usize {
-    columns.div_ceil(PANEL) * inner * PANEL
-}
-
-/// Writes column `column` of a packed matrix.
-pub fn set_column(data: &mut [f32], column: usize, values: &[f32]) {
-    let panel = &mut data[column / PANEL * values.len() * PANEL..];
-    for (row, &value) in panel.chunks_exact_mut(PANEL).zip(values) {
-        row[column % PANEL] = value;
-    }
-}
-
-/// Writes row `row` of a packed matrix of `inner` rows.
-pub fn set_row(data: &mut [f32], inner: usize, row: usize, values: &[f32]) {
-    for (panel, values) in data.chunks_exact_mut(inner * PANEL).zip(values.chunks(PANEL)) {
-        panel[row * PANEL..][..values.len()].copy_from_slice(values);
+    pub fn columns(&self) -> usize {
+        self.columns
     }
 }
 
@@ -130,7 +91,7 @@ pub enum Store {
 vectorized! {
     /// `c (m, n) = a (m, k.len()) @ b[k] (k.len(), n)`: `k` picks rows of `b`, and `n` may be fewer
     /// columns than `b` has. `c` has rows `ldc` apart.
-    pub fn gemm(m: usize, n: usize, k: Range<usize>, a: Matrix, b: PanelView, c: &mut [f32], ldc: usize, store: Store) {
+    pub fn gemm(m: usize, n: usize, k: Range<usize>, a: Matrix, b: &Panels, c: &mut [f32], ldc: usize, store: Store) {
         if m == 0 || n == 0 {
             return;
         }
@@ -141,7 +102,6 @@ vectorized! {
         }
         let mut start = 0;
         while start < n {
-            let panels = &b.data[start / PANEL * b.inner * PANEL..];
             // Few rows are few chains of multiply-adds, each waiting for its own last result: more panels
             // at a time make more chains.
             let together = match m {
@@ -156,21 +116,20 @@ vectorized! {
                 let data = a.data.get(row * a.row_stride..).unwrap_or(&[]);
                 let a = Matrix { data, ..a };
                 let c = &mut c[row * ldc + start..];
-                let b = PanelView { data: panels, ..b };
-                let k = k.clone();
+                let (first, k) = (start / PANEL, k.clone());
                 // SAFETY: the assertions above cover the last row and inner index of `a`, and each case
                 // has at most `m - row` rows.
                 row += unsafe {
                     match (m - row, together) {
-                        (1, 4) => micro::<L, 1, 4>(a, b, k, c, ldc, width, store),
-                        (1, 2) => micro::<L, 1, 2>(a, b, k, c, ldc, width, store),
-                        (1, _) => micro::<L, 1, 1>(a, b, k, c, ldc, width, store),
-                        (2, 2) => micro::<L, 2, 2>(a, b, k, c, ldc, width, store),
-                        (2, _) => micro::<L, 2, 1>(a, b, k, c, ldc, width, store),
-                        (3, 2) => micro::<L, 3, 2>(a, b, k, c, ldc, width, store),
-                        (3, _) => micro::<L, 3, 1>(a, b, k, c, ldc, width, store),
-                        (8.., _) if L::ROWS == 8 => micro::<L, 8, 1>(a, b, k, c, ldc, width, store),
-                        _ => micro::<L, 4, 1>(a, b, k, c, ldc, width, store),
+                        (1, 4) => micro::<L, 1, 4>(a, b, first, k, c, ldc, width, store),
+                        (1, 2) => micro::<L, 1, 2>(a, b, first, k, c, ldc, width, store),
+                        (1, _) => micro::<L, 1, 1>(a, b, first, k, c, ldc, width, store),
+                        (2, 2) => micro::<L, 2, 2>(a, b, first, k, c, ldc, width, store),
+                        (2, _) => micro::<L, 2, 1>(a, b, first, k, c, ldc, width, store),
+                        (3, 2) => micro::<L, 3, 2>(a, b, first, k, c, ldc, width, store),
+                        (3, _) => micro::<L, 3, 1>(a, b, first, k, c, ldc, width, store),
+                        (8.., _) if L::ROWS == 8 => micro::<L, 8, 1>(a, b, first, k, c, ldc, width, store),
+                        _ => micro::<L, 4, 1>(a, b, first, k, c, ldc, width, store),
                     }
                 };
             }
@@ -179,19 +138,29 @@ vectorized! {
     }
 }
 
-/// All of `b`, into rows that follow one another: `c (m, columns) = a (m, inner) @ b (inner, columns)`.
-pub fn linear(m: usize, a: Matrix, b: &Panels, c: &mut [f32], store: Store) {
-    gemm(m, b.columns, 0..b.inner, a, b.view(), c, b.columns, store);
+/// `c (rows, columns) = a (rows, inner) @ b (inner, columns)`, all rows following one another.
+pub fn linear(a: &[f32], b: &Panels, c: &mut [f32], store: Store) {
+    gemm(a.len() / b.inner, b.columns, 0..b.inner, Matrix::rows(a, b.inner), b, c, b.columns, store);
 }
 
-/// `M` rows times the first `P` panels of `b`, all sums in registers. Returns `M`.
+/// The gradient of a linear layer's weight, `(out, in)`: `dy^T @ x` over rows of `x (rows, width)`.
+/// `panels` is working memory.
+pub fn outer(dy: &[f32], x: &[f32], width: usize, panels: &mut Panels, dweight: &mut [f32], store: Store) {
+    let (rows, out) = (x.len() / width, dweight.len() / width);
+    panels.pack(Matrix::rows(x, width), rows, width);
+    gemm(out, width, 0..rows, Matrix::rows(dy, out).transposed(), panels, dweight, width, store);
+}
+
+/// `M` rows times `P` panels of `b` from panel `first` on, all sums in registers. Returns `M`.
 ///
 /// # Safety
 /// `a.data` holds `M` rows of `k.len()` elements at the strides of `a`.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 unsafe fn micro<L: Lanes, const M: usize, const P: usize>(
     a: Matrix,
-    b: PanelView,
+    b: &Panels,
+    first: usize,
     k: Range<usize>,
     c: &mut [f32],
     ldc: usize,
@@ -204,7 +173,7 @@ unsafe fn micro<L: Lanes, const M: usize, const P: usize>(
     }
     let mut panels: [&[[f32; PANEL]]; P] = [&[]; P];
     for (p, panel) in panels.iter_mut().enumerate() {
-        let data = &b.data[p * b.inner * PANEL..][k.start * PANEL..k.end * PANEL];
+        let data = &b.data[(first + p) * b.inner * PANEL..][k.start * PANEL..k.end * PANEL];
         *panel = &data.as_chunks::<PANEL>().0[..k.len()];
     }
     let mut sums = [[L::zero(); P]; M];
@@ -254,7 +223,7 @@ vectorized! {
     ///
     /// Unlike [`gemm`], each element is the sum of four interleaved chains, so that a multiply-add does
     /// not wait for the last one. The order depends on `weights.len()` only.
-    pub fn mix(weights: &[f32], b: PanelView, c: &mut [f32], store: Store) {
+    pub fn mix(weights: &[f32], b: &Panels, c: &mut [f32], store: Store) {
         const CHAINS: usize = 4;
         assert!(weights.len() <= b.inner && c.len() <= b.columns);
         for (panel, c) in b.data.chunks_exact((b.inner * PANEL).max(1)).zip(c.chunks_mut(PANEL)) {

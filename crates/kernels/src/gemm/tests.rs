@@ -17,9 +17,9 @@ fn products_of_odd_sizes() {
             ] {
                 let mut c = vec![1.0; m * n];
                 let a = Matrix::rows(&a[k.start..], inner);
-                gemm(m, n, k.clone(), a, panels.view(), &mut c, n, Store::Overwrite);
+                gemm(m, n, k.clone(), a, &panels, &mut c, n, Store::Overwrite);
                 assert_eq!(c, expected, "{m} {n} {inner}");
-                gemm(m, n, k.clone(), a, panels.view(), &mut c, n, Store::Add);
+                gemm(m, n, k.clone(), a, &panels, &mut c, n, Store::Add);
                 assert!(c.iter().zip(&expected).all(|(c, e)| *c == 2.0 * e));
             }
         }
@@ -35,7 +35,7 @@ fn a_row_does_not_depend_on_the_number_of_rows() {
     let panels = Panels::packed(Matrix::rows(&b, n), inner, n);
     let product = |m: usize| {
         let mut c = vec![0.0; m * n];
-        gemm(m, n, 0..inner, Matrix::rows(&a, inner), panels.view(), &mut c, n, Store::Overwrite);
+        gemm(m, n, 0..inner, Matrix::rows(&a, inner), &panels, &mut c, n, Store::Overwrite);
         c
     };
     let all = product(9);
@@ -55,9 +55,9 @@ fn one_row_mixes_values() {
             let expected: Vec<f32> =
                 (0..n).map(|j| (0..used).map(|i| weights[i] * b[i * n + j]).sum()).collect();
             let mut c = vec![1.0; n];
-            mix(&weights, panels.view(), &mut c, Store::Overwrite);
+            mix(&weights, &panels, &mut c, Store::Overwrite);
             assert_eq!(c, expected, "{used} of {inner} rows, {n} columns");
-            mix(&weights, panels.view(), &mut c, Store::Add);
+            mix(&weights, &panels, &mut c, Store::Add);
             assert!(c.iter().zip(&expected).all(|(c, e)| *c == 2.0 * e));
         }
     }
