@@ -27,7 +27,8 @@ vectorized! {
         for ((x, dy), dx) in x.chunks_exact(dim).zip(dy.chunks_exact(dim)).zip(dx.chunks_exact_mut(dim)) {
             let inverse = inverse_rms(x, eps);
             let mut projection = 0.0;
-            for start in (0..dim).step_by(LANES) {
+            let mut start = 0;
+            while start < dim {
                 let end = (start + LANES).min(dim);
                 let mut lanes = [0f32; LANES];
                 for (lane, i) in (start..end).enumerate() {
@@ -35,7 +36,10 @@ vectorized! {
                     dweight[i] += product;
                     lanes[lane] = product * weight[i];
                 }
-                lanes.iter().for_each(|lane| projection += lane);
+                for lane in lanes {
+                    projection += lane;
+                }
+                start = end;
             }
             let mean = projection / dim as f32;
             for (((dx, &x), &dy), &w) in dx.iter_mut().zip(x).zip(dy).zip(weight) {

@@ -102,6 +102,7 @@ vectorized! {
         }
         let mut start = 0;
         while start < n {
+            let panels = &b.data[start / PANEL * b.inner * PANEL..];
             // Few rows are few chains of multiply-adds, each waiting for its own last result: more panels
             // at a time make more chains.
             let together = match m {
@@ -116,20 +117,20 @@ vectorized! {
                 let data = a.data.get(row * a.row_stride..).unwrap_or(&[]);
                 let a = Matrix { data, ..a };
                 let c = &mut c[row * ldc + start..];
-                let (first, k) = (start / PANEL, k.clone());
+                let (inner, k) = (b.inner, k.clone());
                 // SAFETY: the assertions above cover the last row and inner index of `a`, and each case
                 // has at most `m - row` rows.
                 row += unsafe {
                     match (m - row, together) {
-                        (1, 4) => micro::<L, 1, 4>(a, b, first, k, c, ldc, width, store),
-                        (1, 2) => micro::<L, 1, 2>(a, b, first, k, c, ldc, width, store),
-                        (1, _) => micro::<L, 1, 1>(a, b, first, k, c, ldc, width, store),
-                        (2, 2) => micro::<L, 2, 2>(a, b, first, k, c, ldc, width, store),
-                        (2, _) => micro::<L, 2, 1>(a, b, first, k, c, ldc, width, store),
-                        (3, 2) => micro::<L, 3, 2>(a, b, first, k, c, ldc, width, store),
-                        (3, _) => micro::<L, 3, 1>(a, b, first, k, c, ldc, width, store),
-                        (8.., _) if L::ROWS == 8 => micro::<L, 8, 1>(a, b, first, k, c, ldc, width, store),
-                        _ => micro::<L, 4, 1>(a, b, first, k, c, ldc, width, store),
+                        (1, 4) => micro::<L, 1, 4>(a, panels, inner, k, c, ldc, width, store),
+                        (1, 2) => micro::<L, 1, 2>(a, panels, inner, k, c, ldc, width, store),
+                        (1, _) => micro::<L, 1, 1>(a, panels, inner, k, c, ldc, width, store),
+                        (2, 2) => micro::<L, 2, 2>(a, panels, inner, k, c, ldc, width, store),
+                        (2, _) => micro::<L, 2, 1>(a, panels, inner, k, c, ldc, width, store),
+                        (3, 2) => micro::<L, 3, 2>(a, panels, inner, k, c, ldc, width, store),
+                        (3, _) => micro::<L, 3, 1>(a, panels, inner, k, c, ldc, width, store),
+                        (8.., _) if L::ROWS == 8 => micro::<L, 8, 1>(a, panels, inner, k, c, ldc, width, store),
+                        _ => micro::<L, 4, 1>(a, panels, inner, k, c, ldc, width, store),
                     }
                 };
             }
@@ -151,7 +152,7 @@ pub fn outer(dy: &[f32], x: &[f32], width: usize, panels: &mut Panels, dweight: 
     gemm(out, width, 0..rows, Matrix::rows(dy, out).transposed(), panels, dweight, width, store);
 }
 
-/// `M` rows times `P` panels of `b` from panel `first` on, all sums in registers. Returns `M`.
+/// `M` rows times the first `P` of `panels` of `inner` rows, all sums in registers. Returns `M`.
 ///
 /// # Safety
 /// `a.data` holds `M` rows of `k.len()` elements at the strides of `a`.
@@ -159,8 +160,8 @@ pub fn outer(dy: &[f32], x: &[f32], width: usize, panels: &mut Panels, dweight: 
 #[allow(clippy::too_many_arguments)]
 unsafe fn micro<L: Lanes, const M: usize, const P: usize>(
     a: Matrix,
-    b: &Panels,
-    first: usize,
+    panels: &[f32],
+    inner: usize,
     k: Range<usize>,
     c: &mut [f32],
     ldc: usize,
@@ -171,18 +172,18 @@ unsafe fn micro<L: Lanes, const M: usize, const P: usize>(
     for i in 0..M {
         L::prefetch(&c[i * ldc..]);
     }
-    let mut panels: [&[[f32; PANEL]]; P] = [&[]; P];
-    for (p, panel) in panels.iter_mut().enumerate() {
-        let data = &b.data[(first + p) * b.inner * PANEL..][k.start * PANEL..k.end * PANEL];
-        *panel = &data.as_chunks::<PANEL>().0[..k.len()];
+    let mut rows: [&[[f32; PANEL]]; P] = [&[]; P];
+    for (p, rows) in rows.iter_mut().enumerate() {
+        let data = &panels[p * inner * PANEL..][k.start * PANEL..k.end * PANEL];
+        *rows = &data.as_chunks::<PANEL>().0[..k.len()];
     }
     let mut sums = [[L::zero(); P]; M];
     let mut column = a.data.as_ptr();
     for index in 0..k.len() {
         let mut b = [L::zero(); P];
-        for (b, panel) in b.iter_mut().zip(panels) {
+        for (b, rows) in b.iter_mut().zip(rows) {
             // SAFETY: each panel was just cut to `k.len()` rows.
-            *b = L::load(unsafe { panel.get_unchecked(index) });
+            *b = L::load(unsafe { rows.get_unchecked(index) });
         }
         for (i, sums) in sums.iter_mut().enumerate() {
             // SAFETY: row `i < M` at the current inner index, which the caller vouches for.
