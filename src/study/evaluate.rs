@@ -12,11 +12,16 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Result, Seed};
-use crate::data::{Problem, Set, Splits};
+use crate::data::{Problem, Set};
 use crate::model::{Decoder, Sampling, sample};
 use crate::sandbox::{CaseWord, Verdict};
+use crate::study::dataset::Dataset;
 use crate::study::store::{Cost, FINAL_STAGE, OutcomeRow, Prompts};
 use crate::train::{Court, Judge, Reward};
+
+/// How many training chains the questions about training chains are drawn from, for every arm: the
+/// first ones, which all arms with 64 chains or more have trained on.
+const ASKED_TRAINING_CHAINS: usize = 64;
 
 /// How much is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,17 +46,12 @@ pub struct Question<'a> {
 /// The questions of the study: every set with its training wording, and the trained-on sets once
 /// more as held-out paraphrases. Which problems of a large set are asked depends on the set only,
 /// never on arm or seed, so that arms compare on the same problems.
-pub fn questions<'a>(
-    splits: &'a Splits,
-    trained_on: &[&'a Problem],
-    config: &EvalConfig,
-) -> Vec<Question<'a>> {
+pub fn questions<'a>(dataset: &'a Dataset, config: &EvalConfig) -> Vec<Question<'a>> {
     let mut questions = Vec::new();
     for set in Set::ALL {
-        let mut problems: Vec<&Problem> = if set == Set::CompositeATrain {
-            trained_on.iter().copied().filter(|problem| problem.set == set).collect()
-        } else {
-            splits.get(set).iter().collect()
+        let mut problems: Vec<&Problem> = match set {
+            Set::CompositeATrain => dataset.pool(false, ASKED_TRAINING_CHAINS).1,
+            _ => dataset.splits.get(set).iter().collect(),
         };
         problems.shuffle(&mut Seed::new(0).child("questions").stream(set.name()));
         problems.truncate(config.problems_per_set);

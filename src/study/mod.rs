@@ -30,7 +30,6 @@ use crate::base::{Error, Result, device};
 use crate::data::Catalog;
 use crate::model::{Decoder, Kernels};
 use crate::sandbox::{Sandbox, SandboxConfig};
-use crate::study::evaluate::questions;
 use crate::study::store::{Begin, RunSpec, RunStore};
 use crate::train::{Court, KnownVerdicts};
 
@@ -41,10 +40,6 @@ pub use memory::StageMemory;
 pub use runs::{Comparison, Runs};
 pub use store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts, Record, RunFacts};
 pub use tier::{Shape, Tier};
-
-/// How many training chains the questions about training chains are drawn from, for every arm: the
-/// first ones, which all arms with 64 chains or more have trained on.
-const ASKED_TRAINING_CHAINS: usize = 64;
 
 /// How long a run waits for another process that works on the same run.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -173,12 +168,6 @@ impl Study {
             data_hash: self.dataset.hash.clone(),
             parent: parent.map(|spec| spec.hash()),
         })
-    }
-
-    /// The questions of every evaluation, the same for all arms.
-    pub fn questions(&self) -> Vec<Question<'_>> {
-        let (_, trained_on) = self.dataset.pool(false, ASKED_TRAINING_CHAINS);
-        questions(&self.dataset.splits, &trained_on, &self.tier.eval)
     }
 
     /// What judges answers to this data set.

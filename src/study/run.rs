@@ -15,7 +15,7 @@ use crate::base::{Error, Progress, Result, Seed, read_json, write_json};
 use crate::data::{Corpus, Problem, Set};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
-use crate::study::evaluate::{evaluate, pass_rates};
+use crate::study::evaluate::{evaluate, pass_rates, questions};
 use crate::study::memory::StageMemory;
 use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
 use crate::train::{Example, ExamplePool, Judge, Learner, Method, Mixture, Ppo, Supervised, Task};
@@ -255,8 +255,8 @@ impl Study {
 
     /// One evaluation. All arms of a seed draw their answers from the same streams.
     fn answer(&self, model: &Decoder, stage: &str, seed: Seed, cost: &mut Cost) -> Result<Vec<OutcomeRow>> {
-        let seed = seed.child("evaluation");
-        evaluate(model, self.court(), &self.questions(), stage, &self.tier.eval, seed, cost)
+        let (config, seed) = (&self.tier.eval, seed.child("evaluation"));
+        evaluate(model, self.court(), &questions(&self.dataset, config), stage, config, seed, cost)
     }
 }
 
