@@ -54,8 +54,10 @@ impl Panels {
     /// Packs `matrix (inner, columns)`, reusing the memory of what was packed before.
     pub fn pack(&mut self, matrix: Matrix, inner: usize, columns: usize) {
         (self.inner, self.columns) = (inner, columns);
-        self.data.clear();
         self.data.resize(columns.div_ceil(PANEL) * inner * PANEL, 0.0);
+        if !columns.is_multiple_of(PANEL) {
+            self.data.fill(0.0); // the padding of the last panel
+        }
         if matrix.col_stride == 1 {
             (0..inner).for_each(|k| self.set_row(k, &matrix.data[k * matrix.row_stride..][..columns]));
         } else {
