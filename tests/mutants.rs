@@ -42,7 +42,7 @@ fn the_mutant_audit_leaves_a_record_and_a_figure_and_its_exit_code_is_the_verdic
     assert!(said.contains("108 problems, about") && out.contains("goal: under 1%, reached"), "{out}{said}");
     let report: HiddenCaseReport = serde_json::from_str(&read(&record)).expect("a record");
     assert_eq!((report.atoms.n_problems, report.composites.n_problems), (100, 8));
-    let total = report.together().total();
+    let total = report.total();
     assert_eq!(total.mutants, total.refused + total.equivalent + total.accepted);
     assert!(total.refused > 500 && report.passed(), "{total:?}");
     assert!(read(&figure).contains("composites"));

@@ -11,8 +11,8 @@
 //! without them. Nor does a task-format document use a description that is held out for paraphrases;
 //! wild comments do, as a base LLM knows the words that a benchmark happens to avoid.
 
-use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{ChaCha8Rng, Seed};
 use crate::data::catalog::{Atom, Catalog, ENGLISH};
 use crate::data::problem::chain_key;
-use crate::data::python::{Step, assemble};
+use crate::data::python::assemble;
 use crate::data::synth::prompt::{CONNECTIVES, N_TRAINING_DESCRIPTIONS, prompt_text};
 use crate::data::value::ValueType;
 
@@ -55,8 +55,7 @@ pub struct Corpus<'a> {
     catalog: &'a Catalog,
     config: &'a CorpusConfig,
     /// Keys of all chains of the data set.
-    withheld: Rc<BTreeSet<String>>,
-    seed: Seed,
+    withheld: BTreeSet<String>,
 }
 
 /// A described piece of code: an atom or a filler function.
@@ -79,23 +78,13 @@ struct Style {
 
 impl<'a> Corpus<'a> {
     /// `withheld` are the keys of the chains that must not occur.
-    pub fn new(
-        catalog: &'a Catalog,
-        config: &'a CorpusConfig,
-        withheld: BTreeSet<String>,
-        seed: Seed,
-    ) -> Self {
-        Corpus { catalog, config, withheld: Rc::new(withheld), seed }
-    }
-
-    /// The same corpus, read under another seed.
-    pub fn with_seed(&self, seed: Seed) -> Corpus<'a> {
-        Corpus { seed, withheld: Rc::clone(&self.withheld), ..*self }
+    pub fn new(catalog: &'a Catalog, config: &'a CorpusConfig, withheld: BTreeSet<String>) -> Self {
+        Corpus { catalog, config, withheld }
     }
 
     /// The `count` documents of training step `step`: a pure function of seed and step.
-    pub fn documents(&self, step: usize, count: usize) -> Vec<Document> {
-        let mut rng = self.seed.child_index(step as u64).stream("documents");
+    pub fn documents(&self, seed: Seed, step: usize, count: usize) -> Vec<Document> {
+        let mut rng = seed.child_index(step as u64).stream("documents");
         (0..count).map(|_| self.document(&mut rng)).collect()
     }
 
@@ -179,6 +168,13 @@ impl<'a> Corpus<'a> {
 /// Share of filler among the steps of a chain.
 const FILLER_SHARE: f64 = 0.3;
 
+/// Of each type three functions: what they do, and the expression that does it.
+static FILLER: LazyLock<BTreeMap<ValueType, [[String; 2]; 3]>> = LazyLock::new(|| {
+    // Compiled in, and read by every test that makes documents.
+    toml::from_str(include_str!("../../data/filler.toml")).expect("data/filler.toml holds twelve functions")
+});
+
+/// The types of [`FILLER`], in the order they are drawn from.
 const FILLER_TYPES: [ValueType; 4] = [ValueType::Int, ValueType::ListInt, ValueType::Str, ValueType::ListStr];
 
 fn descriptions(pieces: &[Piece]) -> Vec<&str> {
@@ -186,7 +182,7 @@ fn descriptions(pieces: &[Piece]) -> Vec<&str> {
 }
 
 fn program(pieces: &[Piece]) -> String {
-    assemble(pieces.iter().map(|piece| Step { name: &piece.name, source: &piece.source }))
+    assemble(pieces.iter().map(|piece| piece.source.as_str()))
 }
 
 /// The prompt of a problem, then its program.
@@ -220,26 +216,11 @@ fn wild_function(piece: &Piece, rng: &mut ChaCha8Rng) -> Document {
 
 /// A function from outside the catalog: simple, parametrized by a random constant or word.
 fn filler(kind: ValueType, rng: &mut ChaCha8Rng) -> Piece {
-    let n = rng.random_range(3..10);
-    let m = rng.random_range(3..10);
+    let [n, m] = std::array::from_fn(|_| rng.random_range::<i32, _>(3..10).to_string());
     let word = *["a", "ok", "end", "x", "no"].choose(rng).unwrap_or(&"a");
-    let choice = rng.random_range(0..3u8);
-    let (description, expression) = match (kind, choice) {
-        (ValueType::Int, 0) => (format!("add {n}"), format!("x + {n}")),
-        (ValueType::Int, 1) => (format!("multiply by {n} and subtract {m}"), format!("x * {n} - {m}")),
-        (ValueType::Int, _) => (format!("subtract {n}"), format!("x - {n}")),
-        (ValueType::ListInt, 0) => (format!("add {n} to each number"), format!("[v + {n} for v in x]")),
-        (ValueType::ListInt, 1) => (format!("append the number {n}"), format!("x + [{n}]")),
-        (ValueType::ListInt, _) => {
-            (format!("multiply each number by {n} and add {m}"), format!("[v * {n} + {m} for v in x]"))
-        }
-        (ValueType::Str, 0) => (format!("append the text {word}"), format!("x + '{word}'")),
-        (ValueType::Str, 1) => (format!("put the text {word} in front"), format!("'{word}' + x")),
-        (ValueType::Str, _) => (format!("repeat the text {n} times"), format!("x * {n}")),
-        (_, 0) => (format!("append the word {word}"), format!("x + ['{word}']")),
-        (_, 1) => (format!("append the text {word} to each word"), format!("[w + '{word}' for w in x]")),
-        (_, _) => (format!("put the word {word} in front"), format!("['{word}'] + x")),
-    };
+    let choice = usize::from(rng.random_range(0..3u8));
+    let fill = |text: &String| text.replace("{n}", &n).replace("{m}", &m).replace("{word}", word);
+    let [description, expression] = FILLER[&kind][choice].each_ref().map(fill);
     let source = format!("def g(x):\n    return {expression}\n");
     Piece { described: None, description, name: "g".to_owned(), source, output: kind }
 }
@@ -254,10 +235,11 @@ mod tests {
     #[test]
     fn documents_are_a_function_of_seed_and_step() {
         let catalog = Catalog::shipped();
-        let corpus = Corpus::new(&catalog, &CONFIG, BTreeSet::new(), Seed::new(1));
-        assert_eq!(corpus.documents(5, 20), corpus.documents(5, 20));
-        assert_ne!(corpus.documents(5, 20), corpus.documents(6, 20));
-        assert_ne!(corpus.documents(5, 20), corpus.with_seed(Seed::new(2)).documents(5, 20));
+        let corpus = Corpus::new(&catalog, &CONFIG, BTreeSet::new());
+        let documents = |seed, step| corpus.documents(Seed::new(seed), step, 20);
+        assert_eq!(documents(1, 5), documents(1, 5));
+        assert_ne!(documents(1, 5), documents(1, 6));
+        assert_ne!(documents(1, 5), documents(2, 5));
     }
 
     /// The invariant of the module: what the data set holds is not read in pretraining.
@@ -274,10 +256,10 @@ mod tests {
             let key = |pieces: &Vec<Piece>| chain_key(pieces.iter().map(id));
             chains.iter().map(key).collect()
         };
-        let free = keys(&Corpus::new(&catalog, &config, BTreeSet::new(), seed));
+        let free = keys(&Corpus::new(&catalog, &config, BTreeSet::new()));
         let first = free.iter().find(|key| !key.contains(" >  ") && !key.starts_with(' ')).unwrap();
         let pair = chain_key(first.split(" > ").take(2));
-        let held = keys(&Corpus::new(&catalog, &config, BTreeSet::from([pair.clone()]), seed));
+        let held = keys(&Corpus::new(&catalog, &config, BTreeSet::from([pair.clone()])));
         assert!(free.iter().any(|key| key.contains(&pair)));
         assert!(!held.iter().any(|key| key.contains(&pair)), "{pair}");
     }

@@ -24,24 +24,18 @@ pub const HELPERS: [&str; 5] = ["p", "q", "u", "k", "z"];
 /// Deepest chain that has a name for each step.
 pub const MAX_DEPTH: usize = HELPERS.len();
 
-/// One function of a program: its source, and the name that the source defines.
-#[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
-    pub name: &'a str,
-    pub source: &'a str,
-}
-
-/// The program that applies `steps` from first to last. No newline at the end.
+/// The program that applies functions from first to last, each of them one `def`. No newline at the end.
 ///
 /// # Panics
-/// Where there are no steps or more than [`MAX_DEPTH`]; requests are checked before they get here.
-pub fn assemble<'a>(steps: impl IntoIterator<Item = Step<'a>>) -> String {
+/// Where there are none or more than [`MAX_DEPTH`]; requests are checked before they get here.
+pub fn assemble<'a>(sources: impl IntoIterator<Item = &'a str>) -> String {
     let (mut program, mut call) = (String::new(), "x".to_owned());
     let mut helpers = HELPERS.iter();
-    for step in steps {
+    for source in sources {
         // Requests are checked for their depth before they get here (see Panics).
         let helper = helpers.next().expect("a chain has at most MAX_DEPTH steps");
-        program += &rename(step.source.trim_end(), step.name, helper);
+        let name = source.trim_start_matches("def ").split('(').next().unwrap_or_default();
+        program += &rename(source.trim_end(), name, helper);
         program.push('\n');
         call = format!("{helper}({call})");
     }
@@ -104,26 +98,20 @@ pub fn rename(source: &str, from: &str, to: &str) -> String {
     tokens(source).iter().map(|token| renamed(token).unwrap_or(token.text)).collect()
 }
 
-/// Length in bytes of the string literal that `rest` starts with, prefix included, if it does.
+/// Length in bytes of the string literal that `rest` starts with, if it does. A prefix such as `f` is a
+/// name in front of it.
 fn text_length(rest: &str) -> Option<usize> {
-    let prefix = run_length(rest, |c| c.is_ascii_alphabetic());
-    let prefixed =
-        matches!(rest[..prefix].to_ascii_lowercase().as_str(), "" | "r" | "b" | "f" | "u" | "rb" | "br");
-    let body = &rest[prefix..];
-    let quote = body.chars().next().filter(|c| *c == '"' || *c == '\'')?;
-    if !prefixed {
-        return None;
-    }
-    let triple = quote.to_string().repeat(3);
-    let delimiter = if body.starts_with(&triple) { triple } else { quote.to_string() };
+    let quote = rest.chars().next().filter(|c| *c == '"' || *c == '\'')?.to_string();
+    let triple = quote.repeat(3);
+    let delimiter = if rest.starts_with(&triple) { triple } else { quote };
     let mut escaped = false;
     let mut ends = |(at, c): &(usize, char)| {
-        let ends = !escaped && body[*at..].starts_with(&delimiter);
+        let ends = !escaped && rest[*at..].starts_with(&delimiter);
         escaped = !escaped && *c == '\\';
         ends
     };
-    let end = body.char_indices().skip(delimiter.len()).find(|place| ends(place));
-    Some(end.map_or(rest.len(), |(at, _)| prefix + at + delimiter.len()))
+    let end = rest.char_indices().skip(delimiter.len()).find(|place| ends(place));
+    Some(end.map_or(rest.len(), |(at, _)| at + delimiter.len()))
 }
 
 fn run_length(text: &str, belongs: impl Fn(char) -> bool) -> usize {
@@ -141,12 +129,12 @@ mod tests {
             "def a(x):\n    # a comment\n    return x[::-1] + 'it\\'s' if x != [] else f\"{x}\" * 10**2\n";
         let joined: String = tokens(source).iter().map(|token| token.text).collect();
         assert_eq!(joined, source);
-        let kinds: Vec<_> = tokens("x+10>=r'a'").iter().map(|token| (token.kind, token.text)).collect();
-        assert_eq!(kinds, [(Name, "x"), (Op, "+"), (Number, "10"), (Op, ">="), (Text, "r'a'")]);
+        let kinds: Vec<_> = tokens("x+10>='a'").iter().map(|token| (token.kind, token.text)).collect();
+        assert_eq!(kinds, [(Name, "x"), (Op, "+"), (Number, "10"), (Op, ">="), (Text, "'a'")]);
     }
 
-    const DOUBLE: Step = Step { name: "double", source: "def double(x):\n    return x * 2\n" };
-    const ADD_ONE: Step = Step { name: "add_one", source: "def add_one(x):\n    return x + 1" };
+    const DOUBLE: &str = "def double(x):\n    return x * 2\n";
+    const ADD_ONE: &str = "def add_one(x):\n    return x + 1";
 
     #[test]
     fn one_step_takes_the_form_of_several() {

@@ -84,19 +84,15 @@ pub struct Splits {
     pub sets: BTreeMap<Set, Vec<Problem>>,
 }
 
-/// Spreads the depths evenly over the list, so that its first n chains are a small version of
-/// the whole: the arms of finding 1 train on the first 4, 16, 64, ... chains.
-fn interleave(chains: Vec<Chain>) -> Vec<Chain> {
-    let totals = chains.iter().counts_by(Vec::len);
-    let mut placed: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut ranked: Vec<(f64, Chain)> = Vec::with_capacity(chains.len());
-    for chain in chains {
-        let rank = placed.entry(chain.len()).or_default();
-        ranked.push(((*rank as f64 + 0.5) / totals[&chain.len()] as f64, chain));
-        *rank += 1;
-    }
-    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-    ranked.into_iter().map(|(_, chain)| chain).collect()
+/// Spreads the depths, one after another in `chains`, evenly over the list, so that its first n chains
+/// are a small version of the whole: the arms of finding 1 train on the first 4, 16, 64, ... chains.
+fn interleave(chains: &[Chain]) -> Vec<Chain> {
+    let of_one_depth = chains.chunk_by(|a, b| a.len() == b.len());
+    let ranked = of_one_depth.flat_map(|chains| {
+        let rank = |place: usize| (place as f64 + 0.5) / chains.len() as f64;
+        chains.iter().enumerate().map(move |(place, chain)| (rank(place), chain.clone()))
+    });
+    ranked.sorted_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, chain)| chain).collect()
 }
 
 impl Splits {
@@ -115,7 +111,7 @@ impl Splits {
         let atoms = (0..catalog.atoms().len()).map(|atom| vec![atom]).collect();
         let mut chains = vec![
             (Set::AtomBase, atoms),
-            (Set::CompositeATrain, interleave(a_train)),
+            (Set::CompositeATrain, interleave(&a_train)),
             (Set::CompositeAHeldOut, synthesizer.pick(&mut candidates, &config.a_held_out, known)?),
         ];
         for (set, topics, sizes) in [
@@ -195,14 +191,20 @@ impl Splits {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use std::sync::LazyLock;
 
     use super::*;
     use crate::sandbox::SandboxConfig;
 
-    /// The splits of seed 1 at smoke size, built once for all tests that only look at them.
-    pub(crate) static SMOKE: LazyLock<Splits> = LazyLock::new(|| smoke(1));
+    static SMALL: LazyLock<Splits> = LazyLock::new(|| smoke(1));
+
+    impl Splits {
+        /// The splits of seed 1 at smoke size, built once for all tests that only look at them.
+        pub(crate) fn small() -> &'static Splits {
+            &SMALL
+        }
+    }
 
     /// As `data/tiers.toml` has them.
     fn smoke_sizes() -> SplitConfig {
@@ -219,7 +221,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_bytes_and_they_survive_a_file() {
-        let (splits, again) = (&*SMOKE, smoke(1));
+        let (splits, again) = (Splits::small(), smoke(1));
         assert_eq!(*splits, again);
         assert_ne!(splits.content_hash().unwrap(), smoke(2).content_hash().unwrap());
 
@@ -238,7 +240,7 @@ pub(crate) mod tests {
 
     #[test]
     fn sets_have_the_sizes_and_sides_asked_for() {
-        let splits = &*SMOKE;
+        let splits = Splits::small();
         let config = smoke_sizes();
         let sizes = |set| -> Sizes {
             splits.get(set).iter().map(|problem| problem.depth).counts().into_iter().collect()
@@ -264,7 +266,7 @@ pub(crate) mod tests {
     #[test]
     fn the_first_training_chains_are_a_small_version_of_all() {
         let chains = vec![vec![1, 2], vec![1, 3], vec![1, 4], vec![1, 5], vec![1, 2, 3], vec![1, 2, 4]];
-        let depths: Vec<usize> = interleave(chains).iter().map(Vec::len).collect();
+        let depths: Vec<usize> = interleave(&chains).iter().map(Vec::len).collect();
         assert_eq!(depths, [2, 3, 2, 2, 3, 2]);
     }
 }

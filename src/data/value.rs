@@ -64,6 +64,15 @@ impl Value {
         json!(self)
     }
 
+    /// The values of a list that is written in the code.
+    ///
+    /// # Panics
+    /// Where one is of another kind.
+    pub(super) fn list(kind: ValueType, items: Json) -> Vec<Value> {
+        let items: Vec<Value> = serde_json::from_value(items).expect("a list of values");
+        items.iter().map(|item| item.typed(kind).expect("a value of the kind")).collect()
+    }
+
     /// The same value as `kind`: an empty list becomes one of that kind, anything else must be one.
     pub fn typed(&self, kind: ValueType) -> Result<Value> {
         Value::from_json(&self.to_json(), kind)
@@ -73,20 +82,18 @@ impl Value {
     /// integer outside ±2^53 is refused.
     pub fn from_json(json: &Json, kind: ValueType) -> Result<Value> {
         let in_range = |i: &i64| (-MAX_INT..=MAX_INT).contains(i);
-        // Read strictly by serde: it takes no bool or float for an integer.
+        // Serde is as strict: it takes no bool or float for an integer.
         let value = match kind {
-            ValueType::Bool => bool::deserialize(json).map(Value::Bool),
-            ValueType::Int => i64::deserialize(json).map(Value::Int),
-            ValueType::Str => String::deserialize(json).map(Value::Str),
-            ValueType::ListInt => Vec::deserialize(json).map(Value::ListInt),
-            ValueType::ListStr => Vec::deserialize(json).map(Value::ListStr),
+            ValueType::Bool => bool::deserialize(json).ok().map(Value::Bool),
+            ValueType::Int => i64::deserialize(json).ok().filter(in_range).map(Value::Int),
+            ValueType::Str => String::deserialize(json).ok().map(Value::Str),
+            ValueType::ListInt => {
+                let items = Vec::deserialize(json).ok();
+                items.filter(|items: &Vec<i64>| items.iter().all(in_range)).map(Value::ListInt)
+            }
+            ValueType::ListStr => Vec::deserialize(json).ok().map(Value::ListStr),
         };
-        let valid = value.ok().filter(|value| match value {
-            Value::Int(i) => in_range(i),
-            Value::ListInt(items) => items.iter().all(in_range),
-            _ => true,
-        });
-        valid.ok_or_else(|| Error::Value { json: json.to_string(), kind: kind.to_string() })
+        value.ok_or_else(|| Error::Value { json: json.to_string(), kind: kind.to_string() })
     }
 }
 

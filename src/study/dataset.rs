@@ -60,10 +60,9 @@ impl Dataset {
 
 /// Byte-level BPE over the wild corpus and the training problems. Nothing of a test set goes in.
 fn train_codec(tier: &Tier, catalog: &Catalog, splits: &Splits) -> Result<Codec> {
-    let corpus =
-        Corpus::new(catalog, &tier.corpus, splits.chain_keys(), Seed::new(tier.data_seed).child("tokenizer"));
-    let mut texts: Vec<String> = corpus
-        .documents(0, TOKENIZER_DOCUMENTS)
+    let seed = Seed::new(tier.data_seed).child("tokenizer");
+    let mut texts: Vec<String> = Corpus::new(catalog, &tier.corpus, splits.chain_keys())
+        .documents(seed, 0, TOKENIZER_DOCUMENTS)
         .into_iter()
         .map(|document| document.prompt + &document.response)
         .collect();

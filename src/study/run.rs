@@ -129,10 +129,10 @@ impl Study {
     fn documents(&self) -> impl Fn(usize, Seed) -> Result<Vec<Example>> {
         let (tier, codec) = (&self.tier, &self.dataset.codec);
         let withheld = self.dataset.splits.chain_keys();
-        let corpus = Corpus::new(&self.catalog, &tier.corpus, withheld, Seed::new(0));
+        let corpus = Corpus::new(&self.catalog, &tier.corpus, withheld);
         move |step, seed| {
             let mut examples = Vec::new();
-            for document in corpus.with_seed(seed).documents(step, tier.pretrain.batch_size) {
+            for document in corpus.documents(seed, step, tier.pretrain.batch_size) {
                 let mut tokens = codec.encode(&document.prompt)?;
                 tokens.extend(codec.encode_response(&document.response)?);
                 examples.extend(Example::document(&tokens));

@@ -1,15 +1,18 @@
 //! [`mutant_audit`] over what a tier asks: all atoms of the catalog, and a sample of its chains.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use itertools::Itertools;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::mutants::{MutantConfig, MutantReport, mutant_audit};
+use super::mutants::{MutantConfig, MutantReport, OperatorCounts, mutant_audit};
 use crate::base::{Result, Seed};
 use crate::data::catalog::Catalog;
 use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;
+use crate::data::synth::Operator;
 use crate::sandbox::Sandbox;
 
 /// What is audited, and what the outcome is held against.
@@ -50,14 +53,20 @@ pub struct HiddenCaseReport {
 }
 
 impl HiddenCaseReport {
-    /// Atoms and chains in one.
-    pub fn together(&self) -> MutantReport {
-        self.atoms.merged(&self.composites)
+    /// Outcomes by kind of change, atoms and chains together.
+    pub fn by_operator(&self) -> BTreeMap<Operator, OperatorCounts> {
+        let both = self.atoms.by_operator.iter().chain(&self.composites.by_operator);
+        both.map(|(operator, counts)| (*operator, *counts)).into_grouping_map().sum().into_iter().collect()
+    }
+
+    /// All outcomes together.
+    pub fn total(&self) -> OperatorCounts {
+        self.atoms.total() + self.composites.total()
     }
 
     /// Is the share of false accepts below the goal?
     pub fn passed(&self) -> bool {
-        self.together().share() < self.config.goal
+        self.total().share().unwrap_or(0.0) < self.config.goal
     }
 }
 
@@ -96,12 +105,11 @@ pub fn hidden_case_audit(
 
 impl fmt::Display for HiddenCaseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (all, goal) = (self.together(), self.config.goal * 100.0);
-        let rows = [("atoms", &self.atoms), ("composites", &self.composites)];
-        for (name, report) in rows {
+        for (name, report) in [("atoms", &self.atoms), ("composites", &self.composites)] {
             writeln!(f, "{} {name}\n{report}\n", report.n_problems)?;
         }
-        let (total, share) = (all.total(), all.share() * 100.0);
+        let (total, goal) = (self.total(), self.config.goal * 100.0);
+        let share = total.share().unwrap_or(0.0) * 100.0;
         write!(
             f,
             "hidden cases accept {} of {} wrong mutants: {share:.3}%, goal: under {goal}%, {}",
@@ -114,8 +122,9 @@ impl fmt::Display for HiddenCaseReport {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Add;
+
     use super::*;
-    use crate::data::split::tests::SMOKE;
     use crate::sandbox::SandboxConfig;
 
     #[test]
@@ -126,7 +135,7 @@ mod tests {
             goal: 0.01,
             mutants: MutantConfig { fresh_inputs: 50, problems_per_batch: 4 },
         };
-        let mut splits = SMOKE.clone();
+        let mut splits = Splits::small().clone();
         splits.sets.entry(Set::AtomBase).or_default().truncate(6);
         let audit = |workers, seed| {
             let sandbox = Sandbox::start(&SandboxConfig::strict(workers)).unwrap();
@@ -144,6 +153,11 @@ mod tests {
         assert_ne!(one, audit(2, 2));
         let mut report: HiddenCaseReport = serde_json::from_str(&one).unwrap();
         assert_eq!((report.atoms.n_problems, report.composites.n_problems), (6, 6));
+        assert_eq!(report.total().mutants, report.atoms.total().mutants + report.composites.total().mutants);
+        assert_eq!(
+            report.by_operator().into_values().fold(OperatorCounts::default(), Add::add),
+            report.total()
+        );
         assert!(report.passed() && report.to_string().contains("reached"), "{report}");
         report.config.goal = 0.0;
         assert!(!report.passed() && report.to_string().contains("missed"), "{report}");

@@ -12,13 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Result, Seed};
 use crate::data::catalog::Catalog;
-use crate::data::probe::{self, shared_probes};
 use crate::data::problem::{Problem, Set};
 use crate::data::split::Splits;
-use crate::data::synth::{Fingerprint, prompt};
+use crate::data::synth::{Chain, Fingerprint, Oracle, prompt};
 use crate::data::table::table;
-use crate::data::value::{Value, ValueType};
-use crate::sandbox::{CaseOutput, Sandbox};
+use crate::sandbox::Sandbox;
 
 /// Parts that something is trained on.
 pub const TRAINING: [Set; 2] = [Set::AtomBase, Set::CompositeATrain];
@@ -102,7 +100,7 @@ impl LeakReport {
 
 /// Compares every training part with every test part of `splits`.
 pub fn leak_audit(splits: &Splits, catalog: &Catalog, sandbox: &Sandbox) -> Result<LeakReport> {
-    let parts = parts(splits, sandbox)?;
+    let parts = parts(splits, catalog, sandbox)?;
     let mut leaks = prompt_leaks(splits, catalog);
     let mut pairs = Vec::new();
     for (training, test) in TRAINING.into_iter().cartesian_product(TEST) {
@@ -131,23 +129,18 @@ pub fn leak_audit(splits: &Splits, catalog: &Catalog, sandbox: &Sandbox) -> Resu
     Ok(LeakReport { n_probes: N_PROBES, pairs, leaks })
 }
 
-/// Each part's problems with their behavior.
-fn parts<'s>(splits: &'s Splits, sandbox: &Sandbox) -> Result<HashMap<Set, Vec<(&'s Problem, Fingerprint)>>> {
+/// Each part's problems with their behavior: that of the reference program as a whole.
+fn parts<'s>(
+    splits: &'s Splits,
+    catalog: &Catalog,
+    sandbox: &Sandbox,
+) -> Result<HashMap<Set, Vec<(&'s Problem, Fingerprint)>>> {
+    let mut oracle = Oracle::new(catalog, sandbox);
+    let whole = |problem: &Problem| vec![oracle.add(&problem.reference, (problem.input, problem.output))];
+    let programs: Vec<Chain> = splits.iter().map(whole).collect();
     let seed = Seed::new(splits.provenance.seed).child("audit");
-    let mut probes: BTreeMap<ValueType, Vec<Value>> = BTreeMap::new();
-    for problem in splits.iter() {
-        probes.entry(problem.input).or_insert_with(|| shared_probes(problem.input, N_PROBES, seed));
-    }
-    let runs = splits.iter().map(|problem| (&*problem.reference, &*problem.entry, &*probes[&problem.input]));
-    let behavior = |(problem, outputs): (&'s Problem, Vec<CaseOutput>)| {
-        let typed = |output| match output {
-            CaseOutput::Value(json) => Value::from_json(&json, problem.output).ok(),
-            CaseOutput::Failed(_) => None,
-        };
-        let outputs = outputs.into_iter().map(typed).collect();
-        (problem.set, (problem, Fingerprint { types: (problem.input, problem.output), outputs }))
-    };
-    Ok(splits.iter().zip(probe::outputs(sandbox, runs)?).map(behavior).into_group_map())
+    let behaviors = oracle.fingerprints(&programs, N_PROBES, seed)?;
+    Ok(splits.iter().zip(behaviors).map(|(problem, does)| (problem.set, (problem, does))).into_group_map())
 }
 
 fn prompt_leaks(splits: &Splits, catalog: &Catalog) -> Vec<Leak> {
@@ -174,7 +167,6 @@ fn prompt_leaks(splits: &Splits, catalog: &Catalog) -> Vec<Leak> {
 
 impl fmt::Display for LeakReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["trained on", "tested on", "compared", "leaks", "closest"].map(str::to_owned);
         let row = |pair: &PairSummary| {
             let closest = pair.closest.as_ref().map_or("-".to_owned(), |(agreement, seen, unseen)| {
                 format!("{:.0}%: {seen} | {unseen}", (agreement * 100.0).floor())
@@ -182,8 +174,8 @@ impl fmt::Display for LeakReport {
             let (training, test) = (pair.training.name().to_owned(), pair.test.name().to_owned());
             [training, test, pair.compared.to_string(), pair.leaks.to_string(), closest]
         };
-        let rows: Vec<_> = [head].into_iter().chain(self.pairs.iter().map(row)).collect();
-        f.write_str(&table(&rows, 2..4))?;
+        let head = ["trained on", "tested on", "compared", "leaks", "closest"].map(str::to_owned);
+        f.write_str(&table(&[head].into_iter().chain(self.pairs.iter().map(row)).collect_vec(), 2..4))?;
         writeln!(f, "closest: share of {} probe inputs on which two problems agree", self.n_probes)?;
         for leak in &self.leaks {
             let (training, test) = (leak.training.name(), leak.test.name());
@@ -197,7 +189,6 @@ impl fmt::Display for LeakReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::split::tests::SMOKE;
     use crate::sandbox::SandboxConfig;
 
     fn plant(splits: &mut Splits, set: Set, problem: Problem) {
@@ -208,7 +199,7 @@ mod tests {
     fn clean_splits_are_clean_and_planted_leaks_are_found() {
         let catalog = Catalog::shipped();
         let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
-        let mut splits = SMOKE.clone();
+        let mut splits = Splits::small().clone();
         let report = leak_audit(&splits, &catalog, &sandbox).unwrap();
         assert!(report.is_clean(), "{report}");
 

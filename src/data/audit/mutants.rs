@@ -11,14 +11,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Add;
 
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Result, Seed};
 use crate::data::catalog::Catalog;
-use crate::data::problem::Problem;
-use crate::data::synth::{Chain, Exam, Operator, Rival, Rivals};
+use crate::data::problem::{Case, Problem};
+use crate::data::synth::{Chain, Exam, Operator, Oracle, Rival};
 use crate::data::table::table;
 use crate::data::value::Value;
 use crate::sandbox::Sandbox;
@@ -54,12 +55,16 @@ impl OperatorCounts {
     }
 }
 
-impl std::ops::AddAssign for OperatorCounts {
-    fn add_assign(&mut self, other: OperatorCounts) {
-        self.mutants += other.mutants;
-        self.refused += other.refused;
-        self.equivalent += other.equivalent;
-        self.accepted += other.accepted;
+impl Add for OperatorCounts {
+    type Output = OperatorCounts;
+
+    fn add(self, other: OperatorCounts) -> OperatorCounts {
+        OperatorCounts {
+            mutants: self.mutants + other.mutants,
+            refused: self.refused + other.refused,
+            equivalent: self.equivalent + other.equivalent,
+            accepted: self.accepted + other.accepted,
+        }
     }
 }
 
@@ -98,17 +103,10 @@ pub struct MutantReport {
 impl MutantReport {
     /// The counts of all operators together.
     pub fn total(&self) -> OperatorCounts {
-        let mut total = OperatorCounts::default();
-        self.by_operator.values().for_each(|counts| total += *counts);
-        total
+        self.by_operator.values().copied().fold(OperatorCounts::default(), Add::add)
     }
 
-    /// Share of false accepts among mutants that are not equivalent, in 0..=1.
-    pub fn share(&self) -> f64 {
-        self.total().share().unwrap_or(0.0)
-    }
-
-    /// [`MutantReport::share`] if only the first 0, 1, 2, ... hidden cases were asked.
+    /// The share of false accepts if only the first 0, 1, 2, ... hidden cases were asked.
     pub fn shares_by_cases(&self) -> Vec<f64> {
         let total = self.total();
         let wrong = total.refused + total.accepted;
@@ -117,22 +115,6 @@ impl MutantReport {
             Some(*left as f64 / wrong.max(1) as f64)
         });
         [1.0].into_iter().chain(left).collect()
-    }
-
-    /// The counts of two audits together.
-    pub fn merged(&self, other: &MutantReport) -> MutantReport {
-        let mut merged = self.clone();
-        merged.n_problems += other.n_problems;
-        merged.confirmed += other.confirmed;
-        merged.survivors.extend(other.survivors.iter().cloned());
-        merged.sort_survivors();
-        for (operator, counts) in &other.by_operator {
-            *merged.by_operator.entry(*operator).or_default() += *counts;
-        }
-        let refused =
-            self.refused_first_by.iter().copied().zip_longest(other.refused_first_by.iter().copied());
-        merged.refused_first_by = refused.map(|pair| pair.reduce(|a, b| a + b)).collect();
-        merged
     }
 
     fn count(&mut self, rival: &Rival, problem: &Problem, fresh: &Exam) {
@@ -150,16 +132,12 @@ impl MutantReport {
                 key: problem.key.clone(),
                 operator: rival.operator,
                 change: rival.change.clone(),
-                input: fresh.inputs[place].clone(),
+                input: fresh[place].0.clone(),
                 share: n_wrong as f64 / rival.wrong_on.len() as f64,
             });
         } else {
             counts.equivalent += 1;
         }
-    }
-
-    fn sort_survivors(&mut self) {
-        self.survivors.sort_by(|a, b| b.share.total_cmp(&a.share));
     }
 }
 
@@ -173,27 +151,29 @@ pub fn mutant_audit(
     seed: Seed,
     mut watch: impl FnMut(usize),
 ) -> Result<MutantReport> {
-    let mut rivals = Rivals::new(catalog, sandbox);
+    let mut oracle = Oracle::new(catalog, sandbox);
     let mut report = MutantReport { fresh_inputs: config.fresh_inputs, ..MutantReport::default() };
     for problems in problems.chunks(config.problems_per_batch.max(1)) {
         let chains: Vec<Chain> =
             problems.iter().map(|problem| chain(problem, catalog)).collect::<Result<_>>()?;
-        let cases: Vec<Exam> = problems.iter().map(|problem| Exam::of(problem)).collect();
-        let fresh = rivals.exams(&chains, config.fresh_inputs, seed.child("fresh"))?;
-        let tried = rivals.trial(&chains, &cases, &fresh)?;
+        let question = |case: &Case| (case.input.clone(), Some(case.expected.clone()));
+        let cases: Vec<Exam> =
+            problems.iter().map(|problem| problem.cases.iter().map(question).collect()).collect();
+        let fresh = oracle.exams(&chains, config.fresh_inputs, seed.child("fresh"))?;
+        let tried = oracle.trial(&chains, &cases, &fresh)?;
         tried.iter().for_each(|rival| report.count(rival, problems[rival.chain], &fresh[rival.chain]));
 
         let accepted = tried.iter().filter(|rival| rival.wrong_on.contains(&true));
         let refused = tried.iter().filter(|rival| rival.refused_by.is_some());
         let programs = accepted.chain(refused.unique_by(|rival| rival.chain)).map(|rival| {
-            let program = rivals.oracle.program(&rival.functions);
+            let program = oracle.program(&rival.functions);
             (problems[rival.chain], program, rival.refused_by.is_none())
         });
-        report.confirmed += rivals.oracle.confirm(&programs.collect::<Vec<_>>())?;
+        report.confirmed += oracle.confirm(&programs.collect::<Vec<_>>())?;
         report.n_problems += problems.len();
         watch(report.n_problems);
     }
-    report.sort_survivors();
+    report.survivors.sort_by(|a, b| b.share.total_cmp(&a.share));
     Ok(report)
 }
 
@@ -209,17 +189,16 @@ fn chain(problem: &Problem, catalog: &Catalog) -> Result<Chain> {
 
 impl fmt::Display for MutantReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["operator", "mutants", "refused", "equivalent", "accepted", "false accepts"];
-        let mut rows = vec![head.map(str::to_owned)];
         let of_operators = self.by_operator.iter().map(|(operator, counts)| (operator.name(), *counts));
-        for (name, counts) in of_operators.chain([("all", self.total())]) {
+        let rows = of_operators.chain([("all", self.total())]).map(|(name, counts)| {
             let OperatorCounts { mutants, refused, equivalent, accepted } = counts;
             let [mutants, refused, equivalent, accepted] =
                 [mutants, refused, equivalent, accepted].map(|count| count.to_string());
             let share = counts.share().map_or("-".to_owned(), |share| format!("{:.2}%", share * 100.0));
-            rows.push([name.to_owned(), mutants, refused, equivalent, accepted, share]);
-        }
-        f.write_str(&table(&rows, 1..6))?;
+            [name.to_owned(), mutants, refused, equivalent, accepted, share]
+        });
+        let head = ["operator", "mutants", "refused", "equivalent", "accepted", "false accepts"].map(str::to_owned);
+        f.write_str(&table(&[head].into_iter().chain(rows).collect_vec(), 1..6))?;
         for survivor in self.survivors.iter().take(10) {
             let Survivor { key, change, share, .. } = survivor;
             let (input, percent) = (survivor.input.to_json(), share * 100.0);
@@ -237,7 +216,7 @@ impl fmt::Display for MutantReport {
 mod tests {
     use super::*;
     use crate::data::problem::Set;
-    use crate::data::split::tests::SMOKE;
+    use crate::data::split::Splits;
     use crate::sandbox::SandboxConfig;
 
     #[test]
@@ -248,27 +227,25 @@ mod tests {
         let audit = |problems: &[&Problem]| {
             mutant_audit(problems, &catalog, &sandbox, &config, Seed::new(5), |_| ()).unwrap()
         };
-        let good: Vec<&Problem> = SMOKE.get(Set::CompositeB).iter().chain(SMOKE.get(Set::Deep)).collect();
+        let good: Vec<&Problem> =
+            Splits::small().get(Set::CompositeB).iter().chain(Splits::small().get(Set::Deep)).collect();
+        let share = |report: &MutantReport| report.total().share().unwrap();
         let report = audit(&good);
         let total = report.total();
         assert_eq!(total.mutants, total.refused + total.equivalent + total.accepted, "{report}");
-        assert!(total.mutants > 5 * good.len() && report.share() < 0.01, "{report}");
+        assert!(total.mutants > 5 * good.len() && share(&report) < 0.01, "{report}");
         let shares = report.shares_by_cases();
         assert!(shares[0] == 1.0 && shares.is_sorted_by(|a, b| a >= b), "{shares:?}");
-        assert_eq!(shares.last(), Some(&report.share()));
+        assert_eq!(shares.last(), Some(&share(&report)));
 
         let poor: Vec<Problem> = good
             .iter()
             .map(|&problem| Problem { cases: problem.cases[..1].to_vec(), ..problem.clone() })
             .collect();
         let report = audit(&poor.iter().collect::<Vec<_>>());
-        assert!(report.share() > 0.05, "{report}");
+        assert!(share(&report) > 0.05, "{report}");
         assert_eq!(report.survivors.len(), report.total().accepted);
         // Fewer cases refuse fewer mutants, as the audit of all cases says of the first of them.
-        assert!((report.share() - shares[1]).abs() < 0.02, "{} and {}", report.share(), shares[1]);
-
-        let merged = report.merged(&report);
-        assert_eq!(merged.total().mutants, 2 * report.total().mutants);
-        assert_eq!(merged.shares_by_cases(), report.shares_by_cases());
+        assert!((share(&report) - shares[1]).abs() < 0.02, "{} and {}", share(&report), shares[1]);
     }
 }

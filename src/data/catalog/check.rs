@@ -11,17 +11,17 @@
 //! The inputs are the same in every run: they come from one fixed seed.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::{fmt, iter};
 
 use itertools::Itertools;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::{Atom, Catalog};
-use crate::base::{Result, Seed};
-use crate::data::probe::{self, shared_probes};
+use crate::base::{Error, Result, Seed};
+use crate::data::probe::shared_probes;
 use crate::data::table::table;
 use crate::data::value::{MAX_INT, Value, ValueType};
-use crate::sandbox::{CaseOutput, CaseWord, Sandbox};
+use crate::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox};
 
 /// Edges and random inputs of each atom's own domain.
 const DOMAIN_INPUTS: usize = 64;
@@ -29,14 +29,10 @@ const DOMAIN_INPUTS: usize = 64;
 const SHARED_INPUTS: usize = 72;
 
 /// What was seen of one atom.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AtomCheck {
-    /// The atom's id.
-    pub id: String,
-    /// The topic it belongs to.
-    pub topic: String,
-    /// As [`Atom::signature`] writes it.
-    pub signature: String,
+    /// The atom.
+    pub atom: Atom,
     /// Inputs run (each of them twice).
     pub n_inputs: usize,
     /// Distinct outputs over the edges and the domain inputs.
@@ -48,7 +44,7 @@ pub struct AtomCheck {
 }
 
 /// What [`check_catalog`] found, one entry an atom, in catalog order. Displays as a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CheckReport {
     /// In catalog order.
     pub atoms: Vec<AtomCheck>,
@@ -71,19 +67,24 @@ pub fn check_catalog(catalog: &Catalog, sandbox: &Sandbox) -> Result<CheckReport
         let own = atom.probes(DOMAIN_INPUTS, seed);
         [own, shared_probes(atom.input, SHARED_INPUTS, seed), extremes(atom.input)]
     };
-    let atoms: Vec<(&Atom, [Vec<Value>; 3])> =
-        catalog.atoms().iter().map(|atom| (atom, inputs_of(atom))).collect();
-    let run = || {
-        let runs = atoms.iter().flat_map(|(atom, inputs)| {
-            inputs.each_ref().map(|inputs| (&*atom.source, &*atom.id, inputs.as_slice()))
-        });
-        probe::outputs(sandbox, runs)
+    let inputs: Vec<[Vec<Value>; 3]> = catalog.atoms().iter().map(inputs_of).collect();
+    let job = |(atom, inputs): (&Atom, &Vec<Value>)| Job {
+        program: atom.source.clone(),
+        entry: atom.id.clone(),
+        inputs: inputs.iter().map(|input| vec![input.to_json()]).collect(),
+        expected: Vec::new(),
+        limits: Limits::default(),
+        stop_at_first_failure: false,
     };
+    let parts = catalog.atoms().iter().zip(&inputs).flat_map(|(atom, parts)| iter::repeat(atom).zip(parts));
+    let jobs: Vec<Job> = parts.map(job).collect();
+    let run = || sandbox.outputs(&jobs).into_iter().collect::<Result<Vec<_>, _>>().map_err(Error::Sandbox);
     let (first, second) = (run()?, run()?);
 
     let mut behaviors: HashMap<(ValueType, String), &str> = HashMap::new();
-    let mut checks = Vec::with_capacity(atoms.len());
-    for ((atom, inputs), (first, second)) in atoms.iter().zip(first.chunks(3).zip(second.chunks(3))) {
+    let mut checks = Vec::with_capacity(inputs.len());
+    let outputs = first.chunks(3).zip(second.chunks(3));
+    for ((atom, inputs), (first, second)) in catalog.atoms().iter().zip(&inputs).zip(outputs) {
         let mut check = judge(atom, inputs, first);
         if first != second {
             check.problems.push("a second run gave other outputs".to_owned());
@@ -119,9 +120,7 @@ fn judge(atom: &Atom, inputs: &[Vec<Value>; 3], outputs: &[Vec<CaseOutput>]) -> 
         problems.push("gives every input back".to_owned());
     }
     AtomCheck {
-        id: atom.id.clone(),
-        topic: atom.topic.clone(),
-        signature: atom.signature(),
+        atom: atom.clone(),
         n_inputs: inputs.iter().map(Vec::len).sum(),
         n_outputs,
         n_beyond: beyond.len(),
@@ -146,43 +145,50 @@ fn is_beyond(output: &CaseOutput, kind: ValueType) -> bool {
 
 /// Values at the rim of a type: an atom must survive them, fast.
 fn extremes(kind: ValueType) -> Vec<Value> {
-    let texts = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect::<Vec<String>>();
-    match kind {
-        ValueType::Bool => [false, true].map(Value::Bool).to_vec(),
+    let values = match kind {
+        ValueType::Bool => json!([false, true]),
         // 6361 is prime and so is 999,983: slow cases of trial division.
-        ValueType::Int => [0, 1, -1, MAX_INT, -MAX_INT, MAX_INT - 1, 1 - MAX_INT, 6361 * 6361, 999_983]
-            .map(Value::Int)
-            .to_vec(),
+        ValueType::Int => {
+            json!([0, 1, -1, MAX_INT, -MAX_INT, MAX_INT - 1, 1 - MAX_INT, 6361 * 6361, 999_983])
+        }
         ValueType::ListInt => {
-            let long = [vec![MAX_INT; 40], vec![0; 60], (-100..100).collect()];
-            let short = [vec![], vec![MAX_INT], vec![-MAX_INT], vec![MAX_INT, -MAX_INT, 0]];
-            short.into_iter().chain(long).map(Value::ListInt).collect()
+            let (most, none, long) = (vec![MAX_INT; 40], vec![0; 60], (-100..100).collect::<Vec<i64>>());
+            json!([[], [MAX_INT], [-MAX_INT], [MAX_INT, -MAX_INT, 0], most, none, long])
         }
         ValueType::Str => {
-            let short = texts(&["", " ", "   ", "\n\t x", "\0", "-", "aA bB  cC ", "é ß 中文 İ \u{1f600}"]);
-            short.into_iter().chain([" a".repeat(200)]).map(Value::Str).collect()
+            json!([
+                "",
+                " ",
+                "   ",
+                "\n\t x",
+                "\0",
+                "-",
+                "aA bB  cC ",
+                "é ß 中文 İ \u{1f600}",
+                " a".repeat(200)
+            ])
         }
         ValueType::ListStr => {
-            let short = [texts(&[]), texts(&[""]), texts(&["", "", " "]), texts(&["é", "ß", "中文", "\0"])];
-            short.into_iter().chain([vec!["ab".repeat(50); 50]]).map(Value::ListStr).collect()
+            json!([[], [""], ["", "", " "], ["é", "ß", "中文", "\0"], vec!["ab".repeat(50); 50]])
         }
-    }
+    };
+    Value::list(kind, values)
 }
 
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["atom", "topic", "signature", "inputs", "distinct", "result"].map(str::to_owned);
-        let row = |atom: &AtomCheck| {
-            let result = match (atom.problems.is_empty(), atom.n_beyond) {
+        let row = |check: &AtomCheck| {
+            let result = match (check.problems.is_empty(), check.n_beyond) {
                 (true, 0) => "ok".to_owned(),
                 (true, n) => format!("ok (extreme inputs beyond 2^53: {n})"),
-                (false, _) => format!("problem: {}", atom.problems.join("; ")),
+                (false, _) => format!("problem: {}", check.problems.join("; ")),
             };
-            let (inputs, outputs) = (atom.n_inputs.to_string(), atom.n_outputs.to_string());
-            [atom.id.clone(), atom.topic.clone(), atom.signature.clone(), inputs, outputs, result]
+            let (atom, [inputs, outputs]) =
+                (&check.atom, [check.n_inputs, check.n_outputs].map(|count| count.to_string()));
+            [atom.id.clone(), atom.topic.clone(), atom.signature(), inputs, outputs, result]
         };
-        let rows: Vec<_> = [head].into_iter().chain(self.atoms.iter().map(row)).collect();
-        f.write_str(&table(&rows, 3..5))?;
+        let head = ["atom", "topic", "signature", "inputs", "distinct", "result"].map(str::to_owned);
+        f.write_str(&table(&[head].into_iter().chain(self.atoms.iter().map(row)).collect_vec(), 3..5))?;
         let faulty = self.atoms.iter().filter(|atom| !atom.problems.is_empty()).count();
         match (faulty, self.atoms.len()) {
             (0, n) => write!(f, "{n} atoms, all ok"),
@@ -233,7 +239,12 @@ mod tests {
         ]);
         let report = check_catalog(&catalog, &sandbox()).unwrap();
         let problem = |id: &str| {
-            report.atoms.iter().find(|atom| atom.id == id).map(|atom| atom.problems.join("; ")).unwrap()
+            report
+                .atoms
+                .iter()
+                .find(|check| check.atom.id == id)
+                .map(|check| check.problems.join("; "))
+                .unwrap()
         };
         for (id, says) in [
             ("largest", "[] gives exception"),

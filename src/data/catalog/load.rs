@@ -4,7 +4,6 @@
 //! Checked here is what the text shows. That an atom is total, deterministic and unlike every other
 //! atom takes running it: [`super::check`].
 
-use std::ops::Range;
 use std::path::Path;
 
 use itertools::Itertools;
@@ -13,8 +12,8 @@ use toml::Spanned;
 
 use super::{Atom, CHINESE, ENGLISH, Side};
 use crate::base::{Error, Result, entries, parse_toml};
-use crate::data::python::{self, ENTRY, HELPERS, TokenKind};
-use crate::data::value::{Domain, MAX_INT, Value, ValueType};
+use crate::data::python::{self, ENTRY, HELPERS, Token, TokenKind};
+use crate::data::value::{Domain, MAX_INT, ValueType};
 
 /// A description stays short enough to be a step of a longer one.
 const MAX_DESCRIPTION_WORDS: usize = 10;
@@ -29,19 +28,7 @@ const FORBIDDEN_WORDS: &str =
 #[serde(deny_unknown_fields)]
 struct TopicFile {
     side: Side,
-    atom: Vec<AtomEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AtomEntry {
-    id: Spanned<String>,
-    input: Spanned<ValueType>,
-    output: ValueType,
-    en: Spanned<Vec<String>>,
-    zh: Spanned<Vec<String>>,
-    source: Spanned<String>,
-    domain: Spanned<Domain>,
+    atom: Vec<Spanned<Atom>>,
 }
 
 /// The atoms of all topics, each valid, ids and descriptions unique across the files.
@@ -64,38 +51,34 @@ fn read_topic(path: &Path, atoms: &mut Vec<Atom>) -> Result<()> {
     check_name(topic).map_err(|message| Error::damaged(path, message))?;
     let text = &std::fs::read_to_string(path).map_err(Error::io(path))?;
     let file: TopicFile = parse_toml(path, text)?;
-    for AtomEntry { id, input, output, en, zh, source, domain } in file.atom {
-        let name = id.as_ref();
-        let fault = |field, at: Range<usize>| {
-            move |message| {
-                let line = 1 + text[..at.start].matches('\n').count();
-                Error::Catalog { path: path.to_path_buf(), line, atom: name.clone(), field, message }
-            }
-        };
-        check_id(name, atoms).map_err(fault("id", id.span()))?;
-        ensure(*input.as_ref() != ValueType::Bool, "no atom takes a bool")
-            .map_err(fault("input", input.span()))?;
-        check_source(source.as_ref(), name).map_err(fault("source", source.span()))?;
-        check_descriptions(en.as_ref(), ENGLISH, check_english, atoms).map_err(fault("en", en.span()))?;
-        check_descriptions(zh.as_ref(), CHINESE, check_chinese, atoms).map_err(fault("zh", zh.span()))?;
-        let (at, input) = (domain.span(), input.into_inner());
-        let domain = check_domain(domain.into_inner(), input).map_err(fault("domain", at))?;
-        atoms.push(Atom {
-            id: name.clone(),
-            topic: topic.to_owned(),
-            side: file.side,
-            input,
-            output,
-            source: source.as_ref().trim_end().to_owned(),
-            en: en.into_inner(),
-            zh: zh.into_inner(),
-            domain,
-        });
+    for entry in file.atom {
+        let start = entry.span().start;
+        let mut atom = Atom { topic: topic.to_owned(), side: file.side, ..entry.into_inner() };
+        check_atom(&mut atom, atoms).map_err(|(field, message)| {
+            let at = text[start..].find(&format!("\n{field} =")).map_or(start, |at| start + at + 1);
+            let line = 1 + text[..at].matches('\n').count();
+            Error::Catalog { path: path.to_path_buf(), line, atom: atom.id.clone(), field, message }
+        })?;
+        atoms.push(atom);
     }
     Ok(())
 }
 
+/// Of a rule that is broken, the message is the error.
 type Check = Result<(), String>;
+
+/// Every rule, beside the atoms before this one; the field that breaks one is named. Edges get the
+/// declared type: TOML does not say what an empty list holds.
+fn check_atom(atom: &mut Atom, earlier: &[Atom]) -> Result<(), (&'static str, String)> {
+    let of = |field| move |message| (field, message);
+    check_id(&atom.id, earlier).map_err(of("id"))?;
+    ensure(atom.input != ValueType::Bool, "no atom takes a bool").map_err(of("input"))?;
+    atom.source.truncate(atom.source.trim_end().len());
+    check_source(&atom.source, &atom.id).map_err(of("source"))?;
+    check_descriptions(&atom.en, ENGLISH, check_english, earlier).map_err(of("en"))?;
+    check_descriptions(&atom.zh, CHINESE, check_chinese, earlier).map_err(of("zh"))?;
+    check_domain(&mut atom.domain, atom.input).map_err(of("domain"))
+}
 
 fn ensure(holds: bool, message: impl Into<String>) -> Check {
     if holds { Ok(()) } else { Err(message.into()) }
@@ -117,7 +100,6 @@ fn check_id(id: &str, earlier: &[Atom]) -> Check {
 
 /// One `def <id>(x):` with an indented body that returns, names nothing reserved and stays inside.
 fn check_source(source: &str, id: &str) -> Check {
-    let source = source.trim_end();
     let (first, body) = source.split_once('\n').unwrap_or((source, ""));
     let head = format!("def {id}(x):");
     ensure(first == head, format!("the first line must be `{head}`"))?;
@@ -130,8 +112,12 @@ fn check_source(source: &str, id: &str) -> Check {
     ensure(n_lines <= MAX_SOURCE_LINES, format!("{n_lines} lines, at most {MAX_SOURCE_LINES} are allowed"))?;
     ensure(!source.contains('#'), "no comments: the model would have to reproduce them")?;
     let tokens = python::tokens(source);
-    let prefixed = tokens.iter().find(|t| t.kind == TokenKind::Text && !t.text.starts_with(['"', '\'']));
-    ensure(prefixed.is_none(), "a string has no prefix: code within it would go unseen")?;
+    let prefixed =
+        |(word, text): (&Token, &Token)| word.kind == TokenKind::Name && text.kind == TokenKind::Text;
+    ensure(
+        !tokens.iter().tuple_windows().any(prefixed),
+        "a string has no prefix: code within it would go unseen",
+    )?;
     let names = tokens.iter().filter(|token| token.kind == TokenKind::Name).map(|token| token.text);
     let count = names.counts();
     let count = |name: &str| count.get(name).copied().unwrap_or(0);
@@ -181,7 +167,7 @@ fn check_chinese(text: &str) -> Check {
 }
 
 /// Ranges in order and in bounds; edges of the declared type, which they then carry.
-fn check_domain(domain: Domain, input: ValueType) -> Result<Domain, String> {
+fn check_domain(domain: &mut Domain, input: ValueType) -> Check {
     let Domain { range, length, edges } = domain;
     ensure(
         range[0] <= range[1] && -MAX_INT <= range[0] && range[1] <= MAX_INT,
@@ -189,8 +175,8 @@ fn check_domain(domain: Domain, input: ValueType) -> Result<Domain, String> {
     )?;
     ensure(length[0] <= length[1], format!("`length` {length:?} must be [low, high]"))?;
     ensure((2..=5).contains(&edges.len()), format!("{} edges, expected 2 to 5", edges.len()))?;
-    let typed: Result<Vec<Value>> = edges.iter().map(|edge| edge.typed(input)).collect();
-    let edges = typed.map_err(|error| format!("`edges`: {error}"))?;
-    ensure(edges.iter().all_unique(), "an edge stands twice in `edges`")?;
-    Ok(Domain { range, length, edges })
+    for edge in edges.iter_mut() {
+        *edge = edge.typed(input).map_err(|error| format!("`edges`: {error}"))?;
+    }
+    ensure(edges.iter().all_unique(), "an edge stands twice in `edges`")
 }

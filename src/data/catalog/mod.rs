@@ -21,18 +21,15 @@ use serde_json::json;
 pub use check::{AtomCheck, CheckReport, check_catalog};
 
 use crate::base::{Result, Seed, canonical_json, hash_bytes};
-use crate::data::probe::domain_probes;
-use crate::data::python::Step;
+use crate::data::probe::distinct;
 use crate::data::value::{Domain, Value, ValueType};
 
 /// Which half of the study a topic belongs to.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::Display,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
 pub enum Side {
     /// Composites over these topics are trained on (Composite_A).
+    #[default]
     Source,
     /// The target domain (Composite_B): only single atoms are ever trained on.
     Target,
@@ -43,14 +40,17 @@ pub const ENGLISH: usize = 5;
 /// Chinese descriptions of an atom (the paper's prompts are Chinese).
 pub const CHINESE: usize = 2;
 
-/// One hand-written Python function and what is said about it.
+/// One hand-written Python function and what is said about it: an entry of its topic's file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Atom {
     /// Unique in the catalog; also the name of the function in `source`, where it occurs once.
     pub id: String,
     /// The name of its file.
+    #[serde(skip_deserializing)]
     pub topic: String,
     /// The side of its topic.
+    #[serde(skip_deserializing)]
     pub side: Side,
     /// Type of the argument; no atom takes a `bool`.
     pub input: ValueType,
@@ -75,12 +75,8 @@ impl Atom {
     /// The edge cases of the domain, then draws from it: `count` distinct inputs, fewer where the
     /// domain has no more. Each atom has draws of its own.
     pub fn probes(&self, count: usize, seed: Seed) -> Vec<Value> {
-        domain_probes(&self.domain, self.input, count, seed.child(&self.id))
-    }
-
-    /// The atom as a step of a program.
-    pub(super) fn step(&self) -> Step<'_> {
-        Step { name: &self.id, source: &self.source }
+        let mut rng = seed.child(&self.id).stream("domain probes");
+        distinct(self.domain.edges.clone(), count, self.input, std::slice::from_ref(&self.domain), &mut rng)
     }
 }
 

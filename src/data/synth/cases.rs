@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::data::synth::rivals::Exam;
 use crate::data::value::Value;
 
 /// Cases of a problem that may be edge cases of its first atom's domain.
@@ -13,8 +14,9 @@ const MAX_EDGES: usize = 4;
 /// and again, the earliest question whose output is the rarest so far, so that a program that returns
 /// a constant, or one of two values, meets every value early. Inputs on which the reference fails
 /// are left out.
-pub fn choose(pool: &[Option<Value>], n_edges: usize, count: usize) -> Vec<usize> {
-    let answered = || pool.iter().enumerate().filter_map(|(place, output)| Some((place, output.as_ref()?)));
+pub fn choose(pool: &Exam, n_edges: usize, count: usize) -> Vec<usize> {
+    let answered =
+        || pool.iter().enumerate().filter_map(|(place, (_, output))| Some((place, output.as_ref()?)));
     let mut times_seen: HashMap<&Value, usize> = HashMap::new();
     let mut chosen: Vec<usize> = Vec::with_capacity(count);
     for (place, output) in answered().filter(|(place, _)| *place < n_edges) {
@@ -59,10 +61,10 @@ mod tests {
     #[test]
     fn edges_with_their_own_outputs_come_first_then_rare_outputs() {
         let bools = [true, true, true, true, false, true, false, true];
-        let mut outputs: Vec<Option<Value>> = bools.iter().map(|b| Some(Value::Bool(*b))).collect();
-        assert_eq!(choose(&outputs, 2, 4), [0, 4, 2, 6]);
-        outputs[4] = None;
-        assert_eq!(choose(&outputs, 2, 3), [0, 6, 2]);
+        let mut pool: Exam = bools.iter().map(|b| (Value::Int(0), Some(Value::Bool(*b)))).collect();
+        assert_eq!(choose(&pool, 2, 4), [0, 4, 2, 6]);
+        pool[4].1 = None;
+        assert_eq!(choose(&pool, 2, 3), [0, 6, 2]);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use strum::VariantNames;
 use crate::base::Error;
 use crate::data::catalog::{Catalog, Side};
 use crate::data::problem::Set;
-use crate::data::value::ValueType;
 
 /// Which topics the atoms of a chain may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
@@ -46,11 +45,6 @@ pub type Chain = Vec<usize>;
 
 /// Which atom may follow which.
 impl Catalog {
-    /// What a chain takes and returns.
-    pub(super) fn types(&self, chain: &[usize]) -> (ValueType, ValueType) {
-        (self.atoms()[chain[0]].input, self.atoms()[chain[chain.len() - 1]].output)
-    }
-
     /// Whether each step takes what the step before it returns.
     fn fits(&self, chain: &[usize]) -> bool {
         chain.windows(2).all(|pair| self.atoms()[pair[0]].output == self.atoms()[pair[1]].input)
@@ -120,10 +114,9 @@ impl Catalog {
     /// The chain with one step left out, for each step where the types allow it. A valid chain
     /// differs from all of them.
     pub(super) fn shortened(&self, chain: &[usize]) -> Vec<Chain> {
+        let input = |chain: &[usize]| chain.first().map(|&place| self.atoms()[place].input);
         let drop = |place: usize| [&chain[..place], &chain[place + 1..]].concat();
-        let callable = |shorter: &Chain| {
-            !shorter.is_empty() && self.types(shorter).0 == self.types(chain).0 && self.fits(shorter)
-        };
+        let callable = |shorter: &Chain| input(shorter) == input(chain) && self.fits(shorter);
         (0..chain.len()).map(drop).filter(callable).collect()
     }
 

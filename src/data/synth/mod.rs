@@ -18,8 +18,9 @@ mod synthesizer;
 
 pub use chain::{Chain, Topics};
 pub use mutate::Operator;
+pub use oracle::Oracle;
 pub use prompt::chinese_prompts;
-pub use rivals::{Exam, Rival, Rivals};
+pub use rivals::{Exam, Rival};
 pub use rules::{Fingerprint, Rejection, Rules};
 pub use synthesizer::{Sizes, Synthesizer};
 

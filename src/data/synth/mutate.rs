@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::data::python::{Token, TokenKind, tokens};
 
 /// The kind of a change.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, strum::IntoStaticStr,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Operator {
     /// `+` for `-`, `*` for `+`, `//` for `*`, ...

@@ -7,13 +7,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use itertools::Itertools;
 use serde_json::json;
 
-use crate::base::{Error, Result};
-use crate::data::catalog::Atom;
+use crate::base::{Error, Result, Seed};
+use crate::data::catalog::Catalog;
+use crate::data::probe::shared_probes;
 use crate::data::problem::Problem;
-use crate::data::python::{Step, assemble};
-use crate::data::value::{Value, ValueType};
+use crate::data::python::assemble;
+use crate::data::synth::chain::Chain;
+use crate::data::synth::rules::{Fingerprint, Outputs, Types};
+use crate::data::value::Value;
 use crate::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox, Verdict};
 
 /// Index of a function in an [`Oracle`].
@@ -21,10 +25,6 @@ pub type FunctionId = usize;
 
 /// A function and what it is called with.
 type Call<'v> = (FunctionId, &'v Value);
-
-/// What a function or a chain returned on each input; `None` where it failed or returned
-/// something that is not of its declared type (`None`, an integer beyond ±2^53, ...).
-pub type Outputs = Vec<Option<Value>>;
 
 /// Calls to one program: enough to pay for its process, few enough to keep the answer small.
 const CALLS_PER_PROGRAM: usize = 256;
@@ -34,9 +34,7 @@ const LIMITS: Limits = Limits { cpu_s: 0.5, wall_s: 20.0, memory_mb: 256 };
 
 struct Function {
     source: String,
-    /// The name that `source` defines.
-    name: String,
-    output: ValueType,
+    types: Types,
     /// A call ended the process (an endless loop, say): counted as failing on every later input.
     dead: bool,
     known: HashMap<Value, Option<Value>>,
@@ -46,7 +44,7 @@ impl Function {
     fn remember(&mut self, input: &Value, output: CaseOutput) {
         use CaseWord::{Exception, Malformed, NotRun};
         let value = match output {
-            CaseOutput::Value(json) => Value::from_json(&json, self.output).ok(),
+            CaseOutput::Value(json) => Value::from_json(&json, self.types.1).ok(),
             CaseOutput::Failed(NotRun) => return,
             CaseOutput::Failed(word) => {
                 self.dead |= !matches!(word, Exception | Malformed);
@@ -57,35 +55,50 @@ impl Function {
     }
 }
 
+/// The atoms are its first functions, at their places in the catalog.
 pub struct Oracle<'a> {
+    pub catalog: &'a Catalog,
     sandbox: &'a Sandbox,
     functions: Vec<Function>,
+    /// By source and types: the same text may be a function of lists and one of strings.
+    ids: HashMap<(String, Types), FunctionId>,
 }
 
 impl<'a> Oracle<'a> {
-    /// An oracle whose first functions are the atoms, at their places in the catalog.
-    pub fn new(atoms: &[Atom], sandbox: &'a Sandbox) -> Self {
-        let mut oracle = Oracle { sandbox, functions: Vec::new() };
-        for atom in atoms {
-            oracle.add(&atom.source, &atom.id, atom.output);
+    pub fn new(catalog: &'a Catalog, sandbox: &'a Sandbox) -> Self {
+        let mut oracle = Oracle { catalog, sandbox, functions: Vec::new(), ids: HashMap::new() };
+        for atom in catalog.atoms() {
+            oracle.add(&atom.source, (atom.input, atom.output));
         }
         oracle
     }
 
-    /// Makes known the function that `source` defines as `name`.
-    pub fn add(&mut self, source: &str, name: &str, output: ValueType) -> FunctionId {
-        let (source, name) = (source.to_owned(), name.to_owned());
-        self.functions.push(Function { source, name, output, dead: false, known: HashMap::new() });
-        self.functions.len() - 1
+    /// Makes known, unless it is, the function that `source` defines, the last one of several.
+    pub fn add(&mut self, source: &str, types: Types) -> FunctionId {
+        *self.ids.entry((source.to_owned(), types)).or_insert_with(|| {
+            let source = source.to_owned();
+            self.functions.push(Function { source, types, dead: false, known: HashMap::new() });
+            self.functions.len() - 1
+        })
     }
 
-    fn step(&self, id: FunctionId) -> Step<'_> {
-        Step { name: &self.functions[id].name, source: &self.functions[id].source }
+    /// What a chain of functions takes and returns.
+    pub fn types(&self, chain: &[FunctionId]) -> Types {
+        (self.functions[chain[0]].types.0, self.functions[chain[chain.len() - 1]].types.1)
+    }
+
+    /// What chains do on `count` inputs that all functions of their input type share.
+    pub fn fingerprints(&mut self, chains: &[Chain], count: usize, seed: Seed) -> Result<Vec<Fingerprint>> {
+        let types: Vec<_> = chains.iter().map(|chain| self.types(chain)).collect();
+        let probes = |input| (input, shared_probes(input, count, seed));
+        let probes: HashMap<_, _> = types.iter().map(|(input, _)| *input).unique().map(probes).collect();
+        let outputs = self.run(chains.iter().zip(types.iter().map(|(input, _)| &probes[input])))?;
+        Ok(types.into_iter().zip(outputs).map(|(types, outputs)| Fingerprint { types, outputs }).collect())
     }
 
     /// The whole program that a chain of functions is.
     pub fn program(&self, chain: &[FunctionId]) -> String {
-        assemble(chain.iter().map(|id| self.step(*id)))
+        assemble(chain.iter().map(|id| self.functions[*id].source.as_str()))
     }
 
     /// Lets the verifier judge whole programs on the cases of their problems: those with `true` must
@@ -110,13 +123,12 @@ impl<'a> Oracle<'a> {
     }
 
     /// The outputs of each chain of functions on its own inputs, in order.
-    pub fn run<'r>(
+    pub fn run<'r, I: IntoIterator<Item = &'r Value>>(
         &mut self,
-        requests: impl IntoIterator<Item = (&'r Vec<FunctionId>, &'r Vec<Value>)>,
+        requests: impl IntoIterator<Item = (&'r Chain, I)>,
     ) -> Result<Vec<Outputs>> {
-        let start = |(chain, inputs): (_, &Vec<Value>)| (chain, inputs.iter().cloned().map(Some).collect());
-        let (chains, mut outputs): (Vec<&Vec<FunctionId>>, Vec<Outputs>) =
-            requests.into_iter().map(start).unzip();
+        let start = |(chain, inputs): (_, I)| (chain, inputs.into_iter().cloned().map(Some).collect());
+        let (chains, mut outputs): (Vec<&Chain>, Vec<Outputs>) = requests.into_iter().map(start).unzip();
         let deepest = chains.iter().map(|chain| chain.len()).max().unwrap_or(0);
         for step in 0..deepest {
             let at_step = chains.iter().zip(&mut outputs);
@@ -178,13 +190,12 @@ impl<'a> Oracle<'a> {
         let mut ids: Vec<FunctionId> = calls.iter().map(|(id, _)| *id).collect();
         ids.dedup();
         let place = |id: FunctionId| ids.iter().position(|other| *other == id);
-        let sources: Vec<[&str; 2]> =
-            ids.iter().map(|id| self.step(*id)).map(|step| [step.source, step.name]).collect();
+        let sources: Vec<&String> = ids.iter().map(|id| &self.functions[*id].source).collect();
         // A JSON array of strings is a Python list of strings, and compiling each source on its
         // first call keeps one broken mutant from spoiling the others.
         let program = format!(
             "S = {}\nC = {{}}\ndef f(i, x):\n    if i not in C:\n        n = {{}}\n        \
-             exec(S[i][0], n)\n        C[i] = n[S[i][1]]\n    return C[i](x)\n",
+             exec(S[i], n)\n        *_, C[i] = n.values()\n    return C[i](x)\n",
             json!(sources)
         );
         Job {

@@ -1,16 +1,17 @@
 //! Wrong versions of a chain: one atom mutated, a step left out, two steps swapped. Hidden cases
 //! are there to refuse them.
 
-use std::collections::HashMap;
+use std::iter::zip;
 
 use crate::base::{Result, Seed};
-use crate::data::catalog::Catalog;
-use crate::data::problem::{Case, Problem, chain_key};
+use crate::data::problem::chain_key;
 use crate::data::synth::chain::Chain;
-use crate::data::synth::mutate::{self, Mutant, Operator};
-use crate::data::synth::oracle::{FunctionId, Oracle, Outputs};
+use crate::data::synth::mutate::{Operator, mutants};
+use crate::data::synth::oracle::Oracle;
 use crate::data::value::Value;
-use crate::sandbox::Sandbox;
+
+/// Inputs, and what a chain returns on each; `None` where it fails.
+pub type Exam = Vec<(Value, Option<Value>)>;
 
 /// A chain of functions that is the reference but for one change, and what became of it.
 #[derive(Debug, Clone)]
@@ -20,115 +21,72 @@ pub struct Rival {
     pub operator: Operator,
     /// What was changed, in words.
     pub change: String,
-    pub functions: Vec<FunctionId>,
+    pub functions: Chain,
     /// The first hidden case that refuses it.
     pub refused_by: Option<usize>,
     /// On which further questions it is wrong; empty where it is refused.
     pub wrong_on: Vec<bool>,
 }
 
-/// Makes and tries rivals of chains.
-pub struct Rivals<'a> {
-    catalog: &'a Catalog,
-    /// The atoms are its first functions, at their places in the catalog; mutants come behind them.
-    pub oracle: Oracle<'a>,
-    /// An atom is mutated when it is first asked for.
-    by_atom: HashMap<usize, Vec<(Mutant, FunctionId)>>,
-}
-
-impl<'a> Rivals<'a> {
-    pub fn new(catalog: &'a Catalog, sandbox: &'a Sandbox) -> Self {
-        Rivals { catalog, oracle: Oracle::new(catalog.atoms(), sandbox), by_atom: HashMap::new() }
-    }
-
+impl Oracle<'_> {
     /// What each chain returns on `count` inputs of its first atom's domain, computed atom by atom.
     pub fn exams(&mut self, chains: &[Chain], count: usize, seed: Seed) -> Result<Vec<Exam>> {
         let probes = |chain: &Chain| self.catalog.atoms()[chain[0]].probes(count, seed);
         let inputs: Vec<Vec<Value>> = chains.iter().map(probes).collect();
-        let outputs = self.oracle.run(chains.iter().zip(&inputs))?;
-        Ok(inputs.into_iter().zip(outputs).map(|(inputs, expected)| Exam { inputs, expected }).collect())
+        let outputs = self.run(chains.iter().zip(&inputs))?;
+        Ok(inputs.into_iter().zip(outputs).map(|(inputs, outputs)| zip(inputs, outputs).collect()).collect())
     }
 
     /// Tries all rivals of each chain on its hidden cases, and those that the cases accept on more.
     pub fn trial(&mut self, chains: &[Chain], cases: &[Exam], more: &[Exam]) -> Result<Vec<Rival>> {
-        let mut rivals = Vec::new();
-        for (index, chain) in chains.iter().enumerate() {
-            self.add_rivals(index, chain, &mut rivals);
-        }
-        self.run(&mut rivals, cases)?;
+        let rivals = chains.iter().enumerate().flat_map(|(index, chain)| self.rivals(index, chain));
+        let mut rivals: Vec<Rival> = rivals.collect();
+        self.examine(&mut rivals, cases)?;
         for rival in &mut rivals {
             rival.refused_by = std::mem::take(&mut rival.wrong_on).iter().position(|wrong| *wrong);
         }
-        self.run(rivals.iter_mut().filter(|rival| rival.refused_by.is_none()), more)?;
+        self.examine(rivals.iter_mut().filter(|rival| rival.refused_by.is_none()), more)?;
         Ok(rivals)
     }
 
     /// On which questions of its chain's exam each rival is wrong.
-    fn run<'r>(&mut self, rivals: impl IntoIterator<Item = &'r mut Rival>, exams: &[Exam]) -> Result<()> {
+    fn examine<'r>(&mut self, rivals: impl IntoIterator<Item = &'r mut Rival>, exams: &[Exam]) -> Result<()> {
         let rivals: Vec<&mut Rival> = rivals.into_iter().collect();
-        let requests = rivals.iter().map(|rival| (&rival.functions, &exams[rival.chain].inputs));
-        let outputs = self.oracle.run(requests)?;
+        let inputs = |rival: &Rival| exams[rival.chain].iter().map(|(input, _)| input);
+        let outputs = self.run(rivals.iter().map(|rival| (&rival.functions, inputs(rival))))?;
         for (rival, outputs) in rivals.into_iter().zip(outputs) {
-            rival.wrong_on = outputs.iter().zip(&exams[rival.chain].expected).map(|(a, b)| a != b).collect();
+            rival.wrong_on = zip(outputs, &exams[rival.chain]).map(|(a, (_, b))| a != *b).collect();
         }
         Ok(())
     }
 
     /// All rivals of a chain that take and return what it takes and returns.
-    fn add_rivals(&mut self, index: usize, chain: &Chain, rivals: &mut Vec<Rival>) {
+    fn rivals(&mut self, index: usize, chain: &Chain) -> Vec<Rival> {
         let (catalog, atoms) = (self.catalog, self.catalog.atoms());
-        let mut add = |operator, change, functions| {
-            let (refused_by, wrong_on) = (None, Vec::new());
-            rivals.push(Rival { chain: index, operator, change, functions, refused_by, wrong_on });
+        let rival = |operator, change, functions| Rival {
+            chain: index,
+            operator,
+            change,
+            functions,
+            refused_by: None,
+            wrong_on: Vec::new(),
         };
-        for (place, &atom) in chain.iter().enumerate() {
-            for (mutant, function) in self.mutants(atom) {
+        let mut rivals = Vec::new();
+        for (place, atom) in chain.iter().map(|&atom| &atoms[atom]).enumerate() {
+            for mutant in mutants(&atom.source) {
                 let mut functions = chain.clone();
-                functions[place] = *function;
-                add(mutant.operator, format!("{}, {}", atoms[atom].id, mutant.change), functions);
+                functions[place] = self.add(&mutant.source, (atom.input, atom.output));
+                rivals.push(rival(mutant.operator, format!("{}, {}", atom.id, mutant.change), functions));
             }
         }
         let dropped = catalog.shortened(chain).into_iter().map(|chain| (Operator::DroppedStep, chain));
         let swapped = catalog.swapped(chain).into_iter().map(|chain| (Operator::SwappedSteps, chain));
         for (operator, functions) in dropped.chain(swapped) {
-            if catalog.types(&functions) == catalog.types(chain) {
+            if self.types(&functions) == self.types(chain) {
                 let key = chain_key(functions.iter().map(|&atom| &atoms[atom].id));
-                add(operator, format!("only {key}"), functions);
+                rivals.push(rival(operator, format!("only {key}"), functions));
             }
         }
-    }
-
-    fn mutants(&mut self, place: usize) -> &[(Mutant, FunctionId)] {
-        self.by_atom.entry(place).or_insert_with(|| {
-            let atom = &self.catalog.atoms()[place];
-            let add = |mutant: Mutant| {
-                let function = self.oracle.add(&mutant.source, &atom.id, atom.output);
-                (mutant, function)
-            };
-            mutate::mutants(&atom.source).into_iter().map(add).collect()
-        })
-    }
-}
-
-/// Inputs, and what a chain returns on each.
-#[derive(Debug, Clone, Default)]
-pub struct Exam {
-    pub inputs: Vec<Value>,
-    pub expected: Outputs,
-}
-
-impl Exam {
-    /// The hidden cases of a problem.
-    pub fn of(problem: &Problem) -> Exam {
-        let pair = |case: &Case| (case.input.clone(), Some(case.expected.clone()));
-        let (inputs, expected) = problem.cases.iter().map(pair).unzip();
-        Exam { inputs, expected }
-    }
-
-    /// The questions at these places.
-    pub fn select(&self, places: &[usize]) -> Exam {
-        let pair = |&place: &usize| (self.inputs[place].clone(), self.expected[place].clone());
-        let (inputs, expected) = places.iter().map(pair).unzip();
-        Exam { inputs, expected }
+        rivals
     }
 }

@@ -8,8 +8,14 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::synth::oracle::Outputs;
 use crate::data::value::{Value, ValueType};
+
+/// What a function or a chain returned on each input; `None` where it failed or returned
+/// something that is not of its declared type (`None`, an integer beyond ±2^53, ...).
+pub type Outputs = Vec<Option<Value>>;
+
+/// What a function takes, and what it returns.
+pub type Types = (ValueType, ValueType);
 
 /// Thresholds of the validity rules; shares are of probe inputs, in 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -88,7 +94,7 @@ pub enum Rejection {
 /// on and the other tested.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
-    pub types: (ValueType, ValueType),
+    pub types: Types,
     pub outputs: Outputs,
 }
 

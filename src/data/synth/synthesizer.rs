@@ -6,13 +6,12 @@ use itertools::Itertools;
 
 use crate::base::{Error, Result, Seed};
 use crate::data::catalog::{Atom, Catalog};
-use crate::data::probe::shared_probes;
 use crate::data::problem::{Case, Problem, Set, chain_key};
 use crate::data::python::{self, assemble};
 use crate::data::synth::chain::{Chain, Topics};
-use crate::data::synth::oracle::Outputs;
-use crate::data::synth::rivals::{Exam, Rivals};
-use crate::data::synth::rules::{Fingerprint, Rejection, Rules};
+use crate::data::synth::oracle::Oracle;
+use crate::data::synth::rivals::Exam;
+use crate::data::synth::rules::{Fingerprint, Outputs, Rejection, Rules};
 use crate::data::synth::{cases, prompt};
 use crate::sandbox::Sandbox;
 
@@ -47,10 +46,9 @@ pub type Sizes = BTreeMap<usize, usize>;
 pub type Candidate = (Chain, Fingerprint);
 
 pub struct Synthesizer<'a> {
-    catalog: &'a Catalog,
+    oracle: Oracle<'a>,
     rules: Rules,
     seed: Seed,
-    rivals: Rivals<'a>,
     /// What atoms do, and chains that were picked.
     taken: Vec<Fingerprint>,
     /// What pairs of atoms do, picked or not; filled when a deeper chain is asked for.
@@ -62,10 +60,15 @@ pub struct Synthesizer<'a> {
 
 impl<'a> Synthesizer<'a> {
     pub fn new(catalog: &'a Catalog, sandbox: &'a Sandbox, rules: Rules, seed: Seed) -> Result<Self> {
-        let (rivals, rejected) = (Rivals::new(catalog, sandbox), BTreeMap::new());
-        let (taken, pairs, considered) = (Vec::new(), None, 0);
-        let mut synthesizer =
-            Synthesizer { catalog, rules, seed, rivals, taken, pairs, considered, rejected };
+        let mut synthesizer = Synthesizer {
+            oracle: Oracle::new(catalog, sandbox),
+            rules,
+            seed,
+            taken: Vec::new(),
+            pairs: None,
+            considered: 0,
+            rejected: BTreeMap::new(),
+        };
         let alone: Vec<Chain> = (0..catalog.atoms().len()).map(|place| vec![place]).collect();
         for (atom, fingerprint) in catalog.atoms().iter().zip(synthesizer.fingerprints(&alone)?) {
             let (chain, message) = (atom.id.clone(), "fails on a probe; see `catalog check`".to_owned());
@@ -80,13 +83,14 @@ impl<'a> Synthesizer<'a> {
         let mut candidates = Vec::new();
         for (&depth, &count) in sizes {
             if depth > 2 && self.pairs.is_none() {
-                let pairs = self.catalog.pairs();
+                let pairs = self.oracle.catalog.pairs();
                 self.pairs = Some(self.fingerprints(&pairs)?.into_iter().flatten().collect());
             }
             let mut rng = self.seed.stream(&format!("chains {topics} {depth}"));
             let (mut seen, enough) = (HashSet::new(), candidates.len() + OVERSAMPLING * count);
             for _ in 0..MAX_ROUNDS {
-                let drawn = self.catalog.draw(topics, depth, OVERSAMPLING * count, &mut seen, &mut rng);
+                let drawn =
+                    self.oracle.catalog.draw(topics, depth, OVERSAMPLING * count, &mut seen, &mut rng);
                 if drawn.is_empty() || candidates.len() >= enough {
                     break;
                 }
@@ -105,7 +109,7 @@ impl<'a> Synthesizer<'a> {
         sizes: &Sizes,
         allowed: impl Fn(&Chain) -> bool,
     ) -> Result<Vec<Chain>> {
-        let (mut usage, mut chains) = (vec![0; self.catalog.atoms().len()], Vec::new());
+        let (mut usage, mut chains) = (vec![0; self.oracle.catalog.atoms().len()], Vec::new());
         for (&depth, &count) in sizes {
             let mut picked = 0;
             while picked < count {
@@ -141,22 +145,20 @@ impl<'a> Synthesizer<'a> {
             problems.extend(chains.iter().zip(exams).map(|(chain, cases)| self.problem(chain, set, cases)));
         }
         let references = problems.iter().map(|problem| (problem, problem.reference.clone(), true));
-        self.rivals.oracle.confirm(&references.collect::<Vec<_>>())?;
+        self.oracle.confirm(&references.collect::<Vec<_>>())?;
         Ok(problems)
     }
 
     /// Chooses from inputs of each chain: cases by their outputs, then cases that refuse the rivals
     /// which those accept.
     fn cases(&mut self, chains: &[Chain]) -> Result<Vec<Exam>> {
-        let pools = self.rivals.exams(chains, CASE_POOL, self.seed.child("cases"))?;
-        let choose = |(chain, pool): (&Chain, &Exam)| {
-            cases::choose(&pool.expected, self.catalog.atoms()[chain[0]].domain.edges.len(), N_CASES)
-        };
+        let pools = self.oracle.exams(chains, CASE_POOL, self.seed.child("cases"))?;
+        let edges = |chain: &Chain| self.oracle.catalog.atoms()[chain[0]].domain.edges.len();
+        let choose = |(chain, pool): (_, &Exam)| cases::choose(pool, edges(chain), N_CASES);
         let mut chosen: Vec<Vec<usize>> = chains.iter().zip(&pools).map(choose).collect();
-        let select = |chosen: &[Vec<usize>]| -> Vec<Exam> {
-            pools.iter().zip(chosen).map(|(pool, places)| pool.select(places)).collect()
-        };
-        let rivals = self.rivals.trial(chains, &select(&chosen), &pools)?;
+        let at = |(pool, places): (&Exam, &Vec<usize>)| places.iter().map(|&at| pool[at].clone()).collect();
+        let select = |chosen: &[Vec<usize>]| -> Vec<Exam> { pools.iter().zip(chosen).map(at).collect() };
+        let rivals = self.oracle.trial(chains, &select(&chosen), &pools)?;
         let accepted = rivals.into_iter().filter(|rival| rival.refused_by.is_none());
         for (index, failures) in accepted.map(|rival| (rival.chain, rival.wrong_on)).into_group_map() {
             cases::reinforce(&mut chosen[index], &failures, MAX_CASES);
@@ -165,9 +167,9 @@ impl<'a> Synthesizer<'a> {
     }
 
     fn problem(&self, chain: &[usize], set: Set, cases: Exam) -> Problem {
-        let atoms: Vec<&Atom> = chain.iter().map(|&place| &self.catalog.atoms()[place]).collect();
+        let atoms: Vec<&Atom> = chain.iter().map(|&place| &self.oracle.catalog.atoms()[place]).collect();
+        let case = |(input, expected): (_, Option<_>)| Some(Case { input, expected: expected? });
         let key = chain_key(atoms.iter().map(|atom| &atom.id));
-        let cases = cases.inputs.into_iter().zip(cases.expected);
         Problem {
             prompts: prompt::training(&atoms, self.seed.child("prompts").child(&key)),
             held_out_prompts: prompt::held_out(&atoms),
@@ -179,38 +181,31 @@ impl<'a> Synthesizer<'a> {
             input: atoms[0].input,
             output: atoms[atoms.len() - 1].output,
             entry: python::ENTRY.to_owned(),
-            reference: assemble(atoms.iter().map(|atom| atom.step())),
-            cases: cases.filter_map(|(input, expected)| Some(Case { input, expected: expected? })).collect(),
+            reference: assemble(atoms.iter().map(|atom| atom.source.as_str())),
+            cases: cases.into_iter().filter_map(case).collect(),
         }
     }
 
     /// Behavior on the shared probes; `None` for a chain that fails on one.
     fn fingerprints(&mut self, chains: &[Chain]) -> Result<Vec<Option<Fingerprint>>> {
-        let seed = self.seed.child("probes");
-        let probes = |kind| (kind, shared_probes(kind, SHARED_PROBES, seed));
-        let probes: BTreeMap<_, _> = self.catalog.atoms().iter().map(|atom| probes(atom.input)).collect();
-        let types = |chain: &Chain| self.catalog.types(chain);
-        let outputs = self.rivals.oracle.run(chains.iter().map(|chain| (chain, &probes[&types(chain).0])))?;
-        let fingerprint = |(chain, outputs): (&Chain, Outputs)| {
-            let complete = outputs.iter().all(Option::is_some);
-            complete.then(|| Fingerprint { types: types(chain), outputs })
-        };
-        Ok(chains.iter().zip(outputs).map(fingerprint).collect())
+        let prints = self.oracle.fingerprints(chains, SHARED_PROBES, self.seed.child("probes"))?;
+        let complete = |print: &Fingerprint| print.outputs.iter().all(Option::is_some);
+        Ok(prints.into_iter().map(|print| Some(print).filter(complete)).collect())
     }
 
     /// The drawn chains that keep the rules, with their fingerprints.
     fn valid(&mut self, drawn: Vec<Chain>) -> Result<Vec<Candidate>> {
-        let (catalog, seed) = (self.catalog, self.seed.child("domain"));
+        let (catalog, seed) = (self.oracle.catalog, self.seed.child("domain"));
         let own: Vec<_> = catalog.atoms().iter().map(|atom| atom.probes(DOMAIN_PROBES, seed)).collect();
         // Each chain, followed by what it is with one step left out.
         let whole_and_shortened = |chain: Chain| [vec![chain.clone()], catalog.shortened(&chain)].concat();
         let groups: Vec<Vec<Chain>> = drawn.into_iter().map(whole_and_shortened).collect();
         let requests = groups.iter().flat_map(|group| group.iter().map(|chain| (chain, &own[group[0][0]])));
-        let mut outputs = self.rivals.oracle.run(requests)?.into_iter();
+        let mut outputs = self.oracle.run(requests)?.into_iter();
         let mut kept = Vec::new();
         for mut group in groups {
             let outputs: Vec<Outputs> = outputs.by_ref().take(group.len()).collect();
-            match self.rules.check(catalog.types(&group[0]).1, &outputs) {
+            match self.rules.check(self.oracle.types(&group[0]).1, &outputs) {
                 Ok(()) => kept.push(group.swap_remove(0)),
                 Err(rejection) => self.reject(rejection),
             }

@@ -8,12 +8,11 @@ use super::counts::{draw_counts, thousands};
 use super::panel::{Area, page, panel};
 use super::style::{BLUE, GRAY, LABEL, ORANGE, SKY, SOFT_INK, VERMILLION, bold, dark, ink};
 use crate::base::Result;
-use crate::data::{HiddenCaseReport, MutantReport, OperatorCounts};
+use crate::data::{HiddenCaseReport, OperatorCounts};
 
 /// The figure of an audit.
 pub fn mutant_figure(report: &HiddenCaseReport) -> Result<Svg> {
-    let all = report.together();
-    let total = all.total();
+    let total = report.total();
     let (accepted, wrong) = (thousands(total.accepted), thousands(total.accepted + total.refused));
     let title = format!("Hidden cases accept {accepted} of {wrong} wrong programs");
     let subtitle = format!(
@@ -25,14 +24,14 @@ pub fn mutant_figure(report: &HiddenCaseReport) -> Result<Svg> {
     let footer = format!("tier {}, seed {}: the same on every machine", report.tier, report.seed);
     Svg::draw(|area| {
         let (left, right) = page(area, &title, &subtitle, &footer)?.split_horizontally(58.percent_width());
-        draw_operators(&left, &all)?;
+        draw_operators(&left, report)?;
         draw_cases(&right, report)
     })
 }
 
 /// How many mutants of each operator were refused, are no mutants, or were missed.
-fn draw_operators(area: &Area<'_>, report: &MutantReport) -> Result<()> {
-    let counts = report.by_operator.iter().map(|(operator, counts)| (operator.name(), *counts));
+fn draw_operators(area: &Area<'_>, report: &HiddenCaseReport) -> Result<()> {
+    let counts = report.by_operator().into_iter().map(|(operator, counts)| (operator.name(), counts));
     let (names, counts): (Vec<&str>, Vec<OperatorCounts>) = counts.chain([("all", report.total())]).unzip();
     let heads = [
         (["refused", ""], SKY),
