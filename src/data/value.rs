@@ -148,15 +148,10 @@ fn words<R: Rng>(count: usize, rng: &mut R) -> Vec<String> {
     with_repeats(count, 0.2, rng, |rng| WORDS[rng.random_range(0..WORDS.len())].to_owned())
 }
 
-/// Items drawn by `draw`, or, with probability `share`, equal to an earlier one.
-fn with_repeats<T: Clone, R: Rng>(
-    count: usize,
-    share: f64,
-    rng: &mut R,
-    draw: impl Fn(&mut R) -> T,
-) -> Vec<T> {
-    let mut items: Vec<T> = Vec::with_capacity(count);
-    for _ in 0..count {
+/// `n` items drawn by `draw`, or, with probability `share`, equal to an earlier one.
+fn with_repeats<T: Clone, R: Rng>(n: usize, share: f64, rng: &mut R, draw: impl Fn(&mut R) -> T) -> Vec<T> {
+    let mut items: Vec<T> = Vec::with_capacity(n);
+    for _ in 0..n {
         let repeat = !items.is_empty() && rng.random_bool(share);
         let item = if repeat { items[rng.random_range(0..items.len())].clone() } else { draw(rng) };
         items.push(item);

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use sft_vs_rl::{
     CaseWord, Catalog, ChainRequest, Codec, Cost, Court, Dataset, Decoder, Error, EvalConfig,
-    HiddenCaseConfig, HiddenCaseReport, Kernels, KnownVerdicts, Progress, Prompts, Question, Result, Runs,
-    Sandbox, SandboxConfig, Seed, Set, StageMemory, Study, Tier, Topics, check_catalog, dataset_figure,
-    device, evaluate, hidden_case_audit, leak_audit, local_figures, mutant_figure, pass_at_k, project_root,
-    read_json, synthesize, write_atomically, write_problems,
+    HiddenCaseConfig, HiddenCaseReport, Kernels, KnownVerdicts, MutantConfig, Progress, Prompts, Question,
+    Result, Runs, Sandbox, SandboxConfig, Seed, Set, StageMemory, Study, Tier, Topics, check_catalog,
+    dataset_figure, device, evaluate, hidden_case_audit, leak_audit, local_figures, mutant_figure, pass_at_k,
+    project_root, read_json, synthesize, write_atomically, write_problems,
 };
 
 pub fn catalog_check(sandbox: &SandboxConfig) -> Result<bool> {
@@ -82,10 +82,8 @@ pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
         "mutants: {problems} problems, about {:.0} minutes on two cores",
         (problems as f64 / AUDITED_PER_SECOND / 60.0).ceil()
     );
-    let mut config = HiddenCaseConfig::full();
-    config.composites = args.composites;
-    config.goal = args.goal / 100.0;
-    config.mutants.fresh_inputs = args.fresh_inputs;
+    let mutants = MutantConfig { fresh_inputs: args.fresh_inputs, problems_per_batch: 32 };
+    let config = HiddenCaseConfig { composites: args.composites, goal: args.goal / 100.0, mutants };
     let mut progress = Progress::new("mutants", problems);
     let watch = |done: usize, all: usize| progress.at(done, || format!("of {all} problems"));
     let report = hidden_case_audit(tier, splits, &study.catalog, &study.sandbox, &config, args.seed, watch)?;

@@ -27,14 +27,6 @@ pub struct HiddenCaseConfig {
     pub mutants: MutantConfig,
 }
 
-impl HiddenCaseConfig {
-    /// 500 chains, and under 1% false accepts: the numbers of the committed record.
-    pub fn full() -> Self {
-        let mutants = MutantConfig { fresh_inputs: 1_000, problems_per_batch: 32 };
-        HiddenCaseConfig { composites: 500, goal: 0.01, mutants }
-    }
-}
-
 /// The record: the same catalog, tier, configuration and seed give the same bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HiddenCaseReport {

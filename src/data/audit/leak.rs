@@ -158,7 +158,7 @@ fn prompt_leaks(splits: &Splits, catalog: &Catalog) -> Vec<Leak> {
     let held_out: HashSet<&str> =
         catalog.atoms().iter().map(|atom| atom.en[prompt::N_TRAINING_DESCRIPTIONS].as_str()).collect();
     for (text, seen) in trained {
-        if prompt::steps(text).any(|step| held_out.contains(step)) {
+        if prompt::steps(text).iter().any(|step| held_out.contains(step.as_str())) {
             leaks.push(Leak::new(LeakKind::Paraphrase, seen, seen));
         }
     }

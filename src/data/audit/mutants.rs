@@ -197,7 +197,8 @@ impl fmt::Display for MutantReport {
             let share = counts.share().map_or("-".to_owned(), |share| format!("{:.2}%", share * 100.0));
             [name.to_owned(), mutants, refused, equivalent, accepted, share]
         });
-        let head = ["operator", "mutants", "refused", "equivalent", "accepted", "false accepts"].map(str::to_owned);
+        let head =
+            ["operator", "mutants", "refused", "equivalent", "accepted", "false accepts"].map(str::to_owned);
         f.write_str(&table(&[head].into_iter().chain(rows).collect_vec(), 1..6))?;
         for survivor in self.survivors.iter().take(10) {
             let Survivor { key, change, share, .. } = survivor;

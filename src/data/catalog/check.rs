@@ -156,17 +156,8 @@ fn extremes(kind: ValueType) -> Vec<Value> {
             json!([[], [MAX_INT], [-MAX_INT], [MAX_INT, -MAX_INT, 0], most, none, long])
         }
         ValueType::Str => {
-            json!([
-                "",
-                " ",
-                "   ",
-                "\n\t x",
-                "\0",
-                "-",
-                "aA bB  cC ",
-                "é ß 中文 İ \u{1f600}",
-                " a".repeat(200)
-            ])
+            let (rare, long) = ("é ß 中文 İ \u{1f600}", " a".repeat(200));
+            json!(["", " ", "   ", "\n\t x", "\0", "-", "aA bB  cC ", rare, long])
         }
         ValueType::ListStr => {
             json!([[], [""], ["", "", " "], ["é", "ß", "中文", "\0"], vec!["ab".repeat(50); 50]])

@@ -124,9 +124,9 @@ impl Catalog {
     pub(super) fn swapped(&self, chain: &[usize]) -> Vec<Chain> {
         let swap = |place: usize| {
             let mut other = chain.to_vec();
-            other.swap(place, place + 1);
+            other.swap(place - 1, place);
             other
         };
-        (1..chain.len()).map(|place| swap(place - 1)).filter(|other| self.fits(other)).collect()
+        (1..chain.len()).map(swap).filter(|other| self.fits(other)).collect()
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! `mutants("def a(x):\n    return x + 1")` are `x - 1`, `x + 2` and `x + 0`.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use crate::data::python::{Token, TokenKind, tokens};
@@ -48,22 +52,11 @@ pub struct Mutant {
     pub change: String,
 }
 
-/// What a token may be replaced by (`old new`), and the kind of change that is.
-const REPLACEMENTS: [(Operator, &str); 5] = [
-    (
-        Operator::Arithmetic,
-        "+ -, - +, * +, // *, % //, ** *, & |, | &, ^ |, >> <<, += -=, -= +=, *= +=, //= -=",
-    ),
-    (Operator::Comparison, "< <=, < >=, <= <, <= >, > >=, > <=, >= >, >= <, == !=, != =="),
-    (Operator::Constant, "True False, False True"),
-    (Operator::Logic, "and or, or and, not "),
-    (
-        Operator::Call,
-        "min max, max min, any all, all any, abs int, sum len, sum max, sorted list, reversed list, \
-         upper lower, lower upper, capitalize upper, title capitalize, swapcase lower, isupper islower, \
-         isdigit isalpha, isalpha isalnum, startswith endswith, endswith startswith",
-    ),
-];
+/// By the kind of change, what a token is (first) and what it may be replaced by.
+static REPLACEMENTS: LazyLock<BTreeMap<Operator, Vec<[String; 2]>>> = LazyLock::new(|| {
+    // Compiled in, and read by every test that mutates.
+    toml::from_str(include_str!("../../../data/mutations.toml")).expect("data/mutations.toml holds pairs")
+});
 
 /// All single changes to a source that [`Operator`]s of one function make, without repeats. The
 /// line with the `def` is left alone.
@@ -73,10 +66,9 @@ pub fn mutants(source: &str) -> Vec<Mutant> {
     let mut found: Vec<Mutant> = Vec::new();
     for place in body..tokens.len() {
         let (token, here) = (tokens[place], place..place + 1);
-        let mut replace = |operator, range: std::ops::Range<usize>, by: &str| {
-            let text = |range: std::ops::Range<usize>| -> String {
-                tokens[range].iter().map(|token| token.text).collect()
-            };
+        let mut replace = |operator, range: Range<usize>, by: &str| {
+            let text =
+                |range: Range<usize>| -> String { tokens[range].iter().map(|token| token.text).collect() };
             let (before, old) = (text(0..range.start), text(range.clone()));
             let line = before.matches('\n').count() + 1;
             let source = format!("{before}{by}{}", text(range.end..tokens.len()));
@@ -84,11 +76,9 @@ pub fn mutants(source: &str) -> Vec<Mutant> {
                 found.push(Mutant { operator, source, change: format!("line {line}: `{old}` -> `{by}`") });
             }
         };
-        for (operator, replacements) in REPLACEMENTS {
-            let pairs = replacements.split(", ").filter_map(|pair| pair.split_once(' '));
-            pairs
-                .filter(|(old, _)| *old == token.text)
-                .for_each(|(_, by)| replace(operator, here.clone(), by));
+        for (operator, pairs) in &*REPLACEMENTS {
+            let of_token = pairs.iter().filter(|[old, _]| old == token.text);
+            of_token.for_each(|[_, new]| replace(*operator, here.clone(), new));
         }
         match token.kind {
             TokenKind::Number => {
@@ -115,7 +105,7 @@ pub fn mutants(source: &str) -> Vec<Mutant> {
 
 /// The tokens of the slice bound that the number at `place` is, its minus included; `None` where
 /// the number does not stand alone beside a colon within square brackets.
-fn slice_bound(tokens: &[Token<'_>], place: usize) -> Option<std::ops::Range<usize>> {
+fn slice_bound(tokens: &[Token<'_>], place: usize) -> Option<Range<usize>> {
     let text = |place: usize| tokens.get(place).map_or("", |token| token.text);
     let start = if text(place - 1) == "-" { place - 1 } else { place };
     let (before, after) = (text(start - 1), text(place + 1));

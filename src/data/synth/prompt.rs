@@ -60,14 +60,10 @@ pub fn prompt_text(descriptions: &[&str], connective: &str) -> String {
 }
 
 /// The steps that an English prompt describes.
-pub fn steps(prompt: &str) -> impl Iterator<Item = &str> {
-    let text = prompt.trim_start_matches("# ").trim_end();
-    CONNECTIVES
-        .iter()
-        .fold(vec![text], |steps, connective| {
-            steps.into_iter().flat_map(|step| step.split(connective)).collect()
-        })
-        .into_iter()
+pub fn steps(prompt: &str) -> Vec<String> {
+    let text = prompt.trim_start_matches("# ").trim_end().to_owned();
+    let one_a_line = CONNECTIVES.iter().fold(text, |text, connective| text.replace(connective, "\n"));
+    one_a_line.lines().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -79,7 +75,7 @@ mod tests {
         for connective in CONNECTIVES {
             let prompt = prompt_text(&["sort the numbers", "add them up"], connective);
             assert!(prompt.ends_with('\n') && prompt.lines().count() == 1);
-            assert_eq!(steps(&prompt).collect::<Vec<_>>(), ["sort the numbers", "add them up"]);
+            assert_eq!(steps(&prompt), ["sort the numbers", "add them up"]);
         }
     }
 }

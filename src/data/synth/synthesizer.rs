@@ -52,7 +52,7 @@ pub struct Synthesizer<'a> {
     /// What atoms do, and chains that were picked.
     taken: Vec<Fingerprint>,
     /// What pairs of atoms do, picked or not; filled when a deeper chain is asked for.
-    pairs: Option<HashSet<Fingerprint>>,
+    pairs: HashSet<Fingerprint>,
     /// Candidates that were looked at, and what became of those that were not kept.
     pub considered: usize,
     pub rejected: BTreeMap<Rejection, usize>,
@@ -65,7 +65,7 @@ impl<'a> Synthesizer<'a> {
             rules,
             seed,
             taken: Vec::new(),
-            pairs: None,
+            pairs: HashSet::new(),
             considered: 0,
             rejected: BTreeMap::new(),
         };
@@ -82,9 +82,9 @@ impl<'a> Synthesizer<'a> {
     pub fn candidates(&mut self, topics: Topics, sizes: &Sizes) -> Result<Vec<Candidate>> {
         let mut candidates = Vec::new();
         for (&depth, &count) in sizes {
-            if depth > 2 && self.pairs.is_none() {
+            if depth > 2 && self.pairs.is_empty() {
                 let pairs = self.oracle.catalog.pairs();
-                self.pairs = Some(self.fingerprints(&pairs)?.into_iter().flatten().collect());
+                self.pairs = self.fingerprints(&pairs)?.into_iter().flatten().collect();
             }
             let mut rng = self.seed.stream(&format!("chains {topics} {depth}"));
             let (mut seen, enough) = (HashSet::new(), candidates.len() + OVERSAMPLING * count);
@@ -213,8 +213,7 @@ impl<'a> Synthesizer<'a> {
         let fingerprints = self.fingerprints(&kept)?;
         let mut candidates = Vec::with_capacity(kept.len());
         for (chain, fingerprint) in kept.into_iter().zip(fingerprints) {
-            let known =
-                |print| chain.len() > 2 && self.pairs.as_ref().is_some_and(|pairs| pairs.contains(print));
+            let known = |print| chain.len() > 2 && self.pairs.contains(print);
             match fingerprint {
                 None => self.reject(Rejection::Fails),
                 Some(fingerprint) if known(&fingerprint) => self.reject(Rejection::SameBehavior),
