@@ -76,6 +76,10 @@ notebooks: kernel $(KIT) ## Execute all notebooks top to bottom, outputs written
 	$(PYTHON) scripts/notebooks.py run
 	$(PYTHON) scripts/notebooks.py check
 
+.PHONY: notebooks-smoke
+notebooks-smoke: kernel smoke ## Execute all notebooks on the smoke study: does every cell run? (nothing is written)
+	$(PYTHON) scripts/notebooks.py smoke
+
 .PHONY: lab
 # As root, or where there is no browser: LAB_FLAGS="--allow-root --no-browser".
 lab: kernel $(KIT) .venv/lab-installed ## Open JupyterLab with the Rust kernel (PORT=8888)
