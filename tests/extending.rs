@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::path::Path;
 use std::process::{Command, Output};
+
+use common::project;
 
 /// One entry of a file in `data/catalog`, any number of which may be added.
 const ATOM: &str = r#"
@@ -50,22 +54,15 @@ relation = ">="
 threshold = 0.0
 "#;
 
-fn project() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), folder.path().join("data"));
-    std::fs::create_dir_all(to.join("catalog")).unwrap();
-    for entry in std::fs::read_dir(from.join("catalog")).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, to.join("catalog").join(path.file_name().unwrap())).unwrap();
+/// Appends to files of a project.
+fn extended_project() -> tempfile::TempDir {
+    let project = project();
+    for (name, addition) in [("arms.toml", ARM), ("claims.toml", CLAIM), ("catalog/sorting.toml", ATOM)] {
+        let path = project.path().join("data").join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, text + addition).unwrap();
     }
-    for (name, addition) in [("arms.toml", ARM), ("claims.toml", CLAIM), ("tiers.toml", "")] {
-        let text = std::fs::read_to_string(from.join(name)).unwrap();
-        std::fs::write(to.join(name), text + addition).unwrap();
-    }
-    let sorting = to.join("catalog/sorting.toml");
-    let text = std::fs::read_to_string(&sorting).unwrap();
-    std::fs::write(sorting, text + ATOM).unwrap();
-    folder
+    project
 }
 
 fn kit(project: &Path, words: &[&str]) -> Output {
@@ -81,7 +78,7 @@ fn printed(output: Output) -> String {
 
 #[test]
 fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
-    let folder = project();
+    let folder = extended_project();
     let checked = printed(kit(folder.path(), &["catalog", "check"]));
     let row = checked.lines().find(|line| line.contains("double_first")).expect("the atom has a row");
     assert!(row.contains("list[int] -> list[int]"), "{row}");
@@ -100,7 +97,7 @@ fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
 
 #[test]
 fn an_entry_that_cannot_be_is_named_with_its_file() {
-    let folder = project();
+    let folder = extended_project();
     let arms = folder.path().join("data/arms.toml");
     let text = std::fs::read_to_string(&arms).unwrap();
     std::fs::write(&arms, text.replace("composites = 8", "composites = -8")).unwrap();

@@ -1,24 +1,12 @@
 //! `sft-vs-rl audit --mutants` from outside: its record, its figure, its exit code.
 
+mod common;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
+use common::project;
 use sft_vs_rl::HiddenCaseReport;
-
-/// A project of its own: nothing is written into the real one.
-fn project() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), folder.path().join("data"));
-    std::fs::create_dir_all(to.join("catalog")).expect("a folder");
-    for name in ["arms.toml", "tiers.toml"] {
-        std::fs::copy(from.join(name), to.join(name)).expect("a copy");
-    }
-    let (from, to) = (from.join("catalog"), to.join("catalog"));
-    for entry in std::fs::read_dir(from).expect("the catalog").flatten() {
-        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
-    }
-    folder
-}
 
 fn audit(project: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sft-vs-rl"))

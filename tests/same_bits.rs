@@ -5,12 +5,14 @@
 //! A change that is meant to change weights writes the table anew:
 //! `SFT_VS_RL_WRITE_WEIGHTS=1 cargo test --test same_bits`.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use common::project;
 use kernels::InstructionSet::{self, Avx2, Avx512, Portable};
-use tempfile::TempDir;
 
 /// What `run` is asked to train; their parents come with them.
 const ARMS: [&str; 2] = ["sft-rl", "rl-base"];
@@ -34,17 +36,6 @@ const SETTINGS: [&str; 12] = [
 
 /// Where glibc has variants by CPU, this takes the plain ones, as on a CPU without the instructions.
 const PLAIN_C_LIBRARY: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4,-AVX2_Usable,-FMA_Usable";
-
-/// A project without runs.
-fn project() -> TempDir {
-    let project = tempfile::tempdir().expect("a temporary folder");
-    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), project.path().join("data"));
-    std::fs::create_dir(&to).expect("a folder");
-    for name in ["catalog", "arms.toml", "tiers.toml"] {
-        std::os::unix::fs::symlink(from.join(name), to.join(name)).expect("a link");
-    }
-    project
-}
 
 /// Trains all arms with `set`; the weights hash of each.
 fn train(project: &Path, set: InstructionSet) -> BTreeMap<String, String> {

@@ -4,22 +4,13 @@
 // A test that unwraps an error has failed, and says why.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::project;
 use sft_vs_rl::{Options, Runs, Study, Tier};
-
-fn project() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("data"), folder.path().join("data"));
-    fs::create_dir_all(to.join("catalog")).unwrap();
-    fs::copy(from.join("arms.toml"), to.join("arms.toml")).unwrap();
-    for entry in fs::read_dir(from.join("catalog")).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, to.join("catalog").join(path.file_name().unwrap())).unwrap();
-    }
-    folder
-}
 
 #[test]
 fn runs_are_trained_once_read_from_records_and_the_same_when_trained_again() {
