@@ -125,7 +125,7 @@ bench-sandbox: | cargo-present python-present ## Compare the sandbox with other 
 bench: bench-sandbox bench-engine bench-growth ## All benchmarks, each side by side with what it is to beat
 
 .PHONY: bench-engine
-bench-engine: $(TORCH) | cargo-present ## Training and sampling, against PyTorch by turns (5 minutes; the machine must be idle)
+bench-engine: $(TORCH) | cargo-present ## Training and sampling, against PyTorch and the composed path by turns (5 to 15 minutes; the machine must be idle)
 	$(TORCH_PYTHON) benches/engine_compare.py
 	cargo bench --locked --profile dev --bench engine -- draw
 
