@@ -25,8 +25,9 @@ use crate::data::probe::distinct;
 use crate::data::value::{Domain, Value, ValueType};
 
 /// Which half of the study a topic belongs to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Side {
     /// Composites over these topics are trained on (Composite_A).
     #[default]
