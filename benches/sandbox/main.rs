@@ -9,6 +9,8 @@
 //! - the same with a pipe in place of the `Manager`, the cheapest that this scheme can be;
 //! - the sandbox of this crate, at its strictest.
 //!
+//! And beside them the floor: an interpreter that forks, exits and is reaped, and does nothing else.
+//!
 //! `python3` may be a shim that costs 130 ms a call, so the interpreter behind it is looked up once
 //! and given to all. Every worker asks for one program at a time and waits for its verdict. A table
 //! goes to stdout, the numbers to `data/records/bench_sandbox.json`, a picture to
@@ -26,7 +28,7 @@ use sft_vs_rl::{
     CaseOutput, CaseWord, Catalog, Job, Limits, Result, Sandbox, SandboxConfig, Seed, project_root,
     write_atomically,
 };
-use ways::{Harness, Way, broken, cpu_seconds};
+use ways::{Floor, Harness, Way, broken, cpu_seconds};
 
 const CASES: usize = 10;
 const ROUNDS: usize = 5;
@@ -188,6 +190,7 @@ fn main() -> Result<()> {
         })
         .collect();
     let mut ratios = Vec::new();
+    let (mut floor, mut floor_ms) = (Floor::start(&executable)?, Vec::new());
     for workers in [1, 2] {
         let mut ways = [
             Way::Bare { python: executable.clone() },
@@ -209,6 +212,7 @@ fn main() -> Result<()> {
                 rounds[i].per_second.push(count as f64 / seconds);
                 rounds[i].latencies.extend(latencies);
             }
+            floor_ms.push(1e3 * floor.seconds(jobs.len())?);
             eprintln!("{workers} worker(s): round {} of {ROUNDS}", round + 1);
         }
         let of_round = |i: usize, round: usize| rounds[3].per_second[round] / rounds[i].per_second[round];
@@ -240,7 +244,12 @@ fn main() -> Result<()> {
             );
         }
     }
-    println!();
+    floor_ms.sort_by(f64::total_cmp);
+    let floor_ms = floor_ms[floor_ms.len() / 2];
+    println!(
+        "\nfloor, fork and exit of a bare interpreter: {floor_ms:.2} ms; a program in the sandbox takes {:.2} ms more",
+        contestants[3].speeds[0].p50_ms - floor_ms
+    );
     for (workers, i, ratio) in &ratios {
         let name = contestants[*i].lines.join(", ");
         println!("{workers} worker(s): {ratio:.1} times as many programs/s as {name} (median of rounds)");
@@ -268,7 +277,7 @@ fn main() -> Result<()> {
         .iter()
         .map(|(workers, i, ratio)| json!({"workers": workers, "against": picture.contestants[*i].lines.join(", "), "ratio": ratio}))
         .collect();
-    let record = json!({"speed": picture, "ratios": ratios, "timeouts": timeouts});
+    let record = json!({"speed": picture, "ratios": ratios, "floor_ms": floor_ms, "timeouts": timeouts});
     write_atomically(&root.join("data/records/bench_sandbox.json"), format!("{record:#}\n").as_bytes())?;
     speed_figure(&picture)?.save(root.join("figures/bench_sandbox.svg"))
 }

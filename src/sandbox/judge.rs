@@ -10,12 +10,16 @@ use super::canary::try_attacks;
 use super::isolation::{Isolation, IsolationLevel};
 use super::locks::Locks;
 use super::python;
+use super::start_state;
 use super::value::PyValue;
 use super::verdict::{CaseOutput, CaseWord, Job, Verdict};
-use super::wire::{CaseAnswer, Request};
+use super::wire::{CaseAnswer, Request, check_expected};
 use super::worker::{Pending, Ran, Workers};
 use super::zygote::ZygoteSetup;
 use crate::base::{Error, Result};
+
+/// More processes than that are a slip of the keyboard.
+const MAX_WORKERS: usize = 256;
 
 /// How a [`Sandbox`] is set up.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,9 +59,13 @@ impl Sandbox {
     /// # Errors
     /// No usable Python, weaker locks than the config requires, or a canary attack that did not get its word.
     pub fn start(config: &SandboxConfig) -> Result<Sandbox> {
-        if config.workers == 0 {
-            return Err(Error::config("workers", "at least one is needed"));
+        if !(1..=MAX_WORKERS).contains(&config.workers) {
+            return Err(Error::config(
+                "workers",
+                format!("from 1 to {MAX_WORKERS}: each is a Python of its own"),
+            ));
         }
+        start_state::check_limits().map_err(Error::Sandbox)?;
         let python = python::find(config.python.as_deref())?;
         let locks = Locks::prepare(python, config.require)?;
         let isolation = locks.isolation.clone();
@@ -76,17 +84,13 @@ impl Sandbox {
 
     /// Judges programs, spread over the workers. Verdicts come in the order of the jobs.
     pub fn judge(&self, jobs: &[Job]) -> Vec<Verdict> {
-        let judge_one = |(job, ran): (&Job, Ran)| {
-            let (inputs, expected) = (job.inputs.len(), job.expected.len());
-            if inputs != expected {
-                return Verdict::Infra(format!("bad job: {inputs} inputs but {expected} expected values"));
-            }
-            match job.expected.iter().map(PyValue::from_serde).collect::<Result<Vec<_>, _>>() {
-                Ok(expected) => verdict(ran, &expected, job.stop_at_first_failure),
-                Err(why) => Verdict::Infra(format!("bad job: an expected value is {why}")),
-            }
+        let judge_one = |(job, pending): (&Job, Result<(Pending, Vec<PyValue>), String>)| match pending {
+            Ok((pending, expected)) => verdict(pending.wait(), &expected, job.stop_at_first_failure),
+            Err(why) => Verdict::Infra(format!("bad job: {why}")),
         };
-        jobs.iter().zip(self.run_all(jobs)).map(judge_one).collect()
+        let start = |job| expected_values(job).map(|expected| (self.submit(job), expected));
+        let pending: Vec<_> = jobs.iter().map(start).collect();
+        jobs.iter().zip(pending).map(judge_one).collect()
     }
 
     /// Runs trusted programs for what they return (`expected` is ignored). `Err`: the sandbox failed.
@@ -97,8 +101,9 @@ impl Sandbox {
             let value = answer.and_then(|value| value.to_serde().ok_or(CaseWord::Malformed));
             value.map_or_else(CaseOutput::Failed, CaseOutput::Value)
         };
-        let all = |ran: Ran| Ok(ran?.answers.into_iter().map(output).collect());
-        self.run_all(jobs).into_iter().map(all).collect()
+        let pending: Vec<Pending> = jobs.iter().map(|job| self.submit(job)).collect();
+        let all = |pending: Pending| Ok(pending.wait()?.answers.into_iter().map(output).collect());
+        pending.into_iter().map(all).collect()
     }
 
     /// What is enforced here, for `doctor` and for run records.
@@ -106,14 +111,21 @@ impl Sandbox {
         &self.isolation
     }
 
-    fn run_all(&self, jobs: &[Job]) -> Vec<Ran> {
-        let submit = |job: &Job| {
-            let payload = json!([job.program, job.entry, job.inputs]).to_string();
-            self.workers.submit(Request::new(payload.as_bytes(), job.inputs.len(), job.limits))
-        };
-        let pending: Vec<Pending> = jobs.iter().map(submit).collect();
-        pending.into_iter().map(Pending::wait).collect()
+    fn submit(&self, job: &Job) -> Pending {
+        let payload = json!([job.program, job.entry, job.inputs]).to_string().into_bytes();
+        self.workers.submit(Request::new(payload, job.inputs.len(), job.limits))
     }
+}
+
+/// What the answers of a job are compared with; an error where no program could pass it.
+fn expected_values(job: &Job) -> Result<Vec<PyValue>, String> {
+    let (inputs, expected) = (job.inputs.len(), job.expected.len());
+    if inputs != expected {
+        return Err(format!("{inputs} inputs but {expected} expected values"));
+    }
+    let values = job.expected.iter().map(PyValue::from_serde).collect::<Result<Vec<_>, _>>();
+    let values = values.map_err(|why| format!("an expected value is {why}"))?;
+    check_expected(&values).map(|()| values)
 }
 
 /// Compares answers with what was expected: the only place where `pass` comes from.

@@ -56,7 +56,7 @@ mod platform {
     };
 
     use super::{Isolation, IsolationLevel, Locks, OwnedFd, Python};
-    use crate::sandbox::filter;
+    use crate::sandbox::{filter, start_state};
 
     /// Everything that Landlock of Linux 6.12 can deny: files, TCP, signals, abstract sockets.
     const LANDLOCK: ABI = ABI::V6;
@@ -83,11 +83,18 @@ mod platform {
             Ok(filter) => {
                 (locks.filter, locks.pid_slots) = filter;
                 *level = if landlock_is_full { IsolationLevel::Full } else { IsolationLevel::Seccomp };
-                enforced.push("seccomp: an allowlist of system calls, SIGSYS for all others".to_owned());
+                enforced
+                    .push("seccomp: an allowlist of system calls, EPERM or SIGSYS for all others".to_owned());
             }
             Err(error) => missing.push(error),
         }
         enforced.push("no capabilities, no new privileges".to_owned());
+        match start_state::can_fix_addresses() {
+            true => enforced.push("the same addresses in every process".to_owned()),
+            false => missing.push(
+                "address randomisation cannot be switched off here (Docker's default profile refuses): what depends on the order of a program's own objects may differ between two runs".to_owned(),
+            ),
+        }
     }
 
     /// The standard library may be read; `/dev/null` may be read and written; nothing else.

@@ -22,11 +22,15 @@ mod isolation; // how strong the locks are
 #[cfg(target_os = "linux")]
 mod filter; // the system calls that a program may make
 mod locks; // Landlock, and all locks together
+mod start_state; // what programs inherit
+mod child; // one program while it runs
 mod zygote; // one Python process, which forks a child a program
 mod worker; // threads that own one zygote each
 mod canary; // attacks at each start
 mod judge; // the sandbox as a whole
 mod jsonl; // the command line's job lines
+#[cfg(test)]
+mod tests;
 
 pub use isolation::{Canary, Isolation, IsolationLevel};
 pub use jsonl::serve_jsonl;

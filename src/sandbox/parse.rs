@@ -16,14 +16,18 @@
 //! assert!(!json("[1, 2]").same(&answer("(1,2)")));
 //! ```
 
-use itertools::Itertools;
+use std::collections::HashSet;
+
 use serde::de::IgnoredAny;
 
 use super::value::{PyValue, decimal_to_hex};
 
 /// Lists nested deeper than this are refused, in job lines and in answers alike. The child stops
-/// at 100 by itself; the rest is room for the job line's own brackets.
-const DEPTH_LIMIT: usize = 110;
+/// at [`ANSWER_DEPTH`] by itself; the rest is room for the job line's own brackets.
+const DEPTH_LIMIT: usize = ANSWER_DEPTH + 10;
+
+/// The depth of the most nested answer, as `program.py` has it.
+pub(super) const ANSWER_DEPTH: usize = 200;
 
 /// Digits of the longest decimal integer: conversion takes time quadratic in them.
 const DIGITS_LIMIT: usize = 20_000;
@@ -41,12 +45,60 @@ const WORDS: [(&str, &str, PyValue); 6] = [
 impl PyValue {
     /// Reads one JSON value. The error says where the text stops being one.
     pub fn from_json(text: &[u8]) -> Result<PyValue, String> {
-        Parser { text, at: 0, dialect: Dialect::Json }.whole()
+        Parser { text, at: 0, dialect: Dialect::Json, keep: true }.whole(Parser::any)
     }
 
     /// Reads one answer of the child. The error says where the text stops being one.
     pub fn from_answer(text: &[u8]) -> Result<PyValue, String> {
-        Parser { text, at: 0, dialect: Dialect::Answer }.whole()
+        Parser { text, at: 0, dialect: Dialect::Answer, keep: true }.whole(Parser::any)
+    }
+}
+
+/// Name and text of a field.
+pub(super) type Field<'a> = (Vec<u8>, &'a [u8]);
+
+/// Name and text of each field of the JSON object that the whole text must be. Everything is checked and
+/// nothing is built, so that memory does not grow with what the fields hold. `None`: JSON, but no object.
+pub(super) fn fields_of(text: &[u8]) -> Result<Option<Vec<Field<'_>>>, String> {
+    let mut parser = Parser { text, at: 0, dialect: Json, keep: false };
+    parser.skip_space();
+    if parser.peek() != Some(b'{') {
+        return parser.whole(Parser::any).map(|_| None);
+    }
+    let mut ranges = Vec::new();
+    parser.whole(|parser| {
+        parser.members(|parser, name| {
+            parser.skip_space();
+            let start = parser.at;
+            parser.value(DEPTH_LIMIT - 1)?;
+            ranges.push((name.to_vec(), start..parser.at));
+            Ok(())
+        })
+    })?;
+    Ok(Some(ranges.into_iter().map(|(name, range)| (name, &text[range])).collect()))
+}
+
+/// How many lists a JSON list holds, where it holds nothing else; without building them. `Err(None)`: it is
+/// no list; `Err(Some(i))`: its item `i` is none. The text has been checked before.
+pub(super) fn count_lists(text: &[u8]) -> Result<usize, Option<usize>> {
+    let mut parser = Parser { text, at: 0, dialect: Json, keep: false };
+    parser.skip_space();
+    if parser.peek() != Some(b'[') {
+        return Err(None);
+    }
+    let (mut count, mut stranger) = (0, None);
+    let read = parser.items(b']', |parser| {
+        parser.skip_space();
+        if parser.peek() != Some(b'[') {
+            stranger.get_or_insert(count);
+        }
+        count += 1;
+        parser.value(DEPTH_LIMIT)
+    });
+    match (read, stranger) {
+        (Ok(_), None) => Ok(count),
+        (Ok(_), stranger) => Err(stranger),
+        (Err(_), _) => Err(None),
     }
 }
 
@@ -76,14 +128,20 @@ struct Parser<'a> {
     text: &'a [u8],
     at: usize,
     dialect: Dialect,
+    /// Build what is read; or else check it only, and return lists and dicts that are empty.
+    keep: bool,
 }
 
 impl Parser<'_> {
     /// The one value that the whole text must be.
-    fn whole(mut self) -> Result<PyValue, String> {
-        let value = self.value(DEPTH_LIMIT)?;
+    fn whole<T>(mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        let value = read(&mut self)?;
         self.skip_space();
         if self.at == self.text.len() { Ok(value) } else { Err(self.unexpected("the end")) }
+    }
+
+    fn any(&mut self) -> Result<PyValue, String> {
+        self.value(DEPTH_LIMIT)
     }
 
     fn value(&mut self, depth: usize) -> Result<PyValue, String> {
@@ -107,20 +165,41 @@ impl Parser<'_> {
         mut item: impl FnMut(&mut Self) -> Result<T, String>,
     ) -> Result<Vec<T>, String> {
         self.at += 1; // the opening bracket
-        let mut items = Vec::new();
+        let (mut items, mut first) = (Vec::new(), true);
         self.skip_space();
         while !self.take(close) {
-            if !items.is_empty() {
+            if !first {
                 self.expect(b',')?;
             }
-            items.push(item(self)?);
+            first = false;
+            let item = item(self)?;
+            if self.keep {
+                items.push(item);
+            }
             self.skip_space();
         }
         Ok(items)
     }
 
     fn dict(&mut self, depth: usize) -> Result<PyValue, String> {
-        let items = self.items(b'}', |parser| {
+        let mut items = Vec::new();
+        self.members(|parser, key| {
+            let value = parser.value(depth - 1)?;
+            if parser.keep {
+                items.push((key.to_vec(), value));
+            }
+            Ok(())
+        })?;
+        Ok(PyValue::Dict(items))
+    }
+
+    /// The members of an object: `read` reads the value of each, whose name must be new.
+    fn members(
+        &mut self,
+        mut read: impl FnMut(&mut Self, &[u8]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut known = HashSet::new();
+        self.items(b'}', |parser| {
             parser.skip_space();
             let key = match (parser.peek(), parser.dialect) {
                 (Some(b'"'), _) | (Some(b'\''), Answer) => parser.string()?,
@@ -128,12 +207,13 @@ impl Parser<'_> {
             };
             parser.skip_space();
             parser.expect(b':')?;
-            Ok((key, parser.value(depth - 1)?))
+            read(parser, &key)?;
+            match known.replace(key) {
+                Some(key) => Err(format!("duplicate key `{}`", String::from_utf8_lossy(&key))),
+                None => Ok(()),
+            }
         })?;
-        match items.iter().map(|(key, _)| key).duplicates().next() {
-            Some(key) => Err(format!("duplicate key `{}`", String::from_utf8_lossy(key))),
-            None => Ok(PyValue::Dict(items)),
-        }
+        Ok(())
     }
 
     fn word_or_number(&mut self) -> Result<PyValue, String> {

@@ -4,28 +4,34 @@
 # of this runs in the child, next to the program itself, which can change any of it. That is why
 # nothing here decides anything: a program that rewrites `encode` only forges its own answers.
 #
-# A child writes lines, each at most once and in this order: "R" (restricted, by `zygote.py`), "L"
-# (loaded) or "L!word", one "i=value" or "i!word" a case, "." (done).
+# A child writes lines, each at most once and in this order: "R" (restricted), "L" (loaded) or
+# "L!word", one "i=value" or "i!word" a case, "." (done).
 
 import sys
 
 sys.path[:] = [entry for entry in sys.path if entry]  # not the working directory
 
+import collections
 import errno
 import json
+import linecache
 import os
 import random
 import types
 
 # Names of the harness itself, so that a program that changes `builtins` does not change these.
-from builtins import BaseException, MemoryError, OSError, PermissionError, SystemExit
+from builtins import BaseException, BlockingIOError, MemoryError, OSError, PermissionError, SystemExit
 from builtins import ascii, bool, dict, enumerate, float, hex, int, issubclass, len, list, repr, str, tuple, type
+from os import _exit as leave, getpid as own_pid, kill
 
-DEPTH_LIMIT = 100  # of nested lists in an answer
+DEPTH_LIMIT = 200  # of nested lists in an answer
 SMALL = 2**63
 ANSWER_BYTES = 1 << 20  # of all cases together, as text
 BALLAST_BYTES = 1 << 20  # given back when memory runs out, so that the child can still say so
-CONTAINERS = (list, tuple, dict)
+# Python counts each of these equal to a dict with the same items.
+DICTS = (dict, collections.Counter, collections.defaultdict, collections.OrderedDict)
+CONTAINERS = (list, tuple) + DICTS
+items_of = dict.items  # whatever a program puts in the place of a subclass's own
 
 
 class Unsupported(Exception):
@@ -55,7 +61,7 @@ def encode(value, room, depth=DEPTH_LIMIT):
     if kind is tuple:
         return "(" + ",".join([encode(item, room, depth - 1) for item in value]) + ")"
     items = []
-    for key, item in value.items():
+    for key, item in items_of(value):
         if type(key) is not str:
             raise Unsupported
         items.append(encode(key, room, 0) + ":" + encode(item, room, depth - 1))
@@ -86,11 +92,16 @@ def word_for(error):
     return "exception"
 
 
-def load_program(source, entry):
+# A module as an import would leave it; `inspect` and tracebacks find its source.
+def new_module(source):
     module = types.ModuleType("program")
+    module.__file__ = FILE
+    linecache.cache[FILE] = (len(source), None, source.splitlines(True), FILE)
     sys.modules["program"] = sys.modules["__main__"] = module
-    exec(compile(source, "<program>", "exec", dont_inherit=True), module.__dict__)
-    return module.__dict__[entry]
+    return module
+
+
+FILE = "<program>"
 
 
 # The program, the entry and the inputs. Integers of any length: Python's limit is for text.
@@ -104,47 +115,13 @@ def read_job(payload):
     return job
 
 
-def run_program(payload, answers, write=os.write, leave=os._exit):
-    def say(text):
-        data = text.encode("ascii")
-        while data:
-            data = data[write(answers, data) :]
-
-    ballast = None
-    try:
-        ballast = bytes(BALLAST_BYTES)
-        source, entry, inputs = read_job(payload)
-    except MemoryError:
-        ballast = None
-        say("L!memory\n.\n")
-        leave(0)
-    del payload
-    random.seed(0)
-    try:
-        function = load_program(source, entry)
-    except BaseException as error:
-        ballast = None
-        let_go(error)
-        say(f"L!{word_for(error)}\n.\n")
-        leave(0)
-    say("L\n")
-    last, room = len(inputs) - 1, ANSWER_BYTES
-    for index, arguments in enumerate(inputs):
+def say(text, write=os.write, set_blocking=os.set_blocking):
+    data = text.encode("ascii")
+    while data:
         try:
-            text = encode(function(*arguments), [room])
-            room -= len(text)
-            text = f"{index}={text}\n" if room >= 0 else f"{index}!output_limit\n"
-        except Unsupported:
-            text = f"{index}!malformed\n"
-        except TooLong:
-            text = f"{index}!output_limit\n"
-        except BaseException as error:
-            ballast = None
-            let_go(error)
-            word = word_for(error)
-            text = f"{index}!{word}\n"
-            if word == "exited":
-                say(text + ".\n")
-                leave(0)
-        say(text if index < last else text + ".\n")
-    leave(0)
+            data = data[write(ANSWERS, data) :]
+        except BlockingIOError:
+            set_blocking(ANSWERS, True)  # the program has changed that
+
+
+ANSWERS = 100  # the descriptor of the answer channel in a child

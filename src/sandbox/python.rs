@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +19,13 @@ pub struct Python {
     pub executable: PathBuf,
     /// `3.11.7`
     pub version: String,
-    /// Folders of the standard library, and the shared libraries that its modules load: all that
-    /// a program may read.
+    /// Folders of the standard library, the shared libraries that its modules load, and the system's time zones,
+    /// locales and lists of file types: all that a program may read.
     pub library: Vec<PathBuf>,
 }
+
+/// A shim on a busy machine may take seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const QUESTION: &str = r#"
 import json, os, platform, sys, sysconfig
@@ -43,6 +47,9 @@ for file in sorted(os.listdir(modules) if os.path.isdir(modules) else []):
 if os.path.exists("/proc/self/maps"):
     with open("/proc/self/maps") as maps:
         library += ["/etc/ld.so.cache"] + [line.split()[-1] for line in maps if ".so" in line]
+# What modules of the library read elsewhere: time zones, locales, file types.
+library += [path for path in (sysconfig.get_config_var("TZPATH") or "").split(os.pathsep) if path]
+library += ["/usr/lib/locale"] + __import__("mimetypes").knownfiles
 library = {os.path.realpath(path) for path in library if os.path.exists(path)}
 inside = lambda path: any(path.startswith(folder + "/") for folder in library)
 print(json.dumps({
@@ -67,16 +74,25 @@ pub(super) fn find(command: Option<&Path>) -> Result<Python> {
 fn ask(command: &Path) -> Result<Python> {
     let failed = |why: String| Error::Python(format!("`{}` {why}", command.display()));
     // As an `OsStr` it is looked up on the PATH; duct takes a `Path` to mean a file right here.
-    let output = duct::cmd(command.as_os_str(), ["-s", "-S", "-B", "-c", QUESTION])
+    let asked = duct::cmd(command.as_os_str(), ["-s", "-S", "-B", "-c", QUESTION])
         .dir("/")
         .stdin_null()
         .stdout_capture()
         .stderr_capture()
         .unchecked()
-        .run()
+        .start()
         .map_err(|error| {
             failed(format!("does not start ({error}); install Python 3.8 or later, or put it on the PATH"))
         })?;
+    let output = match asked.wait_timeout(PATIENCE) {
+        Ok(Some(output)) => output,
+        Ok(None) => {
+            // Best effort: it is given up in any case.
+            let _ = asked.kill();
+            return Err(failed(format!("says nothing for {} s", PATIENCE.as_secs())));
+        }
+        Err(error) => return Err(failed(format!("cannot be waited for ({error})"))),
+    };
     if !output.status.success() {
         return Err(failed(format!("says: {}", String::from_utf8_lossy(&output.stderr).trim())));
     }

@@ -61,6 +61,37 @@ impl PyValue {
         }
     }
 
+    /// How deep lists and dicts are nested in it: 0 for a number.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            PyValue::List(items) | PyValue::Tuple(items) => {
+                1 + items.iter().map(PyValue::depth).max().unwrap_or(0)
+            }
+            PyValue::Dict(items) => 1 + items.iter().map(|(_, item)| item.depth()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Bytes that the child needs at least to write it.
+    pub(super) fn least_answer_bytes(&self) -> usize {
+        let items = |count: usize| 2 + count.saturating_sub(1);
+        match self {
+            PyValue::None | PyValue::Bool(true) => 4,
+            PyValue::Bool(false) => 5,
+            PyValue::Int(i) => i.to_string().len(),
+            PyValue::BigInt { negative, hex } => usize::from(*negative) + 2 + hex.len(),
+            PyValue::Float(_) => 3,
+            PyValue::Str(bytes) => 2 + ascii_len(bytes),
+            PyValue::List(list) | PyValue::Tuple(list) => {
+                items(list.len()) + list.iter().map(PyValue::least_answer_bytes).sum::<usize>()
+            }
+            PyValue::Dict(dict) => {
+                let entry = |(key, item): &Entry| 3 + ascii_len(key) + item.least_answer_bytes();
+                items(dict.len()) + dict.iter().map(entry).sum::<usize>()
+            }
+        }
+    }
+
     /// The JSON text that the child's `json.loads` reads.
     pub fn to_json(&self) -> Vec<u8> {
         match self {
@@ -87,6 +118,20 @@ impl PyValue {
             }
         }
     }
+}
+
+/// Characters of Python's `ascii()` for this text, without its quotes.
+fn ascii_len(bytes: &[u8]) -> usize {
+    let len = |byte: &u8| match byte {
+        b'\n' | b'\r' | b'\t' | b'\\' => 2,
+        0..=0x1f | 0x7f => 4, // \x01
+        0x20..0x80 => 1,
+        0x80..0xc0 => 0, // the rest of a character
+        0xc0..0xc4 => 4, // \xe4, below 256
+        0xc4..0xf0 => 6, // \u4e00
+        0xf0.. => 10,    // \U0001f600
+    };
+    bytes.iter().map(len).sum()
 }
 
 /// Bytes above ASCII pass as they are, except surrogates (`ED A0..BF xx`), which become `\udxxx`: UTF-8

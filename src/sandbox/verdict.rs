@@ -57,8 +57,12 @@ pub enum CaseWord {
     Pass,
     /// Another value.
     WrongAnswer,
-    /// The program raised (a syntax error or a missing entry point is an exception in every case).
+    /// The program raised, in this case or (then in every case) when it was loaded.
     Exception,
+    /// The program does not compile. In every case.
+    Syntax,
+    /// The program has no function of the name that it was asked for. In every case.
+    NoEntry,
     /// More processor time or time by the clock than allowed.
     Timeout,
     /// More memory than allowed.

@@ -1,17 +1,19 @@
-//! What travels between the kit and a zygote, in bytes. `zygote.py` is the other end.
+//! What travels between the kit, a zygote and its children, in bytes. `zygote.py` is the other end.
 //!
 //! ```text
-//! kit -> zygote   header (36 bytes): "JOB1", payload bytes, output cap, cpu s, wall s, memory bytes
+//! kit -> zygote   header (24 bytes): "JOB2", payload bytes, cpu s, memory bytes; with it the child's end
+//!                 of the answer channel
 //! kit -> child    payload: JSON [program, entry, [[argument, ..], ..]]; expected values stay here
-//! zygote -> kit   frames: header (24 bytes) "OUT1", kind, wait status, cpu us, wall us, n; n bytes
-//! child -> zygote lines: "R" restricted, "L" loaded (or "L!word"), "i=value" or "i!word", "."
+//! zygote -> kit   notices (16 bytes): kind, process id or wait status, cpu us
+//! child -> kit    lines: "R" restricted, "L" loaded (or "L!word"), "i=value" or "i!word", "."
 //! ```
 
+use super::parse::ANSWER_DEPTH;
 use super::value::PyValue;
 use super::verdict::{CaseWord, Limits};
 
-/// Bytes before the data of a frame.
-pub(super) const FRAME_HEADER_BYTES: usize = 24;
+/// Bytes of a notice.
+pub(super) const NOTICE_BYTES: usize = 16;
 
 /// Room for the answers of one program, all cases together: 1 MiB, as `program.py` counts it.
 const OUTPUT_BYTES: usize = 1 << 20;
@@ -27,90 +29,117 @@ pub(super) type CaseAnswer = Result<PyValue, CaseWord>;
 
 /// One program and its inputs, ready to be sent.
 pub(super) struct Request {
-    /// Header and payload.
-    pub bytes: Vec<u8>,
-    n_cases: usize,
-    limits: Limits,
+    pub header: Vec<u8>,
+    /// JSON: `[program, entry, [[argument, ..], ..]]`.
+    pub payload: Vec<u8>,
+    pub limits: Limits,
+    /// Bytes that a child may write.
+    pub output_cap: usize,
+    pub n_cases: usize,
 }
 
 impl Request {
-    /// `payload` is JSON: `[program, entry, [[argument, ..], ..]]`.
-    pub fn new(payload: &[u8], n_cases: usize, limits: Limits) -> Request {
-        let cap = OUTPUT_BYTES + (n_cases + 1) * LINE_BYTES;
-        let bytes = [
-            b"JOB1".as_slice(),
+    pub fn new(payload: Vec<u8>, n_cases: usize, limits: Limits) -> Request {
+        let header = [
+            b"JOB2".as_slice(),
             &(payload.len() as u32).to_le_bytes(),
-            &(cap as u32).to_le_bytes(),
             &limits.cpu_s.to_le_bytes(),
-            &limits.wall_s.to_le_bytes(),
             &(limits.memory_mb << 20).to_le_bytes(),
-            payload,
         ]
         .concat();
-        Request { bytes, n_cases, limits }
+        let output_cap = OUTPUT_BYTES + (n_cases + 1) * LINE_BYTES;
+        Request { header, payload, limits, output_cap, n_cases }
     }
 }
 
-/// What a frame says; from `Done` on, why a program's process is no more.
+/// Can an answer be these values? If not, the job is no good, whatever its program does.
+pub(super) fn check_expected(expected: &[PyValue]) -> Result<(), String> {
+    if let Some(case) = expected.iter().position(|value| value.depth() > ANSWER_DEPTH) {
+        let deep = format!("nested deeper than {ANSWER_DEPTH} levels");
+        return Err(format!("the expected value of case {case} is {deep}: no answer can be"));
+    }
+    match expected.iter().map(PyValue::least_answer_bytes).sum::<usize>() {
+        bytes if bytes > OUTPUT_BYTES => Err(format!(
+            "the expected values are {bytes} bytes as text, and all answers together may have {OUTPUT_BYTES}"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What a zygote says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::FromRepr)]
 #[repr(u8)]
-pub(super) enum FrameKind {
-    /// The zygote is ready, and has seen that its powers are gone.
+pub(super) enum NoticeKind {
+    /// It is ready, and has seen that its powers are gone. 1: no access times.
     Hello = b'H',
-    /// Part of the child's output.
-    Output = b'D',
-    /// Nothing new: the zygote is alive.
-    Beat = b'B',
-    /// The child said that it was done, and was killed then.
-    Done = b'A',
-    /// By itself: it left, or died of a signal that the sandbox did not send.
-    ByItself = b'X',
-    TimedOut = b'T',
-    TooMuchOutput = b'O',
-    /// It closed its answer pipe and lived on.
-    ClosedChannel = b'C',
-    /// Someone outside stopped it: not the program's doing.
-    Stopped = b'S',
+    /// It has forked a child, with this process id.
+    Started = b'P',
+    /// The child has ended and is a zombie.
+    Ended = b'E',
+    /// The child is no more: its wait status, and its CPU time.
+    Reaped = b'W',
 }
 
-/// One frame of a zygote. The last one about a program is also how that program ended.
-pub(super) struct Frame {
-    pub kind: FrameKind,
+/// One notice of a zygote.
+#[derive(Debug)]
+pub(super) struct Notice {
+    pub kind: NoticeKind,
+    pub number: i32,
+    pub cpu_us: u64,
+}
+
+impl Notice {
+    pub fn parse(bytes: &[u8; NOTICE_BYTES]) -> Option<Notice> {
+        let [kind, _, _, _, a, b, c, d, cpu_us @ ..] = *bytes;
+        let kind = NoticeKind::from_repr(kind)?;
+        Some(Notice { kind, number: i32::from_le_bytes([a, b, c, d]), cpu_us: u64::from_le_bytes(cpu_us) })
+    }
+}
+
+/// Why a program's process is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndKind {
+    /// The child said that it was done, and was killed then.
+    Done,
+    /// By itself: it left, or died of a signal that the sandbox did not send.
+    ByItself,
+    TimedOut,
+    TooMuchOutput,
+    TooManyThreads,
+    /// It closed its answer channel and lived on.
+    ClosedChannel,
+    /// Someone outside stopped it: not the program's doing.
+    Stopped,
+}
+
+/// How a program ended, and all that it said.
+pub(super) struct End {
+    pub kind: EndKind,
     /// As `wait4` gives it.
     pub status: i32,
-    pub cpu_us: u32,
-    pub wall_us: u32,
-    /// Of the last frame: all output of the program.
-    pub data: Vec<u8>,
+    pub cpu_us: u64,
+    pub wall_us: u64,
+    pub output: Vec<u8>,
 }
 
-impl Frame {
-    /// The frame with zeros as its data, for those follow its header.
-    pub fn parse(header: &[u8; FRAME_HEADER_BYTES]) -> Option<Frame> {
-        let number =
-            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-        let kind = FrameKind::from_repr(header[4]).filter(|_| header.starts_with(b"OUT1"))?;
-        let data = vec![0; number(20) as usize];
-        Some(Frame { kind, status: number(8) as i32, cpu_us: number(12), wall_us: number(16), data })
-    }
-
+impl End {
     /// The signal that the program died of, where the zygote did not send it.
     pub fn signal(&self) -> Option<i32> {
-        (self.kind == FrameKind::ByItself && libc::WIFSIGNALED(self.status))
+        (self.kind == EndKind::ByItself && libc::WIFSIGNALED(self.status))
             .then(|| libc::WTERMSIG(self.status))
     }
 
     /// Did the child get as far as the program? If not, the sandbox failed and not the program.
     pub fn is_ready(&self) -> bool {
-        self.data.starts_with(b"R\n")
+        self.output.starts_with(b"R\n")
     }
 
     /// One answer a case. Whatever breaks the protocol is `malformed`, and ends the reading.
     pub fn answers(&self, request: &Request) -> Vec<CaseAnswer> {
         let n_cases = request.n_cases;
         // The text after the last newline is a line that was never finished; the first line is "R".
-        let end = self.data.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
-        let mut lines = self.data[..end].split(|byte| *byte == b'\n').skip(1);
+        let end = self.output.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        let mut lines = self.output[..end].split(|byte| *byte == b'\n').skip(1);
         let mut ended = self.word_of_end(&request.limits);
         match lines.next() {
             Some(b"L") => {}
@@ -136,8 +165,7 @@ impl Frame {
             answers.push(Err(ended));
         } else if n_cases > 0 && (lines.next() != Some(b".") || lines.next().is_some()) {
             // Every case has its answer, and yet there is more, or no end: none of it is sure.
-            answers[n_cases - 1] =
-                Err(if self.kind == FrameKind::Done { CaseWord::Malformed } else { ended });
+            answers[n_cases - 1] = Err(if self.kind == EndKind::Done { CaseWord::Malformed } else { ended });
         }
         answers.resize(n_cases, Err(CaseWord::NotRun));
         answers
@@ -146,14 +174,15 @@ impl Frame {
     /// The word for the case during which the process ended.
     fn word_of_end(&self, limits: &Limits) -> CaseWord {
         match (self.kind, self.signal()) {
-            (FrameKind::TimedOut, _) => CaseWord::Timeout,
-            (FrameKind::TooMuchOutput, _) => CaseWord::OutputLimit,
-            (FrameKind::ByItself, None) => CaseWord::Exited,
-            (FrameKind::ByItself, Some(signal)) => match signal {
+            (EndKind::TimedOut, _) => CaseWord::Timeout,
+            (EndKind::TooMuchOutput, _) => CaseWord::OutputLimit,
+            (EndKind::TooManyThreads, _) => CaseWord::Memory,
+            (EndKind::ByItself, None) => CaseWord::Exited,
+            (EndKind::ByItself, Some(signal)) => match signal {
                 libc::SIGSYS | libc::SIGXFSZ => CaseWord::Forbidden,
                 libc::SIGXCPU => CaseWord::Timeout,
                 CHANNEL_LOST => CaseWord::Malformed,
-                libc::SIGKILL if f64::from(self.cpu_us) >= limits.cpu_s * 1e6 => CaseWord::Timeout,
+                libc::SIGKILL if self.cpu_us as f64 >= limits.cpu_s * 1e6 => CaseWord::Timeout,
                 _ => CaseWord::Crashed,
             },
             // Done without all answers, or with the channel gone: the protocol was broken.
@@ -173,7 +202,7 @@ fn answer(line: &[u8], case: usize) -> Option<CaseAnswer> {
 
 /// The words that a child may use of itself.
 fn own_word(name: &[u8]) -> Option<CaseWord> {
-    use CaseWord::{Exception, Exited, Forbidden, Malformed, Memory, OutputLimit};
-    let words = [Exception, Exited, Forbidden, Malformed, Memory, OutputLimit];
+    use CaseWord::{Exception, Exited, Forbidden, Malformed, Memory, NoEntry, OutputLimit, Syntax};
+    let words = [Exception, Exited, Forbidden, Malformed, Memory, NoEntry, OutputLimit, Syntax];
     words.into_iter().find(|word| word.name().as_bytes() == name)
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::wire::{CaseAnswer, Frame, FrameKind, Request};
+use super::wire::{CaseAnswer, End, EndKind, Request};
 use super::zygote::{Zygote, ZygoteSetup};
 
 /// What a program answered and used; `Err` where the sandbox failed.
@@ -17,12 +17,12 @@ pub(super) type Ran = Result<Answered, String>;
 /// What a program answered, one answer a case, and what it used.
 pub(super) struct Answered {
     pub answers: Vec<CaseAnswer>,
-    pub cpu_us: u32,
-    pub wall_us: u32,
+    pub cpu_us: u64,
+    pub wall_us: u64,
 }
 
 /// A request on its way through a worker.
-pub(super) struct Pending(Receiver<Ran>);
+pub(super) struct Pending(pub Receiver<Ran>);
 
 impl Pending {
     pub fn wait(self) -> Ran {
@@ -103,12 +103,12 @@ impl Worker {
         let mut killed_before = false;
         while failures.len() < 2 {
             match self.zygote().and_then(|zygote| zygote.run(request)) {
-                Ok(end) if end.kind == FrameKind::Stopped => {
+                Ok(end) if end.kind == EndKind::Stopped => {
                     failures.push("the program was stopped from outside the sandbox".to_owned());
                 }
                 Ok(end) if !killed_before && may_be_foreign(&end) => killed_before = true,
                 Ok(end) => {
-                    let Frame { cpu_us, wall_us, .. } = end;
+                    let End { cpu_us, wall_us, .. } = end;
                     return Ok(Answered { answers: end.answers(request), cpu_us, wall_us });
                 }
                 Err(why) => {
@@ -130,7 +130,7 @@ impl Worker {
 
 /// A program can send itself any deadly signal, and so can an administrator or the kernel when
 /// memory runs out. One that does it itself does it twice.
-fn may_be_foreign(end: &Frame) -> bool {
+fn may_be_foreign(end: &End) -> bool {
     use libc::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
     matches!(end.signal(), Some(SIGKILL | SIGTERM | SIGINT | SIGHUP | SIGQUIT))
 }

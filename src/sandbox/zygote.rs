@@ -1,46 +1,56 @@
-//! One zygote as a process: started through duct, spoken to over two pipes, never waited for
-//! without a deadline.
+//! One zygote as a process: started through duct, spoken to over a socket, never waited for without a
+//! deadline.
 
-use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde_json::json;
 
+use super::child::Child;
 use super::locks::Locks;
-use super::wire::{FRAME_HEADER_BYTES, Frame, FrameKind, Request};
+use super::start_state;
+use super::wire::{End, EndKind, NOTICE_BYTES, Notice, NoticeKind, Request};
 
 /// One program in two files: what the child does, and what the zygote does.
 const SOURCE: &str = concat!(include_str!("program.py"), "\n", include_str!("zygote.py"));
 
 /// All that a program sees of an environment. Without `HOME`, `~` would be looked up over a socket.
-const ENVIRONMENT: [(&str, &str); 4] =
-    [("PYTHONHASHSEED", "0"), ("PYTHONUTF8", "1"), ("LC_ALL", "C.UTF-8"), ("HOME", "/")];
+const ENVIRONMENT: [(&str, &str); 5] =
+    [("PYTHONHASHSEED", "0"), ("PYTHONUTF8", "1"), ("LC_ALL", "C.UTF-8"), ("HOME", "/"), ("TZ", "UTC0")];
 
 /// A Python that starts cold on a busy machine may well be silent for so long.
 const START: Duration = Duration::from_secs(20);
 
-/// The calls that Python has no function for: seccomp, landlock_restrict_self, capset.
+/// Where a zygote finds its Landlock ruleset: always the same number, so that its arguments are.
+const RULESET_FD: RawFd = 3;
+
+/// The calls that Python has no function for: seccomp, landlock_restrict_self, capset, mount_setattr.
 #[cfg(target_os = "linux")]
-const SYSCALLS: [libc::c_long; 3] = [libc::SYS_seccomp, libc::SYS_landlock_restrict_self, libc::SYS_capset];
+const SYSCALLS: [libc::c_long; 4] =
+    [libc::SYS_seccomp, libc::SYS_landlock_restrict_self, libc::SYS_capset, libc::SYS_mount_setattr];
 #[cfg(not(target_os = "linux"))]
-const SYSCALLS: [libc::c_long; 3] = [0; 3];
+const SYSCALLS: [libc::c_long; 4] = [0; 4];
 
 /// What every zygote of a sandbox is started from.
 pub(super) struct ZygoteSetup {
     pub locks: Locks,
-    /// A zygote that says nothing for so long is taken for dead. It speaks every second.
+    /// A zygote that is silent for so long, where it has to say something, is taken for dead.
     pub silence: Duration,
 }
 
 /// A running zygote. Dropping it kills its whole process group and reaps it.
 pub(super) struct Zygote {
     handle: duct::Handle,
-    to: io::PipeWriter,
-    from: io::PipeReader,
+    control: UnixStream,
     stderr: io::PipeReader,
     silence: Duration,
+    /// No file's access time tells a program what another has read.
+    pub without_access_times: bool,
 }
 
 impl Zygote {
@@ -48,9 +58,8 @@ impl Zygote {
     pub fn start(setup: &ZygoteSetup) -> Result<Zygote, String> {
         let mut zygote =
             Zygote::spawn(setup).map_err(|error| format!("the zygote does not start: {error}"))?;
-        match zygote.frame() {
-            Ok(frame) if frame.kind == FrameKind::Hello => {}
-            Ok(_) => return Err("the zygote did not greet".to_owned()),
+        match zygote.told(NoticeKind::Hello) {
+            Ok(notice) => zygote.without_access_times = notice.number == 1,
             Err(why) => return Err(zygote.last_words(why)),
         }
         zygote.silence = setup.silence;
@@ -58,17 +67,14 @@ impl Zygote {
     }
 
     fn spawn(setup: &ZygoteSetup) -> io::Result<Zygote> {
-        let ((child_in, to), (from, child_out), (stderr, child_err)) =
-            (io::pipe()?, io::pipe()?, io::pipe()?);
-        // The kit's end of a pipe has a file description of its own, so the zygote's end stays blocking.
-        for fd in [to.as_raw_fd(), from.as_raw_fd(), stderr.as_raw_fd()] {
-            set(fd, libc::F_SETFL, libc::O_NONBLOCK)?;
-        }
+        let ((control, theirs), (stderr, child_err)) = (UnixStream::pair()?, io::pipe()?);
+        control.set_nonblocking(true)?;
+        rustix::io::ioctl_fionbio(&stderr, true)?;
         let ruleset = setup.locks.ruleset.as_ref().map(AsRawFd::as_raw_fd);
         let config = json!({
             "filter": setup.locks.filter.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
             "pid_slots": setup.locks.pid_slots,
-            "landlock_fd": ruleset,
+            "landlock_fd": ruleset.map(|_| RULESET_FD),
             "syscalls": SYSCALLS,
         });
         let handle = duct::cmd(
@@ -77,63 +83,85 @@ impl Zygote {
         )
         .dir("/")
         .full_env(ENVIRONMENT)
-        .stdin_file(child_in)
-        .stdout_file(child_out)
+        .stdin_file(std::os::fd::OwnedFd::from(theirs))
+        .stdout_null()
         .stderr_file(child_err)
         .unchecked()
         .before_spawn(move |command| {
             command.process_group(0);
-            if let Some(fd) = ruleset {
-                // SAFETY: between fork and exec the closure makes one `fcntl` call, which is
-                // async-signal-safe; the descriptor is open as long as the setup lives.
-                unsafe { command.pre_exec(move || set(fd, libc::F_SETFD, 0)) };
-            }
+            // SAFETY: between fork and exec the closure makes system calls only, which are
+            // async-signal-safe; the ruleset's descriptor is open as long as the setup lives.
+            unsafe {
+                command.pre_exec(move || {
+                    start_state::enter();
+                    ruleset.map_or(Ok(()), |fd| start_state::hand_down(fd, RULESET_FD))
+                })
+            };
             Ok(())
         })
         .start()?;
-        Ok(Zygote { handle, to, from, stderr, silence: setup.silence.max(START) })
+        let silence = setup.silence.max(START);
+        Ok(Zygote { handle, control, stderr, silence, without_access_times: false })
     }
 
-    /// Runs one program to its end: the last frame, with all of the output. `Err` means that the
-    /// zygote failed, not the program.
-    pub fn run(&mut self, request: &Request) -> Result<Frame, String> {
+    /// Runs one program to its end. `Err` means that the zygote failed, not the program.
+    pub fn run(&mut self, request: &Request) -> Result<End, String> {
         self.converse(request).map_err(|why| self.last_words(why))
     }
 
-    fn converse(&mut self, request: &Request) -> Result<Frame, String> {
-        let (fd, bytes) = (self.to.as_raw_fd(), &request.bytes);
-        transfer(fd, libc::POLLOUT, self.silence, bytes.len(), |at| self.to.write(&bytes[at..]))?;
-        let mut output = Vec::new();
-        loop {
-            let mut frame = self.frame()?;
-            output.append(&mut frame.data);
-            match frame.kind {
-                FrameKind::Output | FrameKind::Beat => {}
-                FrameKind::Hello => return Err("the zygote greeted again".to_owned()),
-                _ => {
-                    frame.data = output;
-                    return match frame.is_ready() {
-                        true => Ok(frame),
-                        false => {
-                            Err(format!("a child ended before it was restricted (status {})", frame.status))
-                        }
-                    };
-                }
-            }
+    fn converse(&mut self, request: &Request) -> Result<End, String> {
+        let (answers, theirs) = UnixStream::pair().map_err(|error| format!("no answer channel: {error}"))?;
+        self.send(&request.header, theirs.as_fd())?;
+        drop(theirs); // now the child's end is open in the child alone, and ends with it
+        let (control, silence) = (&self.control, self.silence);
+        let payload = &request.payload;
+        transfer(control.as_fd(), PollFlags::OUT, silence, payload.len(), |at| {
+            (&*control).write(&payload[at..])
+        })?;
+        let pid = self.told(NoticeKind::Started)?.number;
+        let mut child = Child::new(pid, answers, request)?;
+        let (kind, ended) = child.watch(self.control.as_fd())?;
+        if !ended {
+            child.kill();
+        }
+        self.told(NoticeKind::Ended)?;
+        // From here on nobody signals that process, whose number may then be another's.
+        transfer(self.control.as_fd(), PollFlags::OUT, self.silence, 1, |_| (&self.control).write(b"w"))?;
+        let Notice { number: status, cpu_us, .. } = self.told(NoticeKind::Reaped)?;
+        // Whose channel was closed first and who then left, left by itself: only the notice came late.
+        let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL;
+        let kind = if kind == EndKind::ClosedChannel && !killed { EndKind::ByItself } else { kind };
+        let end = End { kind, status, cpu_us, wall_us: child.wall_us(), output: child.output };
+        match end.is_ready() {
+            true => Ok(end),
+            false => Err(format!("a child ended before it was restricted (status {status})")),
         }
     }
 
-    fn frame(&mut self) -> Result<Frame, String> {
-        let mut header = [0; FRAME_HEADER_BYTES];
-        self.read(&mut header)?;
-        let mut frame = Frame::parse(&header).ok_or("the zygote sent something that is no frame")?;
-        self.read(&mut frame.data)?;
-        Ok(frame)
+    /// The next notice, which must be of this kind.
+    fn told(&mut self, kind: NoticeKind) -> Result<Notice, String> {
+        let mut bytes = [0; NOTICE_BYTES];
+        transfer(self.control.as_fd(), PollFlags::IN, self.silence, NOTICE_BYTES, |at| {
+            (&self.control).read(&mut bytes[at..])
+        })?;
+        match Notice::parse(&bytes) {
+            Some(notice) if notice.kind == kind => Ok(notice),
+            other => Err(format!("the zygote said {other:?} in the place of {kind:?}")),
+        }
     }
 
-    fn read(&mut self, bytes: &mut [u8]) -> Result<(), String> {
-        let (fd, count) = (self.from.as_raw_fd(), bytes.len());
-        transfer(fd, libc::POLLIN, self.silence, count, |at| self.from.read(&mut bytes[at..]))
+    /// Sends a header and, with it, a descriptor.
+    fn send(&self, header: &[u8], fd: BorrowedFd<'_>) -> Result<(), String> {
+        let fds = [fd];
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut rights = SendAncillaryBuffer::new(&mut space);
+        rights.push(SendAncillaryMessage::ScmRights(&fds));
+        match sendmsg(&self.control, &[IoSlice::new(header)], &mut rights, SendFlags::NOSIGNAL) {
+            // The zygote has read all there was before it asks for a job, so there is room.
+            Ok(n) if n == header.len() => Ok(()),
+            Ok(_) => Err("the zygote takes no job".to_owned()),
+            Err(error) => Err(format!("the zygote is gone ({error})")),
+        }
     }
 
     /// Adds what the zygote wrote to stderr, if anything: a traceback says most.
@@ -158,20 +186,11 @@ impl Drop for Zygote {
     }
 }
 
-/// Sets flags of a descriptor.
-fn set(fd: RawFd, which: libc::c_int, flags: libc::c_int) -> io::Result<()> {
-    // SAFETY: `fcntl` takes and returns plain integers for both F_SETFD and F_SETFL.
-    match unsafe { libc::fcntl(fd, which, flags) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
-}
-
 /// Repeats `step`, which reads or writes some bytes from a position on, until `count` have gone
-/// through a pipe that never blocks; an error once it has taken longer than `patience`.
+/// through a socket that never blocks; an error once it has taken longer than `patience`.
 fn transfer(
-    fd: RawFd,
-    events: libc::c_short,
+    fd: BorrowedFd<'_>,
+    events: PollFlags,
     patience: Duration,
     count: usize,
     mut step: impl FnMut(usize) -> io::Result<usize>,
@@ -188,13 +207,16 @@ fn transfer(
                 if left.is_zero() {
                     return Err("the zygote is silent".to_owned());
                 }
-                let mut poll = libc::pollfd { fd, events, revents: 0 };
-                // SAFETY: `poll` points to one pollfd that lives through the call. Whatever it returns,
-                // the next step tells.
-                unsafe { libc::poll(&raw mut poll, 1, left.as_millis().clamp(1, 60_000) as libc::c_int) };
+                wait_for(&mut [PollFd::new(&fd, events)], left);
             }
-            Err(error) => return Err(format!("the zygote's pipe: {error}")),
+            Err(error) => return Err(format!("the zygote is gone ({error})")),
         }
     }
     Ok(())
+}
+
+/// Waits until something can be read or written, or the time is over. An interruption ends it early.
+pub(super) fn wait_for(what: &mut [PollFd<'_>], patience: Duration) {
+    let patience = Timespec { tv_sec: patience.as_secs() as _, tv_nsec: patience.subsec_nanos().into() };
+    let _ = poll(what, Some(&patience));
 }

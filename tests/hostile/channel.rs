@@ -50,8 +50,8 @@ def f(x):
     right_answers_through_a_copy: "pass, pass", "import os\ncopy = os.dup(100)\ndef f(x):\n    os.close(100)\n    os.write(copy, b'0=2\\n1=6\\n.\\n')\n    return x + 1";
     wrong_answers_through_a_copy: "wrong_answer, wrong_answer", "import os\ncopy = os.dup(100)\ndef f(x):\n    os.close(100)\n    os.write(copy, b'0=3\\n1=7\\n.\\n')\n    return x + 1";
     channel_kept_open_by_a_copy: "malformed|timeout", "import os\nos.dup(100)\ndef f(x):\n    os.close(100)\n    return x + 1";
-    signals_from_the_channel: "forbidden", "import fcntl, os\ndef f(x):\n    fcntl.fcntl(100, 8, os.getppid())\n    return x + 1";
-    packets: "pass, pass", "import fcntl, os\nfcntl.fcntl(100, fcntl.F_SETFL, os.O_DIRECT)\ndef f(x): return x + 1";
+    signals_from_the_channel: "forbidden, forbidden", "import fcntl, os\ndef f(x):\n    fcntl.fcntl(100, 8, os.getppid())\n    return x + 1";
+    packets: "exception, exception", "import fcntl, os\nfcntl.fcntl(100, fcntl.F_SETFL, os.O_DIRECT)\ndef f(x): return x + 1";
     words_of_the_judge: "malformed", "import os\ndef f(x):\n    os.write(100, b'0!pass\\n')\n    return x + 1";
     done_too_early: "malformed", "import os\ndef f(x):\n    os.write(100, b'.\\n')\n    return x + 1";
     done_too_early_and_waiting: "malformed", "import os, time\ndef f(x):\n    os.write(100, b'.\\n')\n    time.sleep(9)";
@@ -76,13 +76,41 @@ def f(x):
     closing_the_channel_at_import: "malformed, malformed", "import os\nos.closerange(0, 256)\ndef f(x): return x + 1";
     /// The channel has a number above the limit on descriptors, so nothing can be put in its place.
     redirecting_the_channel: "exception, exception", "import os\ndef f(x):\n    os.dup2(1, 100)\n    return x + 1";
-    reading_the_channel: "exception, exception", "import os\ndef f(x):\n    os.read(100, 10)";
-    channel_that_never_blocks("[[1]]", r#"[""]"#): "forbidden", r"
+    reading_the_channel: "wrong_answer, wrong_answer", "import os\ndef f(x):\n    os.read(100, 10)";
+    channel_that_never_blocks("[[1]]", r#"[""]"#): "wrong_answer", r"
 import os
 def f(x):
     os.set_blocking(100, False)
     return 'x' * 900_000";
-    growing_the_channel: "forbidden", "import fcntl\ndef f(x):\n    fcntl.fcntl(100, 1031, 1 << 20)\n    return x + 1";
+    growing_the_channel: "forbidden, forbidden", "import fcntl\ndef f(x):\n    fcntl.fcntl(100, 1031, 1 << 20)\n    return x + 1";
+    channel_reopened_for_reading: "exception, exception", "import os\ndef f(x):\n    os.open('/proc/self/fd/100', os.O_RDONLY | os.O_NONBLOCK)\n    return x + 1";
+    answers_taken_back: "timeout|exception|malformed, timeout|exception|not_run", r"
+import os, time
+def f(x):
+    for _ in range(20000):
+        os.write(100, b'x')
+        try: os.read(100, 1)
+        except BlockingIOError: pass
+    time.sleep(60)";
+    answers_taken_back_from_the_socket: "malformed|output_limit, malformed|not_run", r"
+import socket
+channel = socket.socket(fileno=100)
+def f(x):
+    for _ in range(1000):
+        channel.send(b'x')
+        channel.recv(10)
+    return x + 1";
+    end_mark_after_the_time: "pass, timeout", r"
+import os, time
+os.write(100, b'L\n0=2\n1=6\n')
+def f(x): return x
+end = time.process_time() + 0.26
+while time.process_time() < end: pass
+os.write(100, b'.\n')";
+    sending_out_of_band: "forbidden, forbidden", "import socket\ndef f(x):\n    a, b = socket.socketpair()\n    a.send(b'x', socket.MSG_OOB)\n    return x + 1";
+    sending_descriptors: "forbidden, forbidden", "import array, socket\ndef f(x):\n    a, b = socket.socketpair()\n    a.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0]))])\n    return x + 1";
+    sending_to_an_address: "forbidden|exception, forbidden|exception", "import socket\ndef f(x):\n    a, b = socket.socketpair(type=socket.SOCK_DGRAM)\n    a.sendto(b'x', '/dev/log')\n    return x + 1";
+    shutting_the_channel: "malformed", "import socket\nchannel = socket.socket(fileno=100)\ndef f(x):\n    channel.shutdown(socket.SHUT_RDWR)\n    return x + 1";
     asking_for_input: "exception, exception", "def f(x):\n    return input()";
     standard_input_is_empty: "pass, pass", "import sys\ndef f(x):\n    return len(sys.stdin.read()) + x + 1";
     job_stream_is_gone: "pass, pass", r"

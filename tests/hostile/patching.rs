@@ -53,7 +53,7 @@ def f(x):
         frame = frame.f_back
     return x + 1 if not names & {'expected', 'answer', 'solution', 'reference', 'tests'} else 0";
     arguments_hold_no_answers: "pass, pass", "import sys\ndef f(x): return x + len(sys.argv[0]) + 1";
-    environment_holds_nothing: "pass, pass", "import os\ndef f(x): return x + 1 if set(os.environ) <= {'PYTHONHASHSEED', 'PYTHONUTF8', 'LC_ALL', 'LC_CTYPE', 'HOME'} else 0";
+    environment_holds_nothing: "pass, pass", "import os\ndef f(x): return x + 1 if set(os.environ) <= {'PYTHONHASHSEED', 'PYTHONUTF8', 'LC_ALL', 'LC_CTYPE', 'HOME', 'TZ'} else 0";
     tracing: "pass|exception|malformed|exited, pass|exception|malformed|exited|not_run", r"
 import sys
 def trace(frame, event, arg):
@@ -77,7 +77,7 @@ def f(x):
     recursion_limit_of_one: "exception|malformed|pass|exited, exception|malformed|pass|not_run", "import sys\ndef f(x):\n    sys.setrecursionlimit(5)\n    return x + 1";
     main_module_replaced: "pass, pass", "import sys\nsys.modules['__main__'] = None\nsys.modules.pop('program', None)\ndef f(x): return x + 1";
     modules_emptied: "pass|malformed|exception, pass|malformed|exception|not_run", "import sys\nsys.modules.clear()\ndef f(x): return x + 1";
-    filter_rewritten_in_memory: "forbidden", r"
+    filter_rewritten_in_memory: "forbidden, forbidden", r"
 import gc, ctypes, os
 for found in gc.get_objects():
     filter = getattr(found, 'filter', None)
@@ -107,8 +107,7 @@ def f(x):
     methods_of_text_replaced_in_memory: "wrong_answer|crashed|malformed|exception, wrong_answer|crashed|malformed|exception|not_run", r"
 import ctypes, gc
 methods = gc.get_referents(str.__dict__)[0]
-methods['encode'] = lambda self, *a: b'0=3
-'
+methods['encode'] = lambda self, *a: b'0=3\n'
 ctypes.pythonapi.PyType_Modified(ctypes.py_object(str))
 def f(x): return 0";
     audit_hook_that_exits: "exited|malformed|exception|pass, exited|malformed|exception|pass|not_run", r"
@@ -131,11 +130,11 @@ def f(x): return x + 1";
     streams_closed: "pass, pass", "import sys
 sys.stdout.close(); sys.stderr.close(); sys.stdin.close()
 def f(x): return x + 1";
-    pickled_command: "forbidden|exception, forbidden|exception|not_run", r#"import pickle
-def f(x): return pickle.loads(b"cos
+    pickled_command: "pass, pass", r#"import pickle
+def f(x): return x + 1 if pickle.loads(b"""cos
 system
 (S'true'
-tR.")"#;
+tR.""") != 0 else "it happened""#;
     name_of_the_entry_taken: "pass, exception", "def f(x):
     global f
     f = None

@@ -10,32 +10,32 @@ macro_rules! concat_deep {
 }
 
 hostile! {
-    empty: "exception, exception", "";
+    empty: "no_entry, no_entry", "";
     not_python: "exception, exception", "this is not python";
-    half_a_function: "exception, exception", "def f(x):";
-    unclosed: "exception, exception", "def f(x): return (x + 1";
-    entry_missing: "exception, exception", "def g(x): return x + 1";
+    half_a_function: "syntax, syntax", "def f(x):";
+    unclosed: "syntax, syntax", "def f(x): return (x + 1";
+    entry_missing: "no_entry, no_entry", "def g(x): return x + 1";
     entry_not_callable: "exception, exception", "f = 2";
-    entry_deleted: "exception, exception", "def f(x): return x + 1\ndel f";
+    entry_deleted: "no_entry, no_entry", "def f(x): return x + 1\ndel f";
     entry_with_other_arguments: "exception, exception", "def f(x, y): return x + 1";
     entry_without_arguments: "exception, exception", "def f(): return 2";
     error_at_import: "exception, exception", "1 // 0\ndef f(x): return x + 1";
     missing_module: "exception, exception", "import no_such_module\ndef f(x): return x + 1";
     missing_name: "exception, exception", "def f(x): return y + 1";
-    bad_indent: "exception, exception", "def f(x):\n    return x + 1\n  y = 2";
-    tabs_and_spaces: "exception, exception", "def f(x):\n\tif x:\n        return x + 1\n\treturn 0";
-    bad_escape: "exception, exception", r"def f(x): return '\N{NO SUCH NAME}'";
-    deep_parentheses: "exception|memory, exception|memory", concat_deep!("(", ")", 10_000);
-    deep_lists: "exception|memory, exception|memory", concat_deep!("[", "]", 10_000);
-    deep_calls: "exception|memory|crashed, exception|memory|crashed", concat_deep!("f(", ")", 50_000);
+    bad_indent: "syntax, syntax", "def f(x):\n    return x + 1\n  y = 2";
+    tabs_and_spaces: "syntax, syntax", "def f(x):\n\tif x:\n        return x + 1\n\treturn 0";
+    bad_escape: "syntax, syntax", r"def f(x): return '\N{NO SUCH NAME}'";
+    deep_parentheses: "syntax|memory, syntax|memory", concat_deep!("(", ")", 10_000);
+    deep_lists: "syntax|memory, syntax|memory", concat_deep!("[", "]", 10_000);
+    deep_calls: "syntax|memory|crashed, syntax|memory|crashed", concat_deep!("f(", ")", 50_000);
     deep_negation: "exception|memory|crashed, exception|memory|crashed", concat_deep!("-", "", 100_000);
-    long_sum: "exception|memory|crashed|pass, exception|memory|crashed|pass", concat_deep!("1+", "", 100_000);
-    deep_blocks: "exception, exception", deep_blocks_source();
+    long_sum: "syntax|memory|crashed|pass, syntax|memory|crashed|pass", concat_deep!("1+", "", 100_000);
+    deep_blocks: "syntax, syntax", deep_blocks_source();
     folded_constants: "memory|timeout|exception, memory|timeout|exception", "y = (1 << 10 ** 9) * (1 << 10 ** 9) ** 3\ndef f(x): return x + 1";
     folded_text: "memory, memory", "y = ('a' * 10 ** 6) * 10 ** 6\ndef f(x): return x + 1";
     long_identifier: "pass, pass", long_identifier_source();
     many_lines: "pass|timeout, pass|timeout", many_lines_source();
-    deep_format: "exception|memory|crashed, exception|memory|crashed", concat_deep!("f'{", "}'", 500);
+    deep_format: "syntax|memory|crashed, syntax|memory|crashed", concat_deep!("f'{", "}'", 500);
     chain_of_lambdas: "exception|memory|crashed|malformed, exception|memory|crashed|malformed", chain_of_lambdas_source();
     folded_tuple: "memory, memory", "y = (1,) * 10 ** 11\ndef f(x): return x + 1";
     folded_shift: "memory|timeout|exception, memory|timeout|exception", "y = 1 << 10 ** 12\ndef f(x): return x + 1";
@@ -46,7 +46,7 @@ hostile! {
     entry_is_a_class_of_numbers: "malformed, malformed", "class f(int):\n    def __new__(cls, x): return int.__new__(cls, x + 1)";
     entry_is_a_builtin: "wrong_answer, wrong_answer", "f = abs";
     entry_is_exec: "exception, exception", "f = exec";
-    entry_made_up_by_the_module: "exception, exception", "def __getattr__(name): return lambda x: x + 1";
+    entry_made_up_by_the_module: "no_entry, no_entry", "def __getattr__(name): return lambda x: x + 1";
     another_encoding: "exception|pass, exception|pass", "# coding: utf-7\ndef f(x): return x + 1";
     byte_order_mark: "exception|pass, exception|pass", "\u{feff}def f(x): return x + 1";
     carriage_returns: "pass, pass", "def f(x):\r\n    return x + 1\r\n";
@@ -81,7 +81,7 @@ fn many_lines_source() -> &'static str {
     format!("{}def f(x): return x + 1", "y = 1\n".repeat(20_000)).leak()
 }
 
-/// A null byte in a program is bad input on the command line, and an exception for the library.
+/// A null byte in a program is bad input on the command line, and does not compile for the library.
 #[test]
 fn null_byte() {
     let sandbox = crate::a_sandbox();
@@ -97,17 +97,17 @@ fn null_byte() {
         limits: Default::default(),
         stop_at_first_failure: false,
     };
-    let exception = sft_vs_rl::Verdict::Cases(vec![sft_vs_rl::CaseWord::Exception]);
-    assert_eq!(sandbox.judge(&[job]), [exception]);
+    let syntax = sft_vs_rl::Verdict::Cases(vec![sft_vs_rl::CaseWord::Syntax]);
+    assert_eq!(sandbox.judge(&[job]), [syntax]);
 }
 
-/// Lone surrogates in a program (JSON can carry them) are an exception.
+/// Lone surrogates in a program (JSON can carry them) do not compile.
 #[test]
 fn surrogates_in_the_source() {
     let sandbox = crate::a_sandbox();
     let line =
         r#"{"id":"t","program":"def f(x): return '\ud800'","entry":"f","inputs":[[1]],"expected":[1]}"#;
     let verdicts = crate::serve(&sandbox, &[line.to_owned(), crate::honest()]);
-    assert_eq!(verdicts[0]["cases"], serde_json::json!(["exception"]));
+    assert_eq!(verdicts[0]["cases"], serde_json::json!(["syntax"]));
     assert_eq!(verdicts[1]["passed"], true);
 }

@@ -97,9 +97,9 @@ def f(x):
     while True:
         try: g()
         except RecursionError: pass";
-    stopping_itself: "forbidden", "import os, signal\ndef f(x):\n    os.kill(os.getpid(), signal.SIGSTOP)\n    return x + 1";
-    stopping_its_group: "forbidden", "import os\ndef f(x):\n    os.kill(0, 19)\n    return x + 1";
-    stopping_itself_politely: "forbidden", "import signal\ndef f(x):\n    signal.raise_signal(signal.SIGTSTP)\n    return x + 1";
+    stopping_itself: "forbidden, forbidden", "import os, signal\ndef f(x):\n    os.kill(os.getpid(), signal.SIGSTOP)\n    return x + 1";
+    stopping_its_group: "forbidden, forbidden", "import os\ndef f(x):\n    os.kill(0, 19)\n    return x + 1";
+    stopping_itself_politely: "forbidden, forbidden", "import signal\ndef f(x):\n    signal.raise_signal(signal.SIGTSTP)\n    return x + 1";
     timer_that_raises_in_the_harness: "exception|malformed|timeout|crashed, exception|malformed|timeout|crashed|not_run", r"
 import signal
 def tick(*a): raise RuntimeError
@@ -124,4 +124,16 @@ def f(x):
     random_bytes_without_end: "timeout", "import os\ndef f(x):\n    while True: os.getrandom(1 << 20)";
     loop_in_the_destructor_of_an_exception: "timeout|exception, exception|not_run", "class A(Exception):\n    def __del__(self):\n        while True: pass\ndef f(x): raise A";
     quadratic_sort: "timeout", "def f(x):\n    a = list(range(10 ** 6))\n    while a: a.pop(0); a.insert(0, 1)\n    return x + 1";
+    endless_loop_in_a_thread: "timeout", r"
+import threading
+def g():
+    while True: pass
+def f(x):
+    threading.Thread(target=g).start()
+    while True: pass";
+    thread_that_outlives_the_answer: "pass, pass", r"
+import threading, time
+def f(x):
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    return x + 1";
 }

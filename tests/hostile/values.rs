@@ -13,7 +13,15 @@ def f(x): return A()";
     int_that_prints_as_another: "malformed, malformed", "class A(int):\n    __repr__ = __str__ = lambda s: '2'\ndef f(x): return A(7)";
     str_subclass(r#"[["a"]]"#, r#"["a"]"#): "malformed", "class A(str): pass\ndef f(x): return A(x)";
     list_subclass("[[[1]]]", "[[1]]"): "malformed", "class A(list): pass\ndef f(x): return A(x)";
-    dict_subclass("[[1]]", r#"[{"a":1}]"#): "malformed", "import collections\ndef f(x): return collections.OrderedDict(a=1)";
+    dict_subclass("[[1]]", r#"[{"a":1}]"#): "malformed", "class A(dict): pass\ndef f(x): return A(a=1)";
+    /// Python counts these equal to a dict.
+    dicts_of_the_library("[[1],[2],[3]]", r#"[{"a":1},{"a":1},{"a":1}]"#): "pass, pass, pass", r"
+from collections import Counter, OrderedDict, defaultdict
+def f(x): return [OrderedDict(a=1), Counter('a'), defaultdict(list, a=1)][x - 1]";
+    counter_with_other_items("[[1]]", r#"[{"a":2}]"#): "wrong_answer", r"
+from collections import Counter
+Counter.items = lambda self: [('a', 2)]
+def f(x): return Counter('a')";
     float_subclass("[[1]]", "[1.0]"): "malformed", "class A(float): pass\ndef f(x): return A(1)";
     pretended_class: "malformed, malformed", "class A:\n    __class__ = int\n    __index__ = __int__ = lambda s: 2\ndef f(x): return A()";
     class_equal_to_everything: "malformed, malformed", r"

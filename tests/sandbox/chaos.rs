@@ -93,8 +93,8 @@ fn every_line_gets_one_answer() {
     };
     let input: String = jobs.iter().enumerate().map(line).collect();
     let mut output = Vec::new();
-    let (served, strikes) =
-        under_fire("strikes at lines", || serve_jsonl(&sandbox, input.as_bytes(), &mut output));
+    let input = std::io::Cursor::new(input);
+    let (served, strikes) = under_fire("strikes at lines", || serve_jsonl(&sandbox, input, &mut output));
     served.expect("memory can be read and written");
     let answers: Vec<serde_json::Value> = String::from_utf8_lossy(&output)
         .lines()

@@ -86,7 +86,7 @@ fn every_value_survives_the_way_through_a_program() {
         lines.extend_from_slice(b"}\n");
     }
     let mut output = Vec::new();
-    serve_jsonl(&sandbox, lines.as_slice(), &mut output).expect("memory can be read and written");
+    serve_jsonl(&sandbox, std::io::Cursor::new(lines), &mut output).expect("memory can be read and written");
     for (line, chunk) in String::from_utf8_lossy(&output).lines().zip(values.chunks(100)) {
         let verdict: serde_json::Value = serde_json::from_str(line).expect("a verdict is JSON");
         let cases = verdict["cases"].as_array().unwrap_or_else(|| panic!("{line}"));
@@ -167,8 +167,12 @@ fn outputs_and_bad_jobs() {
     let mut bad = crate::job("def f(x): return x + 1");
     bad.expected.pop();
     let mut deep = crate::job("def f(x): return x + 1");
-    deep.expected[0] = (0..200).fold(serde_json::Value::Null, |inner, _| vec![inner].into());
-    for (job, wanted) in [(bad, "2 inputs but 1 expected"), (deep, "nested deeper")] {
+    deep.expected[0] = (0..205).fold(serde_json::Value::Null, |inner, _| vec![inner].into());
+    let mut long = crate::job("def f(x): return x + 1");
+    long.expected[0] = "x".repeat(1 << 20).into();
+    let jobs =
+        [(bad, "2 inputs but 1 expected"), (deep, "case 0 is nested deeper"), (long, "all answers together")];
+    for (job, wanted) in jobs {
         assert!(matches!(&sandbox.judge(&[job])[0], Verdict::Infra(why) if why.contains(wanted)));
     }
 }

@@ -1,6 +1,6 @@
 //! Bad input on the `sandbox` command: the line is named, and the rest go on.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Cursor, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ const GOOD: &str =
 
 fn serve(input: &[u8]) -> Vec<serde_json::Value> {
     let mut output = Vec::new();
-    serve_jsonl(&sandbox(2), input, &mut output).expect("memory can be read and written");
+    serve_jsonl(&sandbox(2), Cursor::new(input.to_vec()), &mut output)
+        .expect("memory can be read and written");
     let text = String::from_utf8(output).expect("UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
@@ -34,7 +35,7 @@ fn with(field: &str, value: &str) -> String {
 fn bad_lines_are_named_and_the_rest_go_on() {
     let _turn = alone();
     let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(50_000_000));
-    let deep = format!(r#""inputs":[[{}{}]]"#, "[".repeat(200), "]".repeat(200));
+    let deep = format!(r#""inputs":[[{}{}]]"#, "[".repeat(300), "]".repeat(300));
     let bad: Vec<(String, &str)> = vec![
         ("this is not JSON".into(), "not JSON"),
         ("".into(), "not JSON"),

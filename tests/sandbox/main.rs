@@ -5,11 +5,15 @@
 #[cfg(target_os = "linux")]
 mod binary;
 mod chaos;
+#[cfg(target_os = "linux")]
+mod command;
 mod exact;
 mod input;
 #[cfg(target_os = "linux")]
 mod refusal;
 mod residue;
+#[cfg(target_os = "linux")]
+mod start_state;
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -45,7 +49,7 @@ const MIXED: [(&str, [&str; 2]); 20] = [
     ("def f(x):\n    a = [x]\n    return a[0] + 1", ["pass", "pass"]),
     ("def f(x):\n    while True: pass", ["timeout", "not_run"]),
     ("def f(x): return 2 if x == 1 else 0", ["pass", "wrong_answer"]),
-    ("import os\ndef f(x): return os.fork()", ["forbidden", "not_run"]),
+    ("import os\ndef f(x): return os.fork()", ["forbidden", "forbidden"]),
     ("import math\ndef f(x): return math.floor(x + 1.5)", ["pass", "pass"]),
     ("def f(x): return bytearray(1 << 40)", ["memory", "memory"]),
     ("def f(x): return sum([x, 1])", ["pass", "pass"]),

@@ -11,6 +11,16 @@ use sft_vs_rl::{
     project_root, read_json, synthesize, write_atomically, write_problems,
 };
 
+/// Was this started without a standard output (`>&-`)? Rust's runtime then opens `/dev/null` in its place, for
+/// reading and writing, and all that is written is lost without an error. Linux tells.
+pub fn output_is_closed() -> bool {
+    let is_null = std::fs::read_link("/proc/self/fd/1").is_ok_and(|path| path == Path::new("/dev/null"));
+    let about = std::fs::read_to_string("/proc/self/fdinfo/1").unwrap_or_default();
+    // In octal; the last digit has how it was opened: 2 is for both.
+    let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
+    is_null && flags.is_some_and(|flags| flags.trim().ends_with('2'))
+}
+
 pub fn catalog_check(sandbox: &SandboxConfig) -> Result<bool> {
     let catalog = Catalog::load(&project_root().join("data/catalog"))?;
     let report = check_catalog(&catalog, &Sandbox::start(sandbox)?)?;

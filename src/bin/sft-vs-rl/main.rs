@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use sft_vs_rl::{
-    Arms, IsolationLevel, Kernels, Options, Result, Sandbox, SandboxConfig, Study, Tier, device,
+    Arms, Error, IsolationLevel, Kernels, Options, Result, Sandbox, SandboxConfig, Study, Tier, device,
     project_root, serve_jsonl,
 };
 
@@ -167,6 +167,9 @@ fn dispatch(cli: Cli) -> Result<bool> {
         }
         Command::Eval(args) => commands::eval(&args, sandbox_config),
         Command::Sandbox => {
+            if commands::output_is_closed() {
+                return Err(Error::io("standard output")(std::io::Error::other("it is closed")));
+            }
             let sandbox = Sandbox::start(&sandbox_config)?;
             let output = BufWriter::new(std::io::stdout());
             serve_jsonl(&sandbox, BufReader::new(std::io::stdin()), output)?;
