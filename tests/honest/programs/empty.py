@@ -1,0 +1,3 @@
+# entry: f
+# case: [1] -> 2
+# word: no_entry

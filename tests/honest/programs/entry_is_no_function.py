@@ -1,0 +1,4 @@
+# entry: answer
+# case: [1] -> 1
+# word: exception
+answer = 1
