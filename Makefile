@@ -63,7 +63,7 @@ mutants: $(KIT) ## Count the wrong programs that the hidden cases accept; draw f
 	$(KIT) audit --mutants
 
 $(KIT): $(SOURCES) | cargo-present python-present
-	@[ -e $@ ] || echo 'First build: about 10 minutes on two cores; after a change, a minute.'
+	@[ -e $@ ] || echo 'First build: 8 to 12 minutes on two cores; after a change, a minute.'
 	cargo build --locked
 	@touch $@
 

@@ -72,6 +72,9 @@ impl Sandbox {
         let setup = ZygoteSetup { locks, silence: config.silence };
         let workers = Workers::start(setup, config.workers).map_err(Error::Sandbox)?;
         let mut sandbox = Sandbox { workers, isolation };
+        if sandbox.workers.without_access_times {
+            sandbox.isolation.enforced.push("no access times of files".to_owned());
+        }
         sandbox.isolation.canaries = try_attacks(sandbox.isolation.level, |jobs| sandbox.judge(jobs));
         match sandbox.isolation.canaries.iter().find(|canary| !canary.held) {
             None => Ok(sandbox),

@@ -35,6 +35,8 @@ pub(super) struct Workers {
     /// `None` only while it is dropped.
     queue: Option<Sender<(Request, Sender<Ran>)>>,
     threads: Vec<JoinHandle<()>>,
+    /// What a program reads leaves no trace in the files' access times.
+    pub without_access_times: bool,
 }
 
 impl Workers {
@@ -42,14 +44,14 @@ impl Workers {
     pub fn start(setup: ZygoteSetup, n_workers: usize) -> Result<Workers, String> {
         let setup = Arc::new(setup);
         let (queue, requests) = unbounded::<(Request, Sender<Ran>)>();
-        let mut workers = Workers { queue: Some(queue), threads: Vec::new() };
+        let mut workers = Workers { queue: Some(queue), threads: Vec::new(), without_access_times: true };
         let (started, starts) = unbounded();
         for i in 0..n_workers {
             let (setup, requests, started) = (setup.clone(), requests.clone(), started.clone());
             let work = move || {
                 let mut worker = Worker { setup, zygote: None };
                 // Who waits for the start, or later for an answer, may be gone: then nobody wants it.
-                let _ = started.send(worker.zygote().map(|_| ()));
+                let _ = started.send(worker.zygote().map(|zygote| zygote.without_access_times));
                 drop(started);
                 for (request, reply) in requests {
                     let _ = reply.send(worker.run(&request));
@@ -60,7 +62,8 @@ impl Workers {
         }
         drop(started);
         for _ in 0..n_workers {
-            starts.recv().map_err(|_| "a worker ended at start".to_owned())??;
+            let started = starts.recv().map_err(|_| "a worker ended at start".to_owned())?;
+            workers.without_access_times &= started?;
         }
         Ok(workers)
     }
