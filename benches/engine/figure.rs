@@ -106,11 +106,7 @@ fn engine_color(engine: &str) -> RGBColor {
 }
 
 fn engine_name(engine: &str) -> &str {
-    match engine {
-        "torch" => "PyTorch, eager",
-        "composed" => "the composed path",
-        kit => kit,
-    }
+    if engine == "torch" { "PyTorch, eager" } else { engine }
 }
 
 /// Names of a task, for two lines under an axis.
@@ -134,6 +130,7 @@ pub fn engine_figure(data: &EngineBench) -> Result<Svg> {
     let memory: Vec<String> = data
         .memory
         .iter()
+        .filter(|memory| memory.engine != "composed")
         .map(|memory| format!("{} {:.0} MiB", engine_name(&memory.engine), memory.peak_mib))
         .collect();
     let subtitle = format!(
