@@ -57,8 +57,13 @@ impl Harness {
     fn read(&mut self) -> Result<Json> {
         let fd = self.from.get_ref().as_raw_fd();
         let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        // The end of any child interrupts it.
         // SAFETY: `poll` points to one pollfd that lives through the call.
-        if self.from.buffer().is_empty() && unsafe { libc::poll(&raw mut poll, 1, 60_000) } != 1 {
+        let mut wait = || match unsafe { libc::poll(&raw mut poll, 1, 60_000) } {
+            -1 => std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted,
+            ready => ready == 1,
+        };
+        if self.from.buffer().is_empty() && !wait() {
             return Err(broken("the human-eval style harness is silent; run it again"));
         }
         let mut line = String::new();
