@@ -91,7 +91,7 @@ impl Child {
 
     /// Takes what there is to read. False at the end of the channel.
     fn read(&mut self) -> Result<bool, String> {
-        let mut buffer = [0; 1 << 16];
+        let mut buffer = [0; 1 << 13]; // most children say less
         while self.output.len() <= self.output_cap {
             match self.answers.read(&mut buffer) {
                 Ok(0) => return Ok(false),

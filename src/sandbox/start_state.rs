@@ -48,10 +48,6 @@ pub(super) fn can_fix_addresses() -> bool {
         fixed != -1
     }
 }
-#[cfg(not(target_os = "linux"))]
-pub(super) fn can_fix_addresses() -> bool {
-    false
-}
 
 /// Between fork and exec: signals, limits, file mode mask and address layout as in a fresh login. What is
 /// refused stays as it is; `check_limits` and `can_fix_addresses` have said so before.

@@ -1,7 +1,7 @@
 //! What travels between the kit, a zygote and its children, in bytes. `zygote.py` is the other end.
 //!
 //! ```text
-//! kit -> zygote   header (24 bytes): "JOB2", payload bytes, cpu s, memory bytes; with it the child's end
+//! kit -> zygote   header (20 bytes): payload bytes, cpu s, memory bytes; with it the child's end
 //!                 of the answer channel
 //! kit -> child    payload: JSON [program, entry, [[argument, ..], ..]]; expected values stay here
 //! zygote -> kit   notices (16 bytes): kind, process id or wait status, cpu us
@@ -41,8 +41,7 @@ pub(super) struct Request {
 impl Request {
     pub fn new(payload: Vec<u8>, n_cases: usize, limits: Limits) -> Request {
         let header = [
-            b"JOB2".as_slice(),
-            &(payload.len() as u32).to_le_bytes(),
+            (payload.len() as u32).to_le_bytes().as_slice(),
             &limits.cpu_s.to_le_bytes(),
             &(limits.memory_mb << 20).to_le_bytes(),
         ]

@@ -25,7 +25,7 @@ import time
 # Modules that programs often import: paid once here instead of once a program.
 import bisect, dataclasses, functools, heapq, itertools, math, operator, re, string, typing
 
-JOB = struct.Struct("<4sIdQ")  # magic, payload bytes, cpu s, memory bytes
+JOB = struct.Struct("<IdQ")  # payload bytes, cpu s, memory bytes
 END = struct.Struct("<c3xiQ")  # kind, process id or wait status, cpu us
 IS_LINUX = sys.platform.startswith("linux")
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
@@ -134,11 +134,11 @@ for name in ("copyright", "credits", "license"):
     setattr(builtins, name, _sitebuiltins._Printer(name, sys.copyright))
 
 close_inherited()
-UNTRACED = False
+NO_ACCESS_TIMES = False
 if IS_LINUX:
     check(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PDEATHSIG)")
     check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(NO_NEW_PRIVS)")
-    UNTRACED = without_access_times()
+    NO_ACCESS_TIMES = without_access_times()
     # Root keeps its uid (its Python may lie under /root) but none of its powers.
     syscall("capset", CAPSET, struct.pack("<Ii", 0x20080522, 0), bytes(24))
 check_powerless()
@@ -151,7 +151,7 @@ small_threads()
 warm_up()
 gc.collect()
 gc.freeze()
-tell(b"H", int(UNTRACED), 0)
+tell(b"H", int(NO_ACCESS_TIMES), 0)
 
 # ---------------------------------------------------------------------------- one job after another
 
@@ -188,7 +188,7 @@ def serve():
 
 # Takes the payload from the kit, and puts the locks on.
 def become_child(header, child_end):
-    _, payload_bytes, cpu_s, memory = JOB.unpack(header)
+    payload_bytes, cpu_s, memory = JOB.unpack(header)
     if IS_LINUX:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # no core, not even one piped to a program

@@ -101,7 +101,6 @@ pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
     println!("{report}");
     let name = if tier == "quick" { "mutants.json".to_owned() } else { format!("mutants-{tier}.json") };
     let folder = study.root.join("data/records");
-    std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     let record = folder.join(name);
     let text = serde_json::to_string_pretty(&report)?;
     write_atomically(&record, format!("{text}\n").as_bytes())?;
