@@ -1,19 +1,20 @@
-//! One child while it runs: reads its answers, watches its limits, says how it ended.
+//! One child: sends it its job, reads its answers, watches its limits, says how it ended.
 //!
 //! Limits count from the child's first line, which says that it is restricted: making it ready is the
 //! sandbox's work and not the program's.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
-use std::os::fd::BorrowedFd;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::process::Pid;
 
 use super::verdict::Limits;
 use super::wire::{EndKind, Request};
-use super::zygote::wait_for;
+use super::zygote::{transfer, wait_for};
 
 /// A child that is not restricted by then never will be.
 const START: Duration = Duration::from_secs(10);
@@ -31,10 +32,20 @@ const WAITING: f64 = 4.0;
 /// Threads of one program at a time. Their stacks count as memory; this is for threads without any.
 const THREADS: usize = 1000;
 
-/// A child that runs, or is a zombie: its zygote keeps it until it is told otherwise.
+/// A child that waits for its job. It is the zygote's: dead or alive, its process id stays its own until the
+/// zygote is told to reap it.
+pub(super) struct Waiting {
+    pub pid: i32,
+    /// Nobody else holds this end.
+    pub channel: UnixStream,
+}
+
+/// A child that runs, or is a zombie.
 pub(super) struct Child {
-    pid: i32,
-    answers: UnixStream,
+    pub pid: i32,
+    channel: UnixStream,
+    /// Ready to be read once the child has ended. None where the system has no such thing.
+    process: Option<OwnedFd>,
     limits: Limits,
     output_cap: usize,
     /// All that it has said.
@@ -45,45 +56,49 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub fn new(pid: i32, answers: UnixStream, request: &Request) -> Result<Child, String> {
-        answers.set_nonblocking(true).map_err(|error| format!("the answer channel: {error}"))?;
-        let (limits, output_cap) = (request.limits, request.output_cap);
-        Ok(Child { pid, answers, limits, output_cap, output: vec![], started: Instant::now(), clocks: None })
+    /// Gives a child its job.
+    pub fn start(Waiting { pid, channel }: Waiting, request: &Request) -> Result<Child, String> {
+        let Request { bytes, limits, output_cap, .. } = request;
+        let (limits, output_cap, started) = (*limits, *output_cap, Instant::now());
+        transfer(&channel, PollFlags::OUT, START, bytes.len(), |at| (&channel).write(&bytes[at..]))
+            .map_err(|why| format!("a child takes no job: {why}"))?;
+        let process = end_of(pid);
+        Ok(Child { pid, channel, process, limits, output_cap, output: vec![], started, clocks: None })
     }
 
-    /// Reads until the child is done, dead or over a limit. Its zygote speaks on `control` as soon as the
-    /// child has ended: then the second of the pair is true.
-    pub fn watch(&mut self, control: BorrowedFd<'_>) -> Result<(EndKind, bool), String> {
+    /// Reads until the child is done, dead or over a limit.
+    pub fn watch(&mut self) -> Result<EndKind, String> {
         loop {
             let next_look = self.clocks.as_ref().map_or(self.started + START, |clocks| clocks.next_look);
-            let mut ready =
-                [PollFd::new(&self.answers, PollFlags::IN), PollFd::from_borrowed_fd(control, PollFlags::IN)];
+            let mut ready = vec![PollFd::new(&self.channel, PollFlags::IN)];
+            ready.extend(self.process.as_ref().map(|process| PollFd::new(process, PollFlags::IN)));
             wait_for(&mut ready, next_look.saturating_duration_since(Instant::now()));
-            let ended = !ready[1].revents().is_empty();
+            let ended = ready.get(1).is_some_and(|process| !process.revents().is_empty());
             // Read first, look at the clocks second: who has answered in time is not late because nobody
             // listened. What a child has said it said before it ended.
             let open = self.read()?;
             if self.output.len() > self.output_cap {
-                return Ok((EndKind::TooMuchOutput, false));
+                return Ok(EndKind::TooMuchOutput);
             }
             if self.output.ends_with(b"\n.\n") {
                 // The end mark is believed within the limits only.
                 let late = self.clocks.as_mut().and_then(Clocks::over_time);
-                return Ok((late.unwrap_or(EndKind::Done), false));
+                return Ok(late.unwrap_or(EndKind::Done));
             }
             if ended {
-                return Ok((EndKind::ByItself, true));
+                return Ok(EndKind::ByItself);
             }
             if !open {
-                let mut ready = [PollFd::from_borrowed_fd(control, PollFlags::IN)];
+                let process = self.process.as_ref().map(|process| PollFd::new(process, PollFlags::IN));
+                let mut ready: Vec<PollFd> = process.into_iter().collect();
                 wait_for(&mut ready, PARTING);
-                let ended = !ready[0].revents().is_empty();
-                return Ok((if ended { EndKind::ByItself } else { EndKind::ClosedChannel }, ended));
+                let ended = ready.iter().any(|process| !process.revents().is_empty());
+                return Ok(if ended { EndKind::ByItself } else { EndKind::ClosedChannel });
             }
             if Instant::now() >= next_look {
                 let clocks = self.clocks.as_mut().ok_or("a child was not ready in time")?;
                 if let Some(kind) = clocks.look() {
-                    return Ok((kind, false));
+                    return Ok(kind);
                 }
             }
         }
@@ -93,7 +108,7 @@ impl Child {
     fn read(&mut self) -> Result<bool, String> {
         let mut buffer = [0; 1 << 13]; // most children say less
         while self.output.len() <= self.output_cap {
-            match self.answers.read(&mut buffer) {
+            match self.channel.read(&mut buffer) {
                 Ok(0) => return Ok(false),
                 Ok(n) => {
                     self.output.extend_from_slice(&buffer[..n]);
@@ -114,10 +129,23 @@ impl Child {
         unsafe { libc::kill(self.pid, libc::SIGKILL) };
     }
 
-    /// Microseconds since the fork.
+    /// Microseconds since it was given its job.
     pub fn wall_us(&self) -> u64 {
         self.started.elapsed().as_micros() as u64
     }
+
+    /// CPU microseconds since it was ready.
+    pub fn cpu_us(&self) -> u64 {
+        self.clocks.as_ref().map_or(0, |clocks| (1e6 * clocks.used()) as u64)
+    }
+}
+
+/// What can be read as soon as the process has ended.
+fn end_of(pid: i32) -> Option<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    return rustix::process::pidfd_open(Pid::from_raw(pid)?, rustix::process::PidfdFlags::empty()).ok();
+    #[cfg(not(target_os = "linux"))]
+    return None;
 }
 
 /// The limits of a child, counted from now.
@@ -137,10 +165,15 @@ impl Clocks {
         Clocks { pid, limits, started, before, next_look: started + first }
     }
 
+    /// CPU seconds since it was ready.
+    fn used(&self) -> f64 {
+        cpu_seconds(self.pid) - self.before
+    }
+
     /// Is the child over its time? If so, this is how it ends.
     fn over_time(&mut self) -> Option<EndKind> {
         let Limits { cpu_s, wall_s, .. } = self.limits;
-        let used = cpu_seconds(self.pid) - self.before;
+        let used = self.used();
         let elapsed = self.started.elapsed().as_secs_f64();
         let waited = if elapsed < wall_s { 0.0 } else { waiting_seconds(self.pid).min(WAITING * wall_s) };
         if used >= cpu_s {

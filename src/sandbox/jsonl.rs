@@ -205,7 +205,7 @@ fn parse_job(fields: Vec<Field<'_>>) -> Result<JobLine, String> {
     }
     check_expected(&expected)?;
     let payload = [b"[", program, b",", entry, b",", inputs, b"]"].concat();
-    Ok((Request::new(payload, n_cases, limits), expected))
+    Ok((Request::new(&payload, n_cases, limits), expected))
 }
 
 /// All names must be known.

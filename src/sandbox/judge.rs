@@ -116,7 +116,7 @@ impl Sandbox {
 
     fn submit(&self, job: &Job) -> Pending {
         let payload = json!([job.program, job.entry, job.inputs]).to_string().into_bytes();
-        self.workers.submit(Request::new(payload, job.inputs.len(), job.limits))
+        self.workers.submit(Request::new(&payload, job.inputs.len(), job.limits))
     }
 }
 

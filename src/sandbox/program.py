@@ -119,9 +119,9 @@ def say(text, write=os.write, set_blocking=os.set_blocking):
     data = text.encode("ascii")
     while data:
         try:
-            data = data[write(ANSWERS, data) :]
+            data = data[write(CHANNEL, data) :]
         except BlockingIOError:
-            set_blocking(ANSWERS, True)  # the program has changed that
+            set_blocking(CHANNEL, True)  # the program has changed that
 
 
-ANSWERS = 100  # the descriptor of the answer channel in a child
+CHANNEL = 100  # the child's descriptor of the socket to the kit

@@ -1,10 +1,10 @@
 //! What travels between the kit, a zygote and its children, in bytes. `zygote.py` is the other end.
 //!
 //! ```text
-//! kit -> zygote   header (20 bytes): payload bytes, cpu s, memory bytes; with it the child's end
-//!                 of the answer channel
-//! kit -> child    payload: JSON [program, entry, [[argument, ..], ..]]; expected values stay here
-//! zygote -> kit   notices (16 bytes): kind, process id or wait status, cpu us
+//! kit -> zygote   orders (4 bytes): process id of an ended child; with it the next child's end of a channel
+//! zygote -> kit   news (8 bytes): process id of the next child, wait status of the ended one
+//! kit -> child    header (20 bytes): payload bytes, cpu s, memory bytes; then the payload: JSON
+//!                 [program, entry, [[argument, ..], ..]]; expected values stay here
 //! child -> kit    lines: "R" restricted, "L" loaded (or "L!word"), "i=value" or "i!word", "."
 //! ```
 
@@ -12,8 +12,8 @@ use super::parse::ANSWER_DEPTH;
 use super::value::PyValue;
 use super::verdict::{CaseWord, Limits};
 
-/// Bytes of a notice.
-pub(super) const NOTICE_BYTES: usize = 16;
+/// Bytes of a zygote's news.
+pub(super) const NEWS_BYTES: usize = 8;
 
 /// Room for the answers of one program, all cases together: 1 MiB, as `program.py` counts it.
 const OUTPUT_BYTES: usize = 1 << 20;
@@ -29,9 +29,8 @@ pub(super) type CaseAnswer = Result<PyValue, CaseWord>;
 
 /// One program and its inputs, ready to be sent.
 pub(super) struct Request {
-    pub header: Vec<u8>,
-    /// JSON: `[program, entry, [[argument, ..], ..]]`.
-    pub payload: Vec<u8>,
+    /// What the child reads: header and payload.
+    pub bytes: Vec<u8>,
     pub limits: Limits,
     /// Bytes that a child may write.
     pub output_cap: usize,
@@ -39,15 +38,16 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub fn new(payload: Vec<u8>, n_cases: usize, limits: Limits) -> Request {
-        let header = [
+    pub fn new(payload: &[u8], n_cases: usize, limits: Limits) -> Request {
+        let bytes = [
             (payload.len() as u32).to_le_bytes().as_slice(),
             &limits.cpu_s.to_le_bytes(),
             &(limits.memory_mb << 20).to_le_bytes(),
+            payload,
         ]
         .concat();
         let output_cap = OUTPUT_BYTES + (n_cases + 1) * LINE_BYTES;
-        Request { header, payload, limits, output_cap, n_cases }
+        Request { bytes, limits, output_cap, n_cases }
     }
 }
 
@@ -65,33 +65,19 @@ pub(super) fn check_expected(expected: &[PyValue]) -> Result<(), String> {
     }
 }
 
-/// What a zygote says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::FromRepr)]
-#[repr(u8)]
-pub(super) enum NoticeKind {
-    /// It is ready, and has seen that its powers are gone. 1: no access times.
-    Hello = b'H',
-    /// It has forked a child, with this process id.
-    Started = b'P',
-    /// The child has ended and is a zombie.
-    Ended = b'E',
-    /// The child is no more: its wait status, and its CPU time.
-    Reaped = b'W',
+/// What a zygote says when it has done what was ordered. The first one: an ended child, and as the status
+/// whether files' access times stay as they are.
+pub(super) struct News {
+    /// The next child, which puts its locks on and then waits for its job.
+    pub pid: i32,
+    /// Of the ended child, as `wait4` gives it.
+    pub status: i32,
 }
 
-/// One notice of a zygote.
-#[derive(Debug)]
-pub(super) struct Notice {
-    pub kind: NoticeKind,
-    pub number: i32,
-    pub cpu_us: u64,
-}
-
-impl Notice {
-    pub fn parse(bytes: &[u8; NOTICE_BYTES]) -> Option<Notice> {
-        let [kind, _, _, _, a, b, c, d, cpu_us @ ..] = *bytes;
-        let kind = NoticeKind::from_repr(kind)?;
-        Some(Notice { kind, number: i32::from_le_bytes([a, b, c, d]), cpu_us: u64::from_le_bytes(cpu_us) })
+impl News {
+    pub fn parse(bytes: &[u8; NEWS_BYTES]) -> News {
+        let [a, b, c, d, status @ ..] = *bytes;
+        News { pid: i32::from_le_bytes([a, b, c, d]), status: i32::from_le_bytes(status) }
     }
 }
 
@@ -114,7 +100,7 @@ pub(super) enum EndKind {
 /// How a program ended, and all that it said.
 pub(super) struct End {
     pub kind: EndKind,
-    /// As `wait4` gives it.
+    /// As `wait4` gives it; 0 of a child that said that it was done.
     pub status: i32,
     pub cpu_us: u64,
     pub wall_us: u64,

@@ -107,6 +107,7 @@ impl Worker {
         while failures.len() < 2 {
             match self.zygote().and_then(|zygote| zygote.run(request)) {
                 Ok(end) if end.kind == EndKind::Stopped => {
+                    self.zygote = None; // whoever did that may have stopped the next child, too
                     failures.push("the program was stopped from outside the sandbox".to_owned());
                 }
                 Ok(end) if !killed_before && may_be_foreign(&end) => killed_before = true,

@@ -1,13 +1,13 @@
-# The zygote: one long-lived Python that forks a locked child for each program.
+# The zygote: one long-lived Python that forks locked children, one for each program.
 #
-# It is started by `zygote.rs` with one argument: its locks, as JSON. It reads a job's header and the
-# child's end of a fresh answer channel from the socket at fd 0, forks, and says there how the child
-# ended. It never sees a program, an input, an answer or an expected value: the child reads the program
-# and its inputs itself, from the same socket, and answers to the kit directly. Whether a child is over
-# a limit, the kit finds out, and kills it.
+# It is started by `zygote.rs` with one argument: its locks, as JSON. An order on the socket at fd 0 names
+# a child that has ended and brings the child's end of a fresh channel: the zygote forks the next child,
+# which puts its locks on and waits for its job on that channel; reaps the ended one; and says there both
+# process ids' news. It never sees a program, an input, an answer or an expected value: child and kit speak
+# over the channel. Whether a child is over a limit, the kit finds out, and kills it.
 #
-# So the zygote does the same few things for every job, in the same order, and leaves its memory as it
-# was: every child starts from the same state, whatever ran before it, down to the addresses of objects.
+# So the zygote does the same few things for every order, and leaves its memory as it was: every child
+# starts from the same state, whatever ran before it, down to the addresses of objects.
 #
 # The child's own code is at the end of this file and not in functions, so that a program may recurse as
 # deep as one that Python runs itself.
@@ -25,13 +25,16 @@ import time
 # Modules that programs often import: paid once here instead of once a program.
 import bisect, dataclasses, functools, heapq, itertools, math, operator, re, string, typing
 
+ORDER = struct.Struct("<i")  # process id of an ended child
+NEWS = struct.Struct("<ii")  # process id of the new child, wait status of the ended one
 JOB = struct.Struct("<IdQ")  # payload bytes, cpu s, memory bytes
-END = struct.Struct("<c3xiQ")  # kind, process id or wait status, cpu us
 IS_LINUX = sys.platform.startswith("linux")
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 AT_FDCWD, AT_RECURSIVE, MOUNT_ATTR_NOATIME, MOUNT_ATTR_ATIME = -100, 0x8000, 0x10, 0x70
-M_ARENA_MAX, THREAD_STACK_BYTES = -8, (2 if sys.version_info >= (3, 10) else 3) << 20  # 3.9 has larger frames
+# Python 3.9 has larger frames: its threads have larger stacks, and a hundred of them the same room beside.
+M_ARENA_MAX, MORE_STACK_BYTES = -8, (0 if sys.version_info >= (3, 10) else 1) << 20
+THREAD_STACK_BYTES = (2 << 20) + MORE_STACK_BYTES
 FORK_TRIES = 200  # a moment apart: another program's threads may have used up what the system has
 # The signal by which a child ends whose harness failed: its answer channel is gone, for example.
 CHANNEL_LOST = 63 if IS_LINUX else signal.SIGUSR2
@@ -52,10 +55,6 @@ def check(result, what):
 
 def syscall(what, number, *arguments):
     check(LIBC.syscall(ctypes.c_long(number), *arguments), what)
-
-
-def tell(kind, number, cpu_us):
-    CONTROL.sendall(END.pack(kind, number, cpu_us))
 
 
 # ---------------------------------------------------------------------------- start of the zygote
@@ -151,62 +150,77 @@ small_threads()
 warm_up()
 gc.collect()
 gc.freeze()
-tell(b"H", int(NO_ACCESS_TIMES), 0)
 
-# ---------------------------------------------------------------------------- one job after another
+# ---------------------------------------------------------------------------- one order after another
 
 
 def fork():
-    for _ in range(FORK_TRIES):
+    tries = FORK_TRIES
+    while True:
         try:
             return os.fork()
         except BlockingIOError:
+            tries -= 1
+            if not tries:
+                raise
             time.sleep(0.01)
-    return os.fork()
 
 
-def serve():
-    while True:
-        header, rights, _, _ = CONTROL.recvmsg(JOB.size, RIGHTS_BYTES)
-        if len(header) != JOB.size or len(rights) != 1:
-            os._exit(0)  # the kit is gone
-        answers = int.from_bytes(rights[0][2], sys.byteorder)
+# Says that it is ready, and names two children to be reaped with the first orders, which are like all others
+# then. Two, because one order is always on its way.
+def greet():
+    for _ in range(2):
         pid = fork()
         if pid == 0:
-            return header, answers
-        os.close(answers)
-        tell(b"P", pid, 0)
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        tell(b"E", 0, 0)
-        # The kit says that it will not signal this process id any more. Only then may it be used again.
-        if not CONTROL.recv(1):
             os._exit(0)
-        _, status, usage = os.wait4(pid, 0)
-        tell(b"W", status, int((usage.ru_utime + usage.ru_stime) * 1e6))
-        del header, rights, answers, pid, status, usage, _
+        CONTROL.sendall(NEWS.pack(pid, NO_ACCESS_TIMES))
 
 
-# Takes the payload from the kit, and puts the locks on.
-def become_child(header, child_end):
-    payload_bytes, cpu_s, memory = JOB.unpack(header)
+# The kit is gone, and with it the other ends of the channels of children that wait: they end, too.
+def part():
+    try:
+        while True:
+            os.wait()
+    except ChildProcessError:
+        os._exit(0)
+
+
+# What is allocated for an order is given back in reverse: so the next one finds the same free memory in the
+# same order, and so does every child.
+def serve():
+    while True:
+        order, rights, flags, address = CONTROL.recvmsg(ORDER.size, RIGHTS_BYTES)
+        if len(order) != ORDER.size or len(rights) != 1:
+            part()
+        channel = int.from_bytes(rights[0][2], sys.byteorder)
+        (ended,) = ORDER.unpack(order)
+        pid = fork()
+        if pid == 0:
+            return channel
+        os.close(channel)
+        reaped, status = os.waitpid(ended, 0)
+        CONTROL.sendall(NEWS.pack(pid, status))
+        del status, reaped, pid, ended, channel, address, flags, rights, order
+
+
+# ---------------------------------------------------------------------------- in the child
+
+
+# Puts on all locks but the limits, which come with the job.
+def lock(channel):
     if IS_LINUX:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # no core, not even one piped to a program
         if os.getppid() != ZYGOTE:
             os._exit(0)
-    payload = bytearray(payload_bytes)
-    if payload_bytes and CONTROL.recv_into(payload, payload_bytes, socket.MSG_WAITALL) != payload_bytes:
-        os._exit(0)
-    socket.socket(fileno=os.dup(child_end)).shutdown(socket.SHUT_RD)  # nothing to be read back from it
     null = os.open(os.devnull, os.O_RDWR)  # its own: the flags of an open file are shared
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    landlock_fd = ANSWERS + 1
-    os.dup2(child_end, ANSWERS)
+    landlock_fd = CHANNEL + 1
+    os.dup2(channel, CHANNEL)
     if LANDLOCK_FD is not None:
         os.dup2(LANDLOCK_FD, landlock_fd)
-    os.closerange(3, ANSWERS)
-    set_limits(cpu_s, memory + payload_bytes + BALLAST_BYTES)
+    os.closerange(3, CHANNEL)
     if LANDLOCK_FD is not None:
         syscall("landlock_restrict_self", RESTRICT_SELF, landlock_fd, 0)
         os.close(landlock_fd)
@@ -215,25 +229,43 @@ def become_child(header, child_end):
             struct.pack_into("<I", FILTER, slot, os.getpid())
         syscall("seccomp", SECCOMP, 1, 0, PROGRAM_REF)
     sys.argv[:] = [""]
+
+
+def receive(size):
+    data = bytearray()
+    while len(data) < size:
+        part = os.read(CHANNEL, size - len(data))
+        if not part:
+            os._exit(0)  # the kit is gone
+        data += part
+    return data
+
+
+# Waits for the job. Then nothing is to be read from the channel any more.
+def receive_job():
+    payload_bytes, cpu_s, memory = JOB.unpack(receive(JOB.size))
+    payload = receive(payload_bytes)
+    LIBC.shutdown(CHANNEL, socket.SHUT_RD)
+    set_limits(cpu_s, memory + payload_bytes + BALLAST_BYTES)
     say("R\n")
     return payload
 
 
 def set_limits(cpu_s, memory):
     hard_s = int(cpu_s) + 2  # the kit reads the exact clock; this is for when it cannot
-    limits = {"CPU": hard_s, "CORE": 0, "FSIZE": 0, "NOFILE": 32}
+    limits = [(resource.RLIMIT_CPU, hard_s), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)]
+    limits.append((resource.RLIMIT_NOFILE, 32))
     if IS_LINUX:
-        limits["AS"] = BASE_BYTES + memory
-    for name, limit in limits.items():
-        resource.setrlimit(getattr(resource, "RLIMIT_" + name), (limit, limit))
+        limits.append((resource.RLIMIT_AS, BASE_BYTES + memory + 100 * MORE_STACK_BYTES))
+    for name, limit in limits:
+        resource.setrlimit(name, (limit, limit))
 
 
-# ---------------------------------------------------------------------------- in the child
-
-payload = serve()  # returns in the child only
+greet()
+lock(serve())  # `serve` returns in a child only
 ballast = None
 try:
-    payload = become_child(*payload)
+    payload = receive_job()
     try:
         ballast = bytes(BALLAST_BYTES)
         source, entry, inputs = read_job(payload)
