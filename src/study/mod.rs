@@ -35,10 +35,13 @@ use crate::train::{Court, KnownVerdicts};
 
 pub use arms::{Arm, Arms, Length, Recipe};
 pub use dataset::Dataset;
-pub use evaluate::{EvalConfig, Question, evaluate};
+pub use evaluate::{EvalConfig, Evaluation, Question, evaluate};
 pub use memory::StageMemory;
 pub use runs::{Comparison, Runs};
-pub use store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts, Record, RunFacts};
+pub use store::{
+    AnswerRow, AnswerWord, Connective, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts,
+    Record, RunFacts,
+};
 pub use tier::{Shape, Tier};
 
 /// How long a run waits for another process that works on the same run.

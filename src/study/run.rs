@@ -15,7 +15,7 @@ use crate::base::{Error, Progress, Result, Seed, read_json, write_json};
 use crate::data::{Corpus, Problem, Set};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
-use crate::study::evaluate::{evaluate, pass_rates, questions};
+use crate::study::evaluate::{Evaluation, evaluate, pass_rates, questions};
 use crate::study::memory::StageMemory;
 use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
 use crate::train::{Example, ExamplePool, Judge, Learner, Method, Mixture, Ppo, Supervised, Task};
@@ -217,7 +217,7 @@ impl Study {
             cost.verifier_calls += method.programs_judged() - judged;
             step = end;
             if let (true, Some(stage)) = (step < plan.steps, plan.stages.get(&step)) {
-                handle.outcomes(&self.answer(method.model(), stage, seed, &mut cost)?)?;
+                handle.outcomes(&self.answer(method.model(), stage, seed, &mut cost)?.rows)?;
             }
             cost.seconds += started.elapsed().as_secs_f64();
             if step < plan.steps {
@@ -231,7 +231,11 @@ impl Study {
 
         // ---- The last evaluation and the record.
         let started = Instant::now();
-        let mut rows = self.answer(method.model(), FINAL_STAGE, seed, &mut cost)?;
+        let Evaluation { mut rows, mut answers } =
+            self.answer(method.model(), FINAL_STAGE, seed, &mut cost)?;
+        if !self.tier.eval.keep_answers.contains(&handle.seed()) {
+            answers.clear();
+        }
         let rate =
             |(set, [greedy, sampled]): (Set, [f64; 2])| format!("{} {greedy:.2}/{sampled:.2}", set.name());
         let shown = pass_rates(&rows).into_iter().map(rate).join(", ");
@@ -245,7 +249,7 @@ impl Study {
             environment: self.environment()?,
             weights_hash: method.model().weights_hash()?,
         };
-        let run = handle.finish(facts, &rows, |folder| {
+        let run = handle.finish(facts, &rows, &answers, |folder| {
             method.model().save(folder)?;
             codec.save(&folder.join("tokenizer.json"))
         })?;
@@ -254,7 +258,7 @@ impl Study {
     }
 
     /// One evaluation. All arms of a seed draw their answers from the same streams.
-    fn answer(&self, model: &Decoder, stage: &str, seed: Seed, cost: &mut Cost) -> Result<Vec<OutcomeRow>> {
+    fn answer(&self, model: &Decoder, stage: &str, seed: Seed, cost: &mut Cost) -> Result<Evaluation> {
         let (config, seed) = (&self.tier.eval, seed.child("evaluation"));
         evaluate(model, self.court(), &questions(&self.dataset, config), stage, config, seed, cost)
     }

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Cost, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts, RunSpec, nan_for_null};
+use super::{
+    AnswerWord, Connective, Cost, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts, RunSpec,
+    nan_for_null,
+};
 use crate::data::Set;
 use crate::sandbox::CaseWord;
 
@@ -68,8 +71,9 @@ pub(super) struct MetricRow1 {
     values: BTreeMap<String, f64>,
 }
 
+/// Of schema 2, too. Only the first of a problem's wordings was asked.
 #[derive(Deserialize)]
-#[serde(remote = "OutcomeRow", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct OutcomeRow1 {
     stage: String,
     set: Set,
@@ -79,6 +83,25 @@ pub(super) struct OutcomeRow1 {
     greedy: Option<CaseWord>,
     samples: u32,
     passed: u32,
+}
+
+impl From<OutcomeRow1> for OutcomeRow {
+    fn from(row: OutcomeRow1) -> OutcomeRow {
+        let OutcomeRow1 { stage, set, prompts, problem, depth, greedy, samples, passed } = row;
+        let word =
+            |sample| if sample < passed { AnswerWord::Judged(CaseWord::Pass) } else { AnswerWord::Failed };
+        OutcomeRow {
+            stage,
+            set,
+            prompts,
+            problem,
+            depth,
+            wording: 0,
+            connective: (depth > 1).then_some(Connective::Then),
+            greedy: greedy.map_or(AnswerWord::Infra, AnswerWord::Judged),
+            sampled: (0..samples).map(word).collect(),
+        }
+    }
 }
 
 #[cfg(test)]
