@@ -3,12 +3,11 @@
 use itertools::Itertools;
 use polars::df;
 use polars::prelude::*;
-use strum::VariantArray;
 
 use super::Table;
 use crate::base::{Error, Result};
 use crate::data::Set;
-use crate::report::frame::{Bootstrap, Cell, Decode, Interval, Labeled, Quantity, Scores, metric_frame};
+use crate::report::frame::{Bootstrap, Cell, Decode, Labeled, Quantity, Scores, metric_frame};
 use crate::study::{Arm, Arms, Connective, Cost, FinishedRun, MetricRow, Prompts, Runs};
 
 /// The experimental design: one row an arm, with the columns `arm`, `parent`, `findings`, `about`.
@@ -71,10 +70,10 @@ impl Runs {
         estimates(&Scores(self.outcomes()?), Arms::load(&self.root)?.all(), |arm| pass_rates(arm, set))
     }
 
-    /// Pass rates of all arms on the chains of `set`, at temperature 1, by what joins the steps in the
-    /// question: one column a connective, with 95% intervals. Empty where nothing was asked in it.
-    pub fn connectives(&self, set: Set) -> Result<Table> {
-        by_connective(&Scores(self.outcomes()?), Arms::load(&self.root)?.all(), set)
+    /// The same of the questions whose steps `connective` joins.
+    pub fn pass_rates_in(&self, set: Set, connective: Connective) -> Result<Table> {
+        let scores = Scores(self.outcomes()?).only(|row| row.connective == Some(connective));
+        estimates(&scores, Arms::load(&self.root)?.all(), |arm| pass_rates(arm, set))
     }
 
     /// How the training of `arm` went: its steps in `parts` equal parts, and the mean of each of
@@ -113,30 +112,6 @@ fn pass_rates(arm: &str, set: Set) -> [(String, Quantity); 3] {
     .map(|(name, decode)| (name.to_owned(), Quantity::Rate(Cell { decode, ..Cell::at_end(arm, set) })))
 }
 
-/// [`Runs::connectives`] from the outcomes of all runs.
-fn by_connective(scores: &Scores, arms: &[Arm], set: Set) -> Result<Table> {
-    let asked = |connective: &Connective| scores.only(|row| row.connective == Some(*connective));
-    let columns = Connective::VARIANTS.iter().map(asked).collect_vec();
-    let row = |arm: &Arm| -> Result<Vec<String>> {
-        let quantity = Quantity::Rate(Cell::at_end(&arm.name, set));
-        let cell = |scores: &Scores| {
-            let found = scores.if_run(&quantity, &Bootstrap::standard())?;
-            Ok(found.map_or(String::new(), |found| shown(&found)))
-        };
-        let cells = columns.iter().map(cell).collect::<Result<Vec<_>>>()?;
-        Ok([arm.name.clone()].into_iter().chain(cells).collect())
-    };
-    let rows: Vec<Vec<String>> = arms.iter().map(row).try_collect()?;
-    let rows = rows.into_iter().filter(|row| row[1..].iter().any(|cell| !cell.is_empty())).collect();
-    let names = ["arm"].into_iter().chain(Connective::VARIANTS.iter().map(|connective| connective.name()));
-    Ok(Table { caption: String::new(), names: names.map(str::to_owned).collect(), rows })
-}
-
-/// `0.50 [0.40, 0.60]`
-fn shown(found: &Interval) -> String {
-    format!("{:.2} [{:.2}, {:.2}]", found.value, found.low, found.high)
-}
-
 /// One row an arm that was run: its name, and its quantities with their intervals, under their names.
 fn estimates<'a>(
     scores: &Scores,
@@ -147,7 +122,7 @@ fn estimates<'a>(
         let mut cells = vec![arm.name.clone()];
         for (_, quantity) in columns(&arm.name) {
             let Some(found) = scores.if_run(&quantity, &Bootstrap::standard())? else { return Ok(None) };
-            cells.push(shown(&found));
+            cells.push(format!("{:.2} [{:.2}, {:.2}]", found.value, found.low, found.high));
         }
         Ok(Some(cells))
     };
@@ -243,19 +218,6 @@ mod tests {
             let cell = column(&table, name).remove(0);
             assert!(cell.starts_with(expected), "{name}: {cell}");
         }
-    }
-
-    #[test]
-    fn each_connective_has_its_column() {
-        let rows = answers("sft-rl", 0, Set::CompositeB, &[4, 0, 2, 0]); // the first two take turns
-        let table = by_connective(&Scores(rows), shipped_arms().all(), Set::CompositeB).unwrap();
-        assert_eq!(table.names, ["arm", "then", "next", "after_that"]);
-        assert_eq!(column(&table, "arm"), ["sft-rl"]);
-        assert!(
-            column(&table, "then")[0].starts_with("0.75 [")
-                && column(&table, "next")[0].starts_with("0.00 [")
-        );
-        assert_eq!(column(&table, "after_that"), [""]);
     }
 
     #[test]

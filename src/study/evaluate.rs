@@ -123,15 +123,7 @@ pub fn pass_rates(rows: &[OutcomeRow]) -> BTreeMap<Set, [f64; 2]> {
     by_set.into_iter().map(of_set).collect()
 }
 
-/// What an evaluation found: a row a question, in the order of the questions, and the texts behind it.
-pub struct Evaluation {
-    /// How the answers went.
-    pub rows: Vec<OutcomeRow>,
-    /// The answers.
-    pub answers: Vec<AnswerRow>,
-}
-
-/// Answers all questions; what that took is added to `cost`. An answer that the sandbox could not judge is
+/// Answers all questions, one row each; what that took is added to `cost`. An answer that the sandbox could not judge is
 /// marked as such in its row: it is never counted as a failure.
 ///
 /// # Errors
@@ -144,7 +136,7 @@ pub fn evaluate(
     config: &EvalConfig,
     seed: Seed,
     cost: &mut Cost,
-) -> Result<Evaluation> {
+) -> Result<Vec<AnswerRow>> {
     let &EvalConfig { samples, held_out_samples, max_new_tokens, .. } = config;
     if samples == 0 {
         return Err(Error::config("eval.samples", "must be 1 or more"));
@@ -192,26 +184,23 @@ pub fn evaluate(
     };
     let mut likeliest: Vec<(String, AnswerWord)> = completions.zip(verdicts).map(answer).try_collect()?;
     let mut drawn = likeliest.split_off(questions.len()).into_iter();
-    let (mut rows, mut answers) = (Vec::new(), Vec::new());
-    for (question, (text, greedy)) in questions.iter().zip(likeliest) {
-        let &Question { problem, prompts, wording } = question;
-        let (texts, sampled) = drawn.by_ref().take(n_samples(question)).unzip();
-        let (set, prompt) = (problem.set, question.prompt()?.to_owned());
-        rows.push(OutcomeRow {
+    let row = |(question, (greedy, word)): (&Question, (String, AnswerWord))| {
+        let prompt = question.prompt()?.to_owned();
+        let (sampled, words) = drawn.by_ref().take(n_samples(question)).unzip();
+        let outcome = OutcomeRow {
             stage: stage.to_owned(),
-            set,
-            prompts,
-            problem: problem.key.clone(),
-            depth: problem.depth,
-            wording,
+            set: question.problem.set,
+            prompts: question.prompts,
+            problem: question.problem.key.clone(),
+            depth: question.problem.depth,
+            wording: question.wording,
             connective: Connective::of(&prompt),
-            greedy,
-            sampled,
-        });
-        let problem = problem.key.clone();
-        answers.push(AnswerRow { set, problem, prompts, wording, prompt, greedy: text, sampled: texts });
-    }
-    Ok(Evaluation { rows, answers })
+            greedy: word,
+            sampled: words,
+        };
+        Ok(AnswerRow { outcome, prompt, greedy, sampled })
+    };
+    questions.iter().zip(likeliest).map(row).collect()
 }
 
 #[cfg(test)]
@@ -288,7 +277,8 @@ mod tests {
         let ask =
             |cost: &mut Cost| evaluate(&model, court, &questions, "x", &config, Seed::new(2), cost).unwrap();
         let mut cost = Cost::default();
-        let Evaluation { rows, answers } = ask(&mut cost);
+        let answers = ask(&mut cost);
+        let rows = answers.iter().map(|answer| &answer.outcome).collect_vec();
 
         let no_entry = AnswerWord::Judged(CaseWord::NoEntry);
         let mut judged = Vec::new();
@@ -316,7 +306,6 @@ mod tests {
             cost.tokens_sampled as usize,
             questions.len() + rows.iter().map(|row| row.sampled.len()).sum::<usize>()
         );
-        let again = ask(&mut cost);
-        assert_eq!((again.rows, again.answers), (rows, answers));
+        assert_eq!(ask(&mut cost), answers);
     }
 }

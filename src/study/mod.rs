@@ -35,7 +35,7 @@ use crate::train::{Court, KnownVerdicts};
 
 pub use arms::{Arm, Arms, Length, Recipe};
 pub use dataset::Dataset;
-pub use evaluate::{EvalConfig, Evaluation, Question, evaluate};
+pub use evaluate::{EvalConfig, Question, evaluate};
 pub use memory::StageMemory;
 pub use runs::{Comparison, Runs};
 pub use store::{

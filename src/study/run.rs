@@ -15,9 +15,11 @@ use crate::base::{Error, Progress, Result, Seed, read_json, write_json};
 use crate::data::{Corpus, Problem, Set};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
-use crate::study::evaluate::{Evaluation, evaluate, pass_rates, questions};
+use crate::study::evaluate::{evaluate, pass_rates, questions};
 use crate::study::memory::StageMemory;
-use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
+use crate::study::store::{
+    AnswerRow, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle,
+};
 use crate::train::{Example, ExamplePool, Judge, Learner, Method, Mixture, Ppo, Supervised, Task};
 
 /// Of a checkpoint: what the run took so far.
@@ -170,6 +172,7 @@ impl Study {
         if self.kernels == Kernels::Fused {
             StageMemory::largest(&self.tier).check()?; // it is of these kernels
         }
+        let keep_answers = self.tier.eval.keep_answers.contains(&seed);
         let (plan, seed) = (self.plan(arm), Seed::new(seed));
         let stream = seed.child(plan.kind);
         let mut progress = Progress::new(&arm.name, plan.steps);
@@ -217,7 +220,7 @@ impl Study {
             cost.verifier_calls += method.programs_judged() - judged;
             step = end;
             if let (true, Some(stage)) = (step < plan.steps, plan.stages.get(&step)) {
-                handle.outcomes(&self.answer(method.model(), stage, seed, &mut cost)?.rows)?;
+                handle.outcomes(&outcomes(&self.answer(method.model(), stage, seed, &mut cost)?))?;
             }
             cost.seconds += started.elapsed().as_secs_f64();
             if step < plan.steps {
@@ -231,9 +234,9 @@ impl Study {
 
         // ---- The last evaluation and the record.
         let started = Instant::now();
-        let Evaluation { mut rows, mut answers } =
-            self.answer(method.model(), FINAL_STAGE, seed, &mut cost)?;
-        if !self.tier.eval.keep_answers.contains(&handle.seed()) {
+        let mut answers = self.answer(method.model(), FINAL_STAGE, seed, &mut cost)?;
+        let mut rows = outcomes(&answers);
+        if !keep_answers {
             answers.clear();
         }
         let rate =
@@ -258,10 +261,14 @@ impl Study {
     }
 
     /// One evaluation. All arms of a seed draw their answers from the same streams.
-    fn answer(&self, model: &Decoder, stage: &str, seed: Seed, cost: &mut Cost) -> Result<Evaluation> {
+    fn answer(&self, model: &Decoder, stage: &str, seed: Seed, cost: &mut Cost) -> Result<Vec<AnswerRow>> {
         let (config, seed) = (&self.tier.eval, seed.child("evaluation"));
         evaluate(model, self.court(), &questions(&self.dataset, config), stage, config, seed, cost)
     }
+}
+
+fn outcomes(answers: &[AnswerRow]) -> Vec<OutcomeRow> {
+    answers.iter().map(|answer| answer.outcome.clone()).collect()
 }
 
 /// The rows of the last evaluation under the name `stage`.

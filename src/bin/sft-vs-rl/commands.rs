@@ -238,7 +238,8 @@ pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
     };
     let court = Court { sandbox: &sandbox, codec: &codec, known: &KnownVerdicts::default() };
     let seed = Seed::new(args.seed).child("eval");
-    let rows = evaluate(&model, court, &questions, "eval", &config, seed, &mut Cost::default())?.rows;
+    let answers = evaluate(&model, court, &questions, "eval", &config, seed, &mut Cost::default())?;
+    let rows: Vec<OutcomeRow> = answers.into_iter().map(|answer| answer.outcome).collect();
     if args.json {
         for row in &rows {
             println!("{}", serde_json::to_string(row)?);

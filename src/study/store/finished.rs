@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -131,36 +132,32 @@ impl FinishedRun {
 
     /// What training logged, step by step.
     pub fn metrics(&self) -> Result<Vec<MetricRow>> {
-        let (path, bytes) = self.log(METRICS)?;
-        if self.record.schema > 1 {
-            return parse_lines(&path, &bytes);
-        }
-        let read = |(index, row)| {
-            MetricRow1::deserialize::<Value>(row).map_err(|error| Error::parse(&path, index + 1, error))
-        };
-        parse_lines(&path, &bytes)?.into_iter().enumerate().map(read).collect()
+        let version1 = self.record.schema == 1;
+        if version1 { self.rows::<MetricRow1, _>(METRICS) } else { self.rows::<MetricRow, _>(METRICS) }
     }
 
     /// Every evaluation, question by question.
     pub fn outcomes(&self) -> Result<Vec<OutcomeRow>> {
-        let (path, bytes) = self.log(OUTCOMES)?;
-        if self.record.schema > 2 {
-            return unpack(&path, &bytes);
+        if self.record.schema < 3 {
+            return self.rows::<OutcomeRow1, _>(OUTCOMES);
         }
-        Ok(parse_lines::<OutcomeRow1>(&path, &bytes)?.into_iter().map(OutcomeRow::from).collect())
+        self.log(OUTCOMES).and_then(|(path, bytes)| unpack(&path, &bytes))
     }
 
-    /// What the model answered in its last evaluation, question by question; `None` where that was not
+    /// What the model answered in its last evaluation, question by question; nothing where that was not
     /// kept (`eval.keep_answers`).
-    pub fn answers(&self) -> Result<Option<Vec<AnswerRow>>> {
-        if !self.record.files.contains_key(&format!("{ANSWERS}{COMPRESSED}")) {
-            return Ok(None);
-        }
-        let (path, bytes) = self.log(ANSWERS)?;
-        parse_lines(&path, &bytes).map(Some)
+    pub fn answers(&self) -> Result<Vec<AnswerRow>> {
+        let kept = self.record.files.contains_key(&format!("{ANSWERS}{COMPRESSED}"));
+        if kept { self.rows::<AnswerRow, _>(ANSWERS) } else { Ok(Vec::new()) }
     }
 
-    /// Path and lines of a log.
+    /// The lines of a log, each read as a `Line`.
+    fn rows<Line: DeserializeOwned, Row: From<Line>>(&self, name: &str) -> Result<Vec<Row>> {
+        let (path, bytes) = self.log(name)?;
+        Ok(parse_lines::<Line>(&path, &bytes)?.into_iter().map(Row::from).collect())
+    }
+
+    /// Path and content of a log.
     fn log(&self, name: &str) -> Result<(PathBuf, Vec<u8>)> {
         if self.record.schema < 3 {
             return read_verified(&self.folder, name, &self.record);

@@ -153,11 +153,6 @@ impl RunHandle {
         earlier.filter(|(_, earlier)| *earlier != path).map_or(Ok(()), |(_, path)| remove_if_there(&path))
     }
 
-    /// The run's seed.
-    pub fn seed(&self) -> u64 {
-        self.spec.seed
-    }
-
     /// Completes the run: the last outcomes, the answers behind them if they are kept, the model
     /// (`write_model` fills an empty folder), the logs compressed, and at the very end the record. The
     /// checkpoint and the plain logs are then no longer needed.

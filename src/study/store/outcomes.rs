@@ -2,31 +2,39 @@
 //!
 //! While a run trains, its log holds one [`OutcomeRow`] a line. Its record packs them: one line a stage, set
 //! and kind of wording, a letter an answer, and the questions only where they are not those of an earlier
-//! stage. Letters are [`AnswerWord::letter`]'s: `"greedy":"+w+","sampled":"++w+ wwww e+++"`.
+//! stage: `"greedy":"+w+","sampled":"++w+ wwww e+++"`.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use itertools::Itertools;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use strum::{EnumString, IntoStaticStr, VariantArray};
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::Prompts;
 use crate::base::{Error, Result, parse_lines, to_lines};
 use crate::data::Set;
 use crate::sandbox::CaseWord;
 
+/// Of the words in the order of [`AnswerWord::all`]. A letter never changes and is never given to another word.
+const LETTERS: &str = "+wesntmfxcobr/-!";
+
 /// What became of one answer. It takes one byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[derive(IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AnswerWord {
-    /// The first word of its cases that is not `pass`, or `pass`.
-    Judged(CaseWord),
     /// Cut off before its end token, so never run. It counts as failed.
     NoEnd,
     /// It failed: records of schemas 1 and 2 do not say how.
     Failed,
     /// The sandbox failed, which is no judgement: the answer counts nowhere.
     Infra,
+    /// The first word of its cases that is not `pass`, or `pass`.
+    #[serde(untagged)]
+    #[strum(transparent)]
+    Judged(CaseWord),
 }
 
 impl AnswerWord {
@@ -37,63 +45,20 @@ impl AnswerWord {
 
     /// A [`CaseWord`]'s name, `no_end`, `failed` or `infra`.
     pub fn name(self) -> &'static str {
-        match self {
-            AnswerWord::Judged(word) => word.name(),
-            AnswerWord::NoEnd => "no_end",
-            AnswerWord::Failed => "failed",
-            AnswerWord::Infra => "infra",
-        }
+        self.into()
     }
 
-    /// As packed records write it; never changed, never given to another word.
-    pub fn letter(self) -> char {
-        match self {
-            AnswerWord::Judged(word) => match word {
-                CaseWord::Pass => '+',
-                CaseWord::WrongAnswer => 'w',
-                CaseWord::Exception => 'e',
-                CaseWord::Syntax => 's',
-                CaseWord::NoEntry => 'n',
-                CaseWord::Timeout => 't',
-                CaseWord::Memory => 'm',
-                CaseWord::Forbidden => 'f',
-                CaseWord::Exited => 'x',
-                CaseWord::Crashed => 'c',
-                CaseWord::OutputLimit => 'o',
-                CaseWord::Malformed => 'b',
-                CaseWord::NotRun => 'r',
-            },
-            AnswerWord::NoEnd => '/',
-            AnswerWord::Failed => '-',
-            AnswerWord::Infra => '!',
-        }
-    }
-
-    /// Every word.
-    pub fn all() -> impl Iterator<Item = AnswerWord> {
+    /// Every word, each with the letter that packed records have for it.
+    pub fn all() -> impl Iterator<Item = (AnswerWord, char)> {
         let judged = CaseWord::ALL.iter().copied().map(AnswerWord::Judged);
-        judged.chain([AnswerWord::NoEnd, AnswerWord::Failed, AnswerWord::Infra])
-    }
-}
-
-impl Serialize for AnswerWord {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for AnswerWord {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<AnswerWord, D::Error> {
-        let name = String::deserialize(from)?;
-        let unknown = || de::Error::custom(format!("unknown word `{name}`"));
-        AnswerWord::all().find(|word| word.name() == name).ok_or_else(unknown)
+        judged.chain([AnswerWord::NoEnd, AnswerWord::Failed, AnswerWord::Infra]).zip(LETTERS.chars())
     }
 }
 
 /// What stands between the steps of a prompt: which of the connectives of `data`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[derive(EnumString, IntoStaticStr, VariantArray)]
+#[derive(IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Connective {
     /// `, then `
@@ -164,18 +129,12 @@ impl OutcomeRow {
     }
 }
 
-/// The texts of the answers to one question, in the last evaluation of a run that keeps them.
+/// The answers to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerRow {
-    /// The problem's set and key.
-    pub set: Set,
-    /// See `set`.
-    pub problem: String,
-    /// Which list of wordings, and which of them.
-    pub prompts: Prompts,
-    /// See `prompts`.
-    pub wording: usize,
+    /// How they went.
+    pub outcome: OutcomeRow,
     /// What the model read.
     pub prompt: String,
     /// What it wrote, without end token, as far as it came.
@@ -205,12 +164,13 @@ struct Block {
 
 /// Rows as their record keeps them; what is packed comes back in the same order.
 pub(super) fn pack(rows: &[OutcomeRow]) -> Result<Vec<u8>> {
+    let letter: HashMap<AnswerWord, char> = AnswerWord::all().collect();
     let mut known: HashMap<(Set, Prompts), Vec<Asked>> = HashMap::new();
     let mut blocks = Vec::new();
     for rows in rows.chunk_by(|a, b| (&a.stage, a.set, a.prompts) == (&b.stage, b.set, b.prompts)) {
         let asked = |row: &OutcomeRow| (row.problem.clone(), row.depth, row.wording, row.connective);
         let asked = rows.iter().map(asked).collect_vec();
-        let letters = |words: &[AnswerWord]| words.iter().map(|word| word.letter()).collect::<String>();
+        let letters = |words: &[AnswerWord]| words.iter().map(|word| letter[word]).collect::<String>();
         let OutcomeRow { stage, set, prompts, .. } = &rows[0];
         let new = known.insert((*set, *prompts), asked.clone()).as_ref() != Some(&asked);
         blocks.push(Block {
@@ -218,7 +178,7 @@ pub(super) fn pack(rows: &[OutcomeRow]) -> Result<Vec<u8>> {
             set: *set,
             prompts: *prompts,
             asked: new.then_some(asked),
-            greedy: rows.iter().map(|row| row.greedy.letter()).collect(),
+            greedy: rows.iter().map(|row| letter[&row.greedy]).collect(),
             sampled: rows.iter().map(|row| letters(&row.sampled)).join(" "),
         });
     }
@@ -230,15 +190,14 @@ pub(super) fn pack(rows: &[OutcomeRow]) -> Result<Vec<u8>> {
 /// # Errors
 /// `Error::Parse` naming the line that does not fit together.
 pub(super) fn unpack(path: &Path, bytes: &[u8]) -> Result<Vec<OutcomeRow>> {
-    let words: HashMap<char, AnswerWord> = AnswerWord::all().map(|word| (word.letter(), word)).collect();
+    let words: HashMap<char, AnswerWord> = AnswerWord::all().map(|(word, letter)| (letter, word)).collect();
     let mut known: HashMap<(Set, Prompts), Vec<Asked>> = HashMap::new();
     let mut rows = Vec::new();
     for (index, block) in parse_lines::<Block>(path, bytes)?.into_iter().enumerate() {
         let wrong = |message: String| Error::parse(path, index + 1, message);
         let words = |letters: &str| -> Result<Vec<AnswerWord>> {
-            let word = |letter| words.get(&letter).copied();
             let unknown = |letter| wrong(format!("`{letter}` is the letter of no word"));
-            letters.chars().map(|letter| word(letter).ok_or_else(|| unknown(letter))).collect()
+            letters.chars().map(|letter| words.get(&letter).copied().ok_or_else(|| unknown(letter))).collect()
         };
         let Block { stage, set, prompts, asked, greedy, sampled } = block;
         known.extend(asked.map(|asked| ((set, prompts), asked)));
@@ -267,7 +226,7 @@ mod tests {
 
     fn row(stage: &str, set: Set, problem: &str, sampled: &str) -> OutcomeRow {
         let words = |letters: &str| -> Vec<AnswerWord> {
-            let word = |letter| AnswerWord::all().find(|word| word.letter() == letter).unwrap();
+            let word = |letter| AnswerWord::all().find(|(_, other)| *other == letter).unwrap().0;
             letters.chars().map(word).collect()
         };
         OutcomeRow {
@@ -285,11 +244,11 @@ mod tests {
 
     #[test]
     fn words_have_names_and_letters_of_their_own_and_take_one_byte() {
-        let words = AnswerWord::all().collect_vec();
-        assert_eq!(words.len(), CaseWord::ALL.len() + 3);
-        assert!(words.iter().map(|word| word.letter()).all_unique());
-        assert!(words.iter().map(|word| word.name()).all_unique());
-        for word in words {
+        let named = AnswerWord::all().map(|(word, letter)| format!("{letter}{}", word.name())).join(" ");
+        let kept = "+pass wwrong_answer eexception ssyntax nno_entry ttimeout mmemory fforbidden xexited ccrashed \
+                    ooutput_limit bmalformed rnot_run /no_end -failed !infra";
+        assert_eq!(named, kept, "records say so");
+        for (word, _) in AnswerWord::all() {
             let json = serde_json::to_string(&word).unwrap();
             assert_eq!(json, format!("\"{}\"", word.name()));
             assert_eq!(serde_json::from_str::<AnswerWord>(&json).unwrap(), word);
@@ -356,7 +315,7 @@ mod tests {
             (0..3usize, 0..6usize, any::<bool>(), "[a-z\" é>]{0,5}", 0..16usize, proptest::collection::vec(0..16usize, 0..9)),
             0..40,
         )) {
-            let words = AnswerWord::all().collect_vec();
+            let words = AnswerWord::all().map(|(word, _)| word).collect_vec();
             let rows: Vec<OutcomeRow> = rows.into_iter().map(|(stage, set, train, problem, greedy, sampled)| OutcomeRow {
                 stage: format!("epoch-{stage}"),
                 set: Set::ALL[set],

@@ -51,10 +51,7 @@ fn outcome(problem: usize, passed: u32) -> OutcomeRow {
 
 fn answer() -> AnswerRow {
     AnswerRow {
-        set: Set::CompositeB,
-        problem: "problem 999".to_owned(),
-        prompts: Prompts::HeldOut,
-        wording: 0,
+        outcome: outcome(999, 1),
         prompt: "# do\n".to_owned(),
         greedy: "def f(x):\n    return \"é\"".to_owned(),
         sampled: vec!["x".repeat(300), String::new()],
@@ -155,7 +152,7 @@ fn a_complete_run_reads_back_and_is_not_run_again() {
     assert!(run.metrics().unwrap()[0].values["odd"].is_nan());
     assert_eq!(run.outcomes().unwrap().len(), STEPS / CHECKPOINT_EVERY + 1);
     assert_eq!(run.outcomes().unwrap().last(), Some(&outcome(999, 1)));
-    assert_eq!(run.answers().unwrap().unwrap(), [answer()]);
+    assert_eq!(run.answers().unwrap(), [answer()]);
     assert!(!run.folder().join("metrics.jsonl").exists() && !run.folder().join("outcomes.jsonl").exists());
     assert!(run.model_dir().unwrap().join("model.safetensors").exists());
     assert!(!run.folder().join("checkpoint").exists());
