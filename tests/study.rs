@@ -38,6 +38,16 @@ fn runs_are_trained_once_read_from_records_and_the_same_when_trained_again() {
     assert_eq!(read.origins(), [Path::new("data/records").join(&tier.name)]);
     assert!(Runs::own(root, &tier.name).unwrap().runs.is_empty());
 
+    // Seed 0 keeps its answers, in records too: the prompts, and what was judged.
+    for run in &read.runs {
+        let (answers, rows) = (run.answers().unwrap(), run.outcomes().unwrap());
+        assert!(answers.iter().map(|answer| &answer.outcome).eq(&rows));
+        assert!(answers.iter().all(|answer| answer.prompt.starts_with("# ")));
+        assert_eq!(answers.iter().map(|answer| answer.sampled.len()).max(), Some(tier.eval.samples));
+    }
+    let other = study.run(study.arms.arm("base").unwrap(), 1).unwrap();
+    assert!(other.answers().unwrap().is_empty());
+
     // Trained again, it is the record's equal.
     let study = open();
     study.run(study.arms.arm("sft-start").unwrap(), 0).unwrap();
