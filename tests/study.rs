@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::project;
-use sft_vs_rl::{Options, Runs, Study, Tier};
+use sft_vs_rl::{FinishedRun, Options, Runs, Study, Tier};
 
 #[test]
 fn runs_are_trained_once_read_from_records_and_the_same_when_trained_again() {
@@ -47,6 +47,8 @@ fn runs_are_trained_once_read_from_records_and_the_same_when_trained_again() {
     }
     let other = study.run(study.arms.arm("base").unwrap(), 1).unwrap();
     assert!(other.answers().unwrap().is_empty());
+    let keeps = |run: &FinishedRun| run.spec.config["eval"]["keep_answers"].clone();
+    assert_eq!((keeps(&read.runs[0]), keeps(&other)), (true.into(), false.into()));
 
     // Trained again, it is the record's equal.
     let study = open();

@@ -155,10 +155,13 @@ impl Study {
     /// Everything that decides the content of a run.
     fn spec(&self, arm: &Arm, seed: u64) -> Result<RunSpec> {
         let plan = self.plan(arm);
+        let mut eval = serde_json::json!(self.tier.eval);
+        // Which other seeds keep their answers is no setting of this run.
+        eval["keep_answers"] = self.tier.eval.keep_answers.contains(&seed).into();
         let config = serde_json::json!({
             "recipe": arm.recipe,
             "training": plan.settings,
-            "eval": self.tier.eval,
+            "eval": eval,
             "stages": plan.early_stages(),
             "kernels": <&str>::from(self.kernels),
         });
