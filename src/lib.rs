@@ -84,9 +84,9 @@ pub use sandbox::{
     SandboxConfig, Verdict, serve_jsonl,
 };
 pub use study::{
-    Arm, Arms, Comparison, Cost, Dataset, EvalConfig, FINAL_STAGE, FinishedRun, Length, MetricRow, Options,
-    OutcomeRow, Prompts, Question, Recipe, Record, RunFacts, Runs, Shape, StageMemory, Study, Tier, evaluate,
-    project_root,
+    AnswerRow, AnswerWord, Arm, Arms, Comparison, Connective, Cost, Dataset, EvalConfig, FINAL_STAGE,
+    FinishedRun, Length, MetricRow, Options, OutcomeRow, Prompts, Question, Recipe, Record, RunFacts, Runs,
+    Shape, StageMemory, Study, Tier, evaluate, project_root,
 };
 pub use train::{
     AdamW, AdamWConfig, Baseline, Court, Decay, Example, ExamplePool, Gradients, Judge, Judgement,

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::project;
-use sft_vs_rl::{Options, Runs, Study, Tier};
+use sft_vs_rl::{FinishedRun, Options, Runs, Study, Tier};
 
 #[test]
 fn runs_are_trained_once_read_from_records_and_the_same_when_trained_again() {
@@ -37,6 +37,18 @@ fn runs_are_trained_once_read_from_records_and_the_same_when_trained_again() {
     let read = open().train("sft-start", [0]).unwrap();
     assert_eq!(read.origins(), [Path::new("data/records").join(&tier.name)]);
     assert!(Runs::own(root, &tier.name).unwrap().runs.is_empty());
+
+    // Seed 0 keeps its answers, in records too: the prompts, and what was judged.
+    for run in &read.runs {
+        let (answers, rows) = (run.answers().unwrap(), run.outcomes().unwrap());
+        assert!(answers.iter().map(|answer| &answer.outcome).eq(&rows));
+        assert!(answers.iter().all(|answer| answer.prompt.starts_with("# ")));
+        assert_eq!(answers.iter().map(|answer| answer.sampled.len()).max(), Some(tier.eval.samples));
+    }
+    let other = study.run(study.arms.arm("base").unwrap(), 1).unwrap();
+    assert!(other.answers().unwrap().is_empty());
+    let keeps = |run: &FinishedRun| run.spec.config["eval"]["keep_answers"].clone();
+    assert_eq!((keeps(&read.runs[0]), keeps(&other)), (true.into(), false.into()));
 
     // Trained again, it is the record's equal.
     let study = open();

@@ -8,7 +8,7 @@ use super::Table;
 use crate::base::{Error, Result};
 use crate::data::Set;
 use crate::report::frame::{Bootstrap, Cell, Decode, Labeled, Quantity, Scores, metric_frame};
-use crate::study::{Arm, Arms, Cost, FinishedRun, MetricRow, Prompts, Runs};
+use crate::study::{Arm, Arms, Connective, Cost, FinishedRun, MetricRow, Prompts, Runs};
 
 /// The experimental design: one row an arm, with the columns `arm`, `parent`, `findings`, `about`.
 pub fn arms_table(arms: &Arms) -> Result<Table> {
@@ -68,6 +68,12 @@ impl Runs {
     /// the likeliest answer, and of the better of four.
     pub fn pass_rates(&self, set: Set) -> Result<Table> {
         estimates(&Scores(self.outcomes()?), Arms::load(&self.root)?.all(), |arm| pass_rates(arm, set))
+    }
+
+    /// The same of the questions whose steps `connective` joins.
+    pub fn pass_rates_in(&self, set: Set, connective: Connective) -> Result<Table> {
+        let scores = Scores(self.outcomes()?).only(|row| row.connective == Some(connective));
+        estimates(&scores, Arms::load(&self.root)?.all(), |arm| pass_rates(arm, set))
     }
 
     /// How the training of `arm` went: its steps in `parts` equal parts, and the mean of each of

@@ -11,6 +11,7 @@ use sysinfo::{Process, ProcessesToUpdate, System};
 
 use crate::base::{Error, Result};
 use crate::model::Config;
+use crate::study::evaluate::QUESTIONS_TOGETHER;
 use crate::study::tier::Tier;
 use kernels::{ROWS_TOGETHER, groups};
 
@@ -122,7 +123,7 @@ fn stages(tier: &Tier) -> [StageMemory; 4] {
     rl.weights += weights; // the frozen reference, which reads the microbatches, too
     rl.activations += NUMBER * rollouts * pass;
     rl.cache = sampling(ppo.prompts_per_step, ppo.max_new_tokens);
-    let questions = 8 * eval.problems_per_set; // some sets are asked twice (`evaluate::questions`)
+    let questions = QUESTIONS_TOGETHER.min(12 * eval.problems_per_set); // six sets, asked twice
     let evaluation = StageMemory {
         name: "evaluation",
         // The model in training waits with its optimizer; the sampler packs its weights once more.

@@ -38,7 +38,10 @@ pub use dataset::Dataset;
 pub use evaluate::{EvalConfig, Question, evaluate};
 pub use memory::StageMemory;
 pub use runs::{Comparison, Runs};
-pub use store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts, Record, RunFacts};
+pub use store::{
+    AnswerRow, AnswerWord, Connective, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts,
+    Record, RunFacts,
+};
 pub use tier::{Shape, Tier};
 
 /// How long a run waits for another process that works on the same run.
@@ -152,10 +155,13 @@ impl Study {
     /// Everything that decides the content of a run.
     fn spec(&self, arm: &Arm, seed: u64) -> Result<RunSpec> {
         let plan = self.plan(arm);
+        let mut eval = serde_json::json!(self.tier.eval);
+        // Which other seeds keep their answers is no setting of this run.
+        eval["keep_answers"] = self.tier.eval.keep_answers.contains(&seed).into();
         let config = serde_json::json!({
             "recipe": arm.recipe,
             "training": plan.settings,
-            "eval": self.tier.eval,
+            "eval": eval,
             "stages": plan.early_stages(),
             "kernels": <&str>::from(self.kernels),
         });

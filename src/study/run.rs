@@ -17,7 +17,9 @@ use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
 use crate::study::evaluate::{evaluate, pass_rates, questions};
 use crate::study::memory::StageMemory;
-use crate::study::store::{Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle};
+use crate::study::store::{
+    AnswerRow, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle,
+};
 use crate::train::{Example, ExamplePool, Judge, Learner, Method, Mixture, Ppo, Supervised, Task};
 
 /// Of a checkpoint: what the run took so far.
@@ -170,6 +172,7 @@ impl Study {
         if self.kernels == Kernels::Fused {
             StageMemory::largest(&self.tier).check()?; // it is of these kernels
         }
+        let keep_answers = self.tier.eval.keep_answers.contains(&seed);
         let (plan, seed) = (self.plan(arm), Seed::new(seed));
         let stream = seed.child(plan.kind);
         let mut progress = Progress::new(&arm.name, plan.steps);
@@ -217,7 +220,7 @@ impl Study {
             cost.verifier_calls += method.programs_judged() - judged;
             step = end;
             if let (true, Some(stage)) = (step < plan.steps, plan.stages.get(&step)) {
-                handle.outcomes(&self.answer(method.model(), stage, seed, &mut cost)?)?;
+                handle.outcomes(&outcomes(&self.answer(method.model(), stage, seed, &mut cost)?))?;
             }
             cost.seconds += started.elapsed().as_secs_f64();
             if step < plan.steps {
@@ -231,7 +234,11 @@ impl Study {
 
         // ---- The last evaluation and the record.
         let started = Instant::now();
-        let mut rows = self.answer(method.model(), FINAL_STAGE, seed, &mut cost)?;
+        let mut answers = self.answer(method.model(), FINAL_STAGE, seed, &mut cost)?;
+        let mut rows = outcomes(&answers);
+        if !keep_answers {
+            answers.clear();
+        }
         let rate =
             |(set, [greedy, sampled]): (Set, [f64; 2])| format!("{} {greedy:.2}/{sampled:.2}", set.name());
         let shown = pass_rates(&rows).into_iter().map(rate).join(", ");
@@ -245,7 +252,7 @@ impl Study {
             environment: self.environment()?,
             weights_hash: method.model().weights_hash()?,
         };
-        let run = handle.finish(facts, &rows, |folder| {
+        let run = handle.finish(facts, &rows, &answers, |folder| {
             method.model().save(folder)?;
             codec.save(&folder.join("tokenizer.json"))
         })?;
@@ -254,10 +261,14 @@ impl Study {
     }
 
     /// One evaluation. All arms of a seed draw their answers from the same streams.
-    fn answer(&self, model: &Decoder, stage: &str, seed: Seed, cost: &mut Cost) -> Result<Vec<OutcomeRow>> {
+    fn answer(&self, model: &Decoder, stage: &str, seed: Seed, cost: &mut Cost) -> Result<Vec<AnswerRow>> {
         let (config, seed) = (&self.tier.eval, seed.child("evaluation"));
         evaluate(model, self.court(), &questions(&self.dataset, config), stage, config, seed, cost)
     }
+}
+
+fn outcomes(answers: &[AnswerRow]) -> Vec<OutcomeRow> {
+    answers.iter().map(|answer| answer.outcome.clone()).collect()
 }
 
 /// The rows of the last evaluation under the name `stage`.

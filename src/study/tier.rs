@@ -179,7 +179,7 @@ mod tests {
         assert_eq!((smoke.name.as_str(), smoke.pretrain.batch_size), ("smoke", 16));
         assert_eq!(smoke.pretrain.learning_rate.total_steps, smoke.pretrain_steps);
         assert_eq!(quick.pretrain.learning_rate.total_steps, quick.pretrain_steps);
-        let eval = EvalConfig { problems_per_set: 120, samples: 8, ..quick.eval.clone() };
+        let eval = EvalConfig { held_out_samples: 8, ..quick.eval.clone() };
         assert_eq!((full.name.as_str(), full.rl_steps, full.eval), ("full", 4 * quick.rl_steps, eval));
         let message = Tier::named("slow").unwrap_err().to_string();
         assert!(message.contains("`slow`") && message.contains("full, quick, smoke"), "{message}");

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sft_vs_rl::{
-    CaseWord, Catalog, ChainRequest, Codec, Cost, Court, Dataset, Decoder, Error, EvalConfig,
-    HiddenCaseConfig, HiddenCaseReport, Kernels, KnownVerdicts, MutantConfig, Progress, Prompts, Question,
-    Result, Runs, Sandbox, SandboxConfig, Seed, Set, StageMemory, Study, Tier, Topics, check_catalog,
-    dataset_figure, device, evaluate, hidden_case_audit, leak_audit, local_figures, mutant_figure, pass_at_k,
-    project_root, read_json, synthesize, write_atomically, write_problems,
+    Catalog, ChainRequest, Codec, Cost, Court, Dataset, Decoder, Error, EvalConfig, HiddenCaseConfig,
+    HiddenCaseReport, Kernels, KnownVerdicts, MutantConfig, OutcomeRow, Progress, Prompts, Question, Result,
+    Runs, Sandbox, SandboxConfig, Seed, Set, StageMemory, Study, Tier, Topics, check_catalog, dataset_figure,
+    device, evaluate, hidden_case_audit, leak_audit, local_figures, mutant_figure, pass_at_k, project_root,
+    read_json, synthesize, write_atomically, write_problems,
 };
 
 /// Was this started without a standard output (`>&-`)? Rust's runtime then opens `/dev/null` in its place, for
@@ -227,28 +227,31 @@ pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
     let (catalog, sandbox) = (Catalog::load(&root.join("data/catalog"))?, Sandbox::start(&sandbox)?);
     let dataset = Dataset::open(&root, &tier, &catalog, &sandbox)?;
     let prompts = if args.held_out_prompts { Prompts::HeldOut } else { Prompts::Train };
-    let questions: Vec<Question> =
-        dataset.splits.get(set).iter().map(|problem| Question { problem, prompts }).collect();
+    let problems: Vec<_> = dataset.splits.get(set).iter().collect();
+    let questions = Question::of_each(&problems, prompts);
     let config = EvalConfig {
         problems_per_set: questions.len(),
         samples: args.samples,
+        held_out_samples: args.samples,
         max_new_tokens: args.max_new_tokens,
+        keep_answers: Vec::new(),
     };
     let court = Court { sandbox: &sandbox, codec: &codec, known: &KnownVerdicts::default() };
     let seed = Seed::new(args.seed).child("eval");
-    let rows = evaluate(&model, court, &questions, "eval", &config, seed, &mut Cost::default())?;
+    let answers = evaluate(&model, court, &questions, "eval", &config, seed, &mut Cost::default())?;
+    let rows: Vec<OutcomeRow> = answers.into_iter().map(|answer| answer.outcome).collect();
     if args.json {
         for row in &rows {
             println!("{}", serde_json::to_string(row)?);
         }
         return Ok(true);
     }
-    let greedy = rows.iter().filter(|row| row.greedy == Some(CaseWord::Pass)).count();
-    let judged = rows.iter().filter(|row| row.greedy.is_some()).count();
+    let greedy: Vec<f64> = rows.iter().filter_map(OutcomeRow::greedy_rate).collect();
     println!("{}, {} problems", set.name(), rows.len());
-    println!("greedy pass@1  {:.3}", greedy as f64 / judged.max(1) as f64);
+    println!("greedy pass@1  {:.3}", greedy.iter().sum::<f64>() / greedy.len().max(1) as f64);
     for k in &args.k {
-        let rates: Vec<f64> = rows.iter().filter_map(|row| pass_at_k(row.samples, row.passed, *k)).collect();
+        let rates: Vec<f64> =
+            rows.iter().filter_map(|row| pass_at_k(row.samples(), row.passed(), *k)).collect();
         println!("sampled pass@{k}  {:.3}", rates.iter().sum::<f64>() / rates.len().max(1) as f64);
     }
     Ok(true)

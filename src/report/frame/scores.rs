@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::{Labeled, pass_at_k};
 use crate::base::{Error, Result};
 use crate::data::Set;
-use crate::sandbox::CaseWord;
 use crate::study::{FINAL_STAGE, OutcomeRow, Prompts};
 
 /// How the answers that are scored were drawn.
@@ -75,6 +74,11 @@ pub(super) type BySeed<'a> = BTreeMap<u64, Vec<(&'a str, f64)>>;
 pub struct Scores(pub Vec<Labeled<OutcomeRow>>);
 
 impl Scores {
+    /// Of the questions that `asked` picks: those in one connective, say.
+    pub fn only(&self, asked: impl Fn(&OutcomeRow) -> bool) -> Scores {
+        Scores(self.0.iter().filter(|(.., row)| asked(row)).cloned().collect())
+    }
+
     /// The stages of an arm, in order: `epoch-2` before `epoch-10`, `final` at the end.
     pub fn stages(&self, arm: &str) -> Vec<&str> {
         let of_arm = self.0.iter().filter(|(name, ..)| name == arm);
@@ -98,9 +102,9 @@ impl Scores {
                 continue;
             }
             let score = match decode {
-                Decode::Greedy => row.greedy.map(|word| if word == CaseWord::Pass { 1.0 } else { 0.0 }),
-                Decode::Sampled => (row.samples > 0).then(|| f64::from(row.passed) / f64::from(row.samples)),
-                Decode::PassAt(k) => pass_at_k(row.samples, row.passed, *k),
+                Decode::Greedy => row.greedy_rate(),
+                Decode::Sampled => row.sampled_rate(),
+                Decode::PassAt(k) => pass_at_k(row.samples(), row.passed(), *k),
             };
             if let Some(score) = score {
                 by_seed.entry(*seed).or_default().push((row.problem.as_str(), score));

@@ -7,7 +7,7 @@ use super::*;
 use crate::base::Seed;
 use crate::data::Set;
 use crate::sandbox::CaseWord;
-use crate::study::{FINAL_STAGE, OutcomeRow, Prompts};
+use crate::study::{AnswerWord, Connective, FINAL_STAGE, OutcomeRow, Prompts};
 
 /// One arm at one seed on one set: `passes[i]` of 4 samples passed on problem `i`; the greedy
 /// answer passes where at least 2 did.
@@ -26,15 +26,20 @@ pub(crate) fn answers_at(
         .iter()
         .enumerate()
         .map(|(index, passed)| {
+            let word = |passes| match passes {
+                true => AnswerWord::Judged(CaseWord::Pass),
+                false => AnswerWord::Judged(CaseWord::WrongAnswer),
+            };
             let row = OutcomeRow {
                 stage: stage.to_owned(),
                 set,
                 prompts: Prompts::Train,
                 problem: format!("{} {index}", set.name()),
                 depth: 2,
-                greedy: Some(if *passed >= 2 { CaseWord::Pass } else { CaseWord::WrongAnswer }),
-                samples: 4,
-                passed: *passed,
+                wording: index % 2,
+                connective: Some([Connective::Then, Connective::Next][index % 2]),
+                greedy: word(*passed >= 2),
+                sampled: (0..4).map(|sample| word(sample < *passed)).collect(),
             };
             (arm.to_owned(), seed, row)
         })
@@ -152,14 +157,27 @@ fn worst_arm_gap_and_scale() {
 #[test]
 fn sandbox_failures_are_left_out_not_failed() {
     let mut rows = answers("x", 0, Set::CompositeB, &[4, 4, 0]);
-    rows[2].2.greedy = None;
-    rows[2].2.samples = 0;
+    rows[2].2.greedy = AnswerWord::Infra;
+    rows[2].2.sampled = vec![AnswerWord::Infra; 4];
     let scores = scores(&rows);
     for decode in [Decode::Greedy, Decode::Sampled, Decode::PassAt(4)] {
         let quantity = Quantity::Rate(cell("x", Set::CompositeB, decode));
         let estimate = scores.interval(&quantity, &Bootstrap::standard()).unwrap();
         assert_eq!((estimate.value, estimate.n_problems), (1.0, 2), "{decode}");
     }
+}
+
+#[test]
+fn a_wording_has_rates_of_its_own() {
+    // Problems take turns: two of three with the first connective pass, one of two with the second.
+    let scores = scores(&answers("x", 0, Set::CompositeB, &[4, 0, 4, 4, 0]));
+    let rate_with = |connective| {
+        let asked = scores.only(|row| row.connective == Some(connective));
+        asked.interval(&rate("x"), &Bootstrap::standard()).map(|found| (found.value, found.n_problems))
+    };
+    assert_eq!(rate_with(Connective::Then).unwrap(), (2.0 / 3.0, 3));
+    assert_eq!(rate_with(Connective::Next).unwrap(), (0.5, 2));
+    assert!(rate_with(Connective::AfterThat).is_err());
 }
 
 #[test]

@@ -4,16 +4,22 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::outcomes::unpack;
 use super::version1::{MetricRow1, OutcomeRow1, Record1, RunSpec1};
-use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION, folder_name};
-use crate::base::{self, Error, Result, hash_bytes, parse_json, parse_lines, read_json};
+use super::{AnswerRow, MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION, folder_name};
+use crate::base::{self, Error, Result, decompress, hash_bytes, parse_json, parse_lines, read_json};
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const METRICS: &str = "metrics.jsonl";
 pub(super) const OUTCOMES: &str = "outcomes.jsonl";
+/// Of a run that keeps its answers.
+pub(super) const ANSWERS: &str = "answers.jsonl";
+/// Ends the name of a log in a complete run.
+pub(super) const COMPRESSED: &str = ".gz";
 pub(super) const RECORD: &str = "record.json";
 pub(super) const MODEL: &str = "model";
 
@@ -96,11 +102,11 @@ impl FinishedRun {
         }
         let record = match value["schema"].as_u64() {
             Some(1) => Record1::deserialize(value),
-            Some(2) => Record::deserialize(value),
+            Some(2 | 3) => Record::deserialize(value),
             other => {
                 let found = other.map_or("none".to_owned(), |schema| schema.to_string());
                 let message =
-                    format!("written with schema {found}, this program reads 1 and {SCHEMA_VERSION}");
+                    format!("written with schema {found}, this program reads 1 to {SCHEMA_VERSION}");
                 return Err(Error::damaged(path, message));
             }
         };
@@ -127,19 +133,38 @@ impl FinishedRun {
     /// What training logged, step by step.
     pub fn metrics(&self) -> Result<Vec<MetricRow>> {
         let version1 = self.record.schema == 1;
-        self.rows(METRICS, if version1 { MetricRow1::deserialize } else { MetricRow::deserialize })
+        if version1 { self.rows::<MetricRow1, _>(METRICS) } else { self.rows::<MetricRow, _>(METRICS) }
     }
 
-    /// Every evaluation, problem by problem.
+    /// Every evaluation, question by question.
     pub fn outcomes(&self) -> Result<Vec<OutcomeRow>> {
-        let version1 = self.record.schema == 1;
-        self.rows(OUTCOMES, if version1 { OutcomeRow1::deserialize } else { OutcomeRow::deserialize })
+        if self.record.schema < 3 {
+            return self.rows::<OutcomeRow1, _>(OUTCOMES);
+        }
+        self.log(OUTCOMES).and_then(|(path, bytes)| unpack(&path, &bytes))
     }
 
-    fn rows<T>(&self, name: &str, read: fn(Value) -> serde_json::Result<T>) -> Result<Vec<T>> {
-        let (path, bytes) = read_verified(&self.folder, name, &self.record)?;
-        let row = |(index, row)| read(row).map_err(|error| Error::parse(&path, index + 1, error));
-        parse_lines(&path, &bytes)?.into_iter().enumerate().map(row).collect()
+    /// What the model answered in its last evaluation, question by question; nothing where that was not
+    /// kept (`eval.keep_answers`).
+    pub fn answers(&self) -> Result<Vec<AnswerRow>> {
+        let kept = self.record.files.contains_key(&format!("{ANSWERS}{COMPRESSED}"));
+        if kept { self.rows::<AnswerRow, _>(ANSWERS) } else { Ok(Vec::new()) }
+    }
+
+    /// The lines of a log, each read as a `Line`.
+    fn rows<Line: DeserializeOwned, Row: From<Line>>(&self, name: &str) -> Result<Vec<Row>> {
+        let (path, bytes) = self.log(name)?;
+        Ok(parse_lines::<Line>(&path, &bytes)?.into_iter().map(Row::from).collect())
+    }
+
+    /// Path and content of a log.
+    fn log(&self, name: &str) -> Result<(PathBuf, Vec<u8>)> {
+        if self.record.schema < 3 {
+            return read_verified(&self.folder, name, &self.record);
+        }
+        let (path, bytes) = read_verified(&self.folder, &format!("{name}{COMPRESSED}"), &self.record)?;
+        let bytes = decompress(&path, &bytes)?;
+        Ok((path, bytes))
     }
 
     /// The trained model's folder; `None` in a run that was exported without it.

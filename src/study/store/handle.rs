@@ -8,8 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::finished::{CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record, seal_of};
-use super::{MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
+use super::finished::{
+    ANSWERS, COMPRESSED, CONFIG, FileDigest, FinishedRun, METRICS, MODEL, OUTCOMES, RECORD, Record, seal_of,
+};
+use super::outcomes::pack;
+use super::{AnswerRow, MetricRow, OutcomeRow, RunFacts, RunSpec, SCHEMA_VERSION};
 use crate::base::{self, Error, Result, read_json, remove_if_there, remove_unfinished, write_json};
 
 const CHECKPOINT: &str = "checkpoint";
@@ -81,6 +84,11 @@ impl Log {
         Ok(())
     }
 
+    /// All whole lines.
+    fn read(&self) -> Result<Vec<u8>> {
+        fs::read(&self.path).map_err(Error::io(&self.path))
+    }
+
     fn synced_digest(&self) -> Result<FileDigest> {
         self.file.sync_all().map_err(Error::io(&self.path))?;
         FileDigest::of(&self.path)
@@ -145,19 +153,27 @@ impl RunHandle {
         earlier.filter(|(_, earlier)| *earlier != path).map_or(Ok(()), |(_, path)| remove_if_there(&path))
     }
 
-    /// Completes the run: the last outcomes, the model (`write_model` fills an empty folder), and
-    /// at the very end the record. The checkpoint is then no longer needed.
+    /// Completes the run: the last outcomes, the answers behind them if they are kept, the model
+    /// (`write_model` fills an empty folder), the logs compressed, and at the very end the record. The
+    /// checkpoint and the plain logs are then no longer needed.
     pub fn finish(
-        mut self,
+        self,
         facts: RunFacts,
         outcomes: &[OutcomeRow],
+        answers: &[AnswerRow],
         write_model: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<FinishedRun> {
-        self.outcomes.append(outcomes)?;
+        let mut rows: Vec<OutcomeRow> = base::parse_lines(&self.outcomes.path, &self.outcomes.read()?)?;
+        rows.extend_from_slice(outcomes);
         base::write_folder_atomically(&self.folder.join(MODEL), write_model)?;
         let mut files = digests_below(&self.folder.join(MODEL), "model/")?;
-        files.insert(METRICS.to_owned(), self.metrics.synced_digest()?);
-        files.insert(OUTCOMES.to_owned(), self.outcomes.synced_digest()?);
+        let answers = if answers.is_empty() { None } else { Some((ANSWERS, base::to_lines(answers)?)) };
+        let logs = [(METRICS, self.metrics.read()?), (OUTCOMES, pack(&rows)?)];
+        for (name, bytes) in logs.into_iter().chain(answers) {
+            let (name, packed) = (format!("{name}{COMPRESSED}"), base::compress(&bytes)?);
+            base::write_atomically(&self.folder.join(&name), &packed)?;
+            files.insert(name.clone(), FileDigest::of(&self.folder.join(name))?);
+        }
         files.insert(CONFIG.to_owned(), FileDigest::of(&self.folder.join(CONFIG))?);
         let mut record = Record {
             schema: SCHEMA_VERSION,
@@ -173,7 +189,8 @@ impl RunHandle {
         };
         record.seal = seal_of(serde_json::to_value(&record)?);
         write_json(&self.folder.join(RECORD), &record)?;
-        remove_if_there(&self.folder.join(CHECKPOINT))?;
+        let needless = [CHECKPOINT, METRICS, OUTCOMES];
+        needless.iter().try_for_each(|name| remove_if_there(&self.folder.join(name)))?;
         Ok(FinishedRun { folder: self.folder, spec: self.spec, record })
     }
 }

@@ -7,10 +7,18 @@
 //!     lock             held by the process that trains; its id is inside
 //!     config.json      written before the first step
 //!     metrics.jsonl    one [`MetricRow`] a line, appended while training
-//!     outcomes.jsonl   one [`OutcomeRow`] a line: one problem in one evaluation
+//!     outcomes.jsonl   one [`OutcomeRow`] a line: one question in one evaluation
 //!     checkpoint/      the last good checkpoint, whole or absent
 //!     model/           the trained model
 //!     record.json      written last: the run is complete exactly when this is there
+//! ```
+//!
+//! A complete run has the two logs compressed (`zcat` shows them) and, if it keeps them, its answers:
+//!
+//! ```text
+//!     metrics.jsonl.gz    as above
+//!     outcomes.jsonl.gz   packed (`outcomes.rs`)
+//!     answers.jsonl.gz    one [`AnswerRow`] a line: the texts of the last evaluation
 //! ```
 //!
 //! Invariants:
@@ -23,11 +31,13 @@
 //! - every file of a complete run is listed in `record.json` with its SHA-256, the record seals
 //!   itself, and readers check both. Seals are of the JSON that was written, not of today's structs:
 //!   a field that is added later, with a default, voids no record;
-//! - records of version 1 are read by types of their own (`version1.rs`), for as long as they are kept.
+//! - records of schemas 1 (version 1 of the study) and 2 have plain logs with a row a question that counts
+//!   passes; they are read by types of their own (`version1.rs`), for as long as they are kept.
 
 mod finished;
 mod handle;
 mod index;
+mod outcomes;
 #[cfg(test)]
 mod tests;
 mod version1;
@@ -40,15 +50,14 @@ use serde_json::Value;
 use strum::{EnumString, IntoStaticStr};
 
 use crate::base::{self, Error, Result};
-use crate::data::Set;
-use crate::sandbox::CaseWord;
 
 pub use finished::{FileDigest, FinishedRun, Record};
 pub use handle::RunHandle;
 pub use index::{Begin, RunStore};
+pub use outcomes::{AnswerRow, AnswerWord, Connective, OutcomeRow};
 
 /// Part of every run's hash: raise it when the meaning of a stored field changes.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// The stage of an arm's last evaluation.
 pub const FINAL_STAGE: &str = "final";
@@ -133,28 +142,6 @@ pub struct MetricRow {
     /// By name; `docs/ppo.md` has the table of RL's.
     #[serde(deserialize_with = "nan_for_null")]
     pub values: BTreeMap<String, f64>,
-}
-
-/// How one problem went in one evaluation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OutcomeRow {
-    /// [`FINAL_STAGE`], or an earlier point such as `epoch-4`.
-    pub stage: String,
-    /// The problem's set.
-    pub set: Set,
-    /// How it was worded.
-    pub prompts: Prompts,
-    /// The problem's key.
-    pub problem: String,
-    /// Steps of its chain.
-    pub depth: usize,
-    /// Verdict on the greedy answer; `None` where the sandbox failed, which is no judgement.
-    pub greedy: Option<CaseWord>,
-    /// Answers sampled at temperature 1 *and judged*: sandbox failures are left out.
-    pub samples: u32,
-    /// How many of those passed.
-    pub passed: u32,
 }
 
 /// What a run took, so that arms can be compared at equal budget.

@@ -1,4 +1,4 @@
-//! Records of version 1 of the study (schema 1), read for as long as they are kept: with a list of
+//! Records of version 1 of the study (schema 1), and the rows of schema 2, which were the same, read for as long as they are kept: with a list of
 //! fields of their own, so that nothing that is added to today's can void them (a later field of one of
 //! today's structs is named here, too, and skipped). Nothing writes these.
 
@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Cost, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts, RunSpec, nan_for_null};
+use super::{
+    AnswerWord, Connective, Cost, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts, RunSpec,
+    nan_for_null,
+};
 use crate::data::Set;
 use crate::sandbox::CaseWord;
 
@@ -60,7 +63,7 @@ pub(super) struct RunSpec1 {
 }
 
 #[derive(Deserialize)]
-#[serde(remote = "MetricRow", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct MetricRow1 {
     stage: String,
     step: usize,
@@ -68,8 +71,15 @@ pub(super) struct MetricRow1 {
     values: BTreeMap<String, f64>,
 }
 
+impl From<MetricRow1> for MetricRow {
+    fn from(MetricRow1 { stage, step, values }: MetricRow1) -> MetricRow {
+        MetricRow { stage, step, values }
+    }
+}
+
+/// Of schema 2, too. Only the first of a problem's wordings was asked.
 #[derive(Deserialize)]
-#[serde(remote = "OutcomeRow", deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub(super) struct OutcomeRow1 {
     stage: String,
     set: Set,
@@ -79,6 +89,25 @@ pub(super) struct OutcomeRow1 {
     greedy: Option<CaseWord>,
     samples: u32,
     passed: u32,
+}
+
+impl From<OutcomeRow1> for OutcomeRow {
+    fn from(row: OutcomeRow1) -> OutcomeRow {
+        let OutcomeRow1 { stage, set, prompts, problem, depth, greedy, samples, passed } = row;
+        let word =
+            |sample| if sample < passed { AnswerWord::Judged(CaseWord::Pass) } else { AnswerWord::Failed };
+        OutcomeRow {
+            stage,
+            set,
+            prompts,
+            problem,
+            depth,
+            wording: 0,
+            connective: (depth > 1).then_some(Connective::Then),
+            greedy: greedy.map_or(AnswerWord::Infra, AnswerWord::Judged),
+            sampled: (0..samples).map(word).collect(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -102,5 +131,28 @@ mod tests {
             assert_eq!(run.spec.tier, "quick");
             assert!(run.record.facts.cost.seconds > 0.0 && run.record.facts.weights_hash.len() == 64);
         }
+    }
+
+    /// A run of the smoke tier, made by the last program that wrote schema 2 (commit 5d6502a).
+    #[test]
+    fn a_record_of_schema_2_is_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/schema2");
+        let runs = RunStore::new(&folder).runs("smoke-custom").unwrap();
+        let [run] = &runs[..] else { panic!("{} runs", runs.len()) };
+        run.verify().unwrap();
+        assert_eq!((run.record.schema, run.spec.arm.as_str(), run.spec.seed), (2, "sft-start", 3));
+        assert_eq!((run.metrics().unwrap().len(), run.answers().unwrap()), (2, vec![]));
+        let rows = run.outcomes().unwrap();
+        assert_eq!(rows.len(), 2 * 8); // six sets, and two of them once more in held-out wordings
+        assert!(rows.iter().all(|row| row.greedy == AnswerWord::Judged(CaseWord::OutputLimit)));
+        assert!(rows.iter().all(|row| row.sampled == [AnswerWord::Failed; 4] && row.wording == 0));
+        assert!(rows.iter().all(|row| row.connective.is_some() == (row.depth > 1)));
+    }
+
+    #[test]
+    fn counts_become_words() {
+        let line = r#"{"stage":"final","set":"deep","prompts":"train","problem":"p","depth":4,"greedy":null,"samples":3,"passed":2}"#;
+        let row = OutcomeRow::from(serde_json::from_str::<OutcomeRow1>(line).unwrap());
+        assert_eq!((row.samples(), row.passed(), row.greedy), (3, 2, AnswerWord::Infra));
     }
 }

@@ -62,7 +62,7 @@ fn a_full_disk_gives_a_clean_error_and_leaves_nothing_half() {
         let filler = root.path().join("filler");
         let _ = fs::write(&filler, vec![0u8; 1 << 17]);
         let rows: Vec<OutcomeRow> = (0..100).map(|problem| outcome(problem, 1)).collect();
-        let error = handle.finish(RunFacts::default(), &rows, |_| Ok(())).unwrap_err();
+        let error = handle.finish(RunFacts::default(), &rows, &[], |_| Ok(())).unwrap_err();
         assert!(error.to_string().contains("No space left"), "{error}");
         assert!(store.find(&spec("full", 1)).unwrap().is_none());
         fs::remove_file(filler).unwrap();

@@ -13,9 +13,14 @@ use std::time::{Duration, Instant};
 use rand::Rng;
 use serde_json::json;
 
+use strum::VariantArray;
+
 use super::*;
 use crate::base::Seed;
+use crate::data::Set;
+use crate::sandbox::CaseWord;
 
+const PASS: AnswerWord = AnswerWord::Judged(CaseWord::Pass);
 const STEPS: usize = 40;
 const CHECKPOINT_EVERY: usize = 5;
 
@@ -37,9 +42,19 @@ fn outcome(problem: usize, passed: u32) -> OutcomeRow {
         prompts: Prompts::HeldOut,
         problem: format!("problem {problem}"),
         depth: 2,
-        greedy: Some(CaseWord::Pass),
-        samples: 4,
-        passed,
+        wording: problem % 3,
+        connective: Connective::VARIANTS.get(problem % 3).copied(),
+        greedy: AnswerWord::Judged(CaseWord::Pass),
+        sampled: (0..4).map(|sample| if sample < passed { PASS } else { AnswerWord::NoEnd }).collect(),
+    }
+}
+
+fn answer() -> AnswerRow {
+    AnswerRow {
+        outcome: outcome(999, 1),
+        prompt: "# do\n".to_owned(),
+        greedy: "def f(x):\n    return \"é\"".to_owned(),
+        sampled: vec!["x".repeat(300), String::new()],
     }
 }
 
@@ -87,7 +102,7 @@ fn write_slowly(path: &Path, text: &str, pause: Duration) -> Result<()> {
 fn complete(mut handle: RunHandle, pause: Duration) -> Result<FinishedRun> {
     let state = train(&mut handle, pause)?;
     let facts = RunFacts { weights_hash: format!("{state:x}"), ..RunFacts::default() };
-    handle.finish(facts, &[outcome(999, 1)], |folder| {
+    handle.finish(facts, &[outcome(999, 1)], &[answer()], |folder| {
         write_slowly(&folder.join("model.safetensors"), &state.to_string(), pause)
     })
 }
@@ -136,6 +151,9 @@ fn a_complete_run_reads_back_and_is_not_run_again() {
     assert_eq!(run.metrics().unwrap().len(), STEPS);
     assert!(run.metrics().unwrap()[0].values["odd"].is_nan());
     assert_eq!(run.outcomes().unwrap().len(), STEPS / CHECKPOINT_EVERY + 1);
+    assert_eq!(run.outcomes().unwrap().last(), Some(&outcome(999, 1)));
+    assert_eq!(run.answers().unwrap(), [answer()]);
+    assert!(!run.folder().join("metrics.jsonl").exists() && !run.folder().join("outcomes.jsonl").exists());
     assert!(run.model_dir().unwrap().join("model.safetensors").exists());
     assert!(!run.folder().join("checkpoint").exists());
     assert!(matches!(store.begin(&spec("sft-atoms", 3), Duration::ZERO).unwrap(), Begin::Complete(_)));
@@ -230,12 +248,20 @@ fn a_damaged_file_is_named() {
     let root = tempfile::tempdir().unwrap();
     let store = RunStore::new(root.path());
     let run = complete(ready(&store, &spec("x", 1)), Duration::ZERO).unwrap();
-    for name in ["config.json", "metrics.jsonl", "outcomes.jsonl", "model/model.safetensors", "record.json"] {
+    for name in [
+        "config.json",
+        "metrics.jsonl.gz",
+        "outcomes.jsonl.gz",
+        "answers.jsonl.gz",
+        "model/model.safetensors",
+        "record.json",
+    ] {
         let path = run.folder().join(name);
         let before = fs::read(&path).unwrap();
         let flipped: Vec<u8> = {
             let mut bytes = before.clone();
-            let at = bytes.iter().rposition(u8::is_ascii_digit).unwrap();
+            let digit = bytes.iter().rposition(u8::is_ascii_digit);
+            let at = if name.ends_with(".gz") { bytes.len() / 2 } else { digit.unwrap() };
             bytes[at] ^= 1;
             bytes
         };
@@ -246,6 +272,10 @@ fn a_damaged_file_is_named() {
                 Ok(run) => run.unwrap().verify().unwrap_err(),
             };
             assert!(error.to_string().contains(name), "{name}: {error}");
+            let read = [run.metrics().err(), run.outcomes().err(), run.answers().err()];
+            let said = read.into_iter().flatten().map(|error| error.to_string()).collect::<Vec<_>>();
+            assert_eq!(said.len(), usize::from(name.ends_with(".gz")), "{name}");
+            assert!(said.iter().all(|error| error.contains(name)), "{said:?}");
         }
         fs::write(&path, &before).unwrap();
     }
@@ -322,6 +352,7 @@ fn an_export_reads_like_the_store_without_models() {
         assert_eq!(run.model_dir(), None);
         assert_eq!(run.record, original.record);
         assert_eq!(run.outcomes().unwrap(), original.outcomes().unwrap());
+        assert_eq!(run.answers().unwrap(), original.answers().unwrap());
     }
 }
 
@@ -333,7 +364,7 @@ fn runs_of_two_regimes_never_meet() {
         let mut spec = spec(arm, 0);
         spec.config["regime"] = json!(regime);
         spec.parent = parent.map(|parent| parent.record.hash.clone());
-        ready(&store, &spec).finish(RunFacts::default(), &[], |_| Ok(())).unwrap()
+        ready(&store, &spec).finish(RunFacts::default(), &[], &[], |_| Ok(())).unwrap()
     };
     let names = || -> Vec<(String, u64)> {
         let regime = |run: &FinishedRun| run.spec.config["regime"].as_u64().unwrap();
