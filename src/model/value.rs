@@ -26,6 +26,11 @@ impl ValueHead {
         })
     }
 
+    /// What it expects where its weights say nothing.
+    pub(crate) fn set_bias(&self, bias: f32) -> Result<()> {
+        Ok(self.bias.set(&Tensor::new(&[bias], self.bias.device())?)?)
+    }
+
     /// # Shapes
     /// `hidden (rows, hidden)`; returns `(rows,)`
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor> {

@@ -17,7 +17,13 @@
 /// assert_eq!(advantages, [1.0, -1.0]);
 /// ```
 pub fn whiten(numbers: &mut [f32], smallest_deviation: f64) {
+    shift_and_scale(numbers, smallest_deviation, true);
+}
+
+/// As [`whiten`]; without `centered` the mean stays where it is.
+pub fn shift_and_scale(numbers: &mut [f32], smallest_deviation: f64, centered: bool) {
     let (mean, deviation) = mean_and_deviation(numbers);
+    let mean = if centered { mean } else { 0.0 };
     let scale = 1.0 / deviation.max(smallest_deviation).max(1e-8);
     for number in numbers {
         *number = ((f64::from(*number) - mean) * scale) as f32;

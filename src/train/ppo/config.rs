@@ -9,11 +9,34 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Baseline {
-    /// The value head, through GAE: PPO as the paper names it.
-    Critic,
+    /// A value for each token, from a regression on how unlikely the tokens so far were and on how the
+    /// problem was solved before ([`super::critic::Surprise`]), through GAE: the study's PPO.
+    Surprise,
+    /// The same from a linear layer on the policy's hidden states: PPO as it is usually written down.
+    Head,
+    /// The same from a linear layer on a decoder of its own, which starts as a copy of the policy.
+    Trunk,
     /// The mean score of the samples of the same prompt in the same step (as in GRPO, arXiv
-    /// 2402.03300, before its division by the group's deviation). No value head is trained.
+    /// 2402.03300, before its division by the group's deviation). Nothing is learned.
     Group,
+    /// The mean score of the *other* samples of the same prompt (RLOO, arXiv 2402.14740).
+    LeaveOneOut,
+    /// The mean return of the step.
+    Batch,
+    /// Nothing: advantages are the returns, scaled but not centered.
+    None,
+}
+
+impl Baseline {
+    /// Whether it gives each token a value of its own that was learned in earlier steps.
+    pub fn is_critic(self) -> bool {
+        matches!(self, Baseline::Surprise | Baseline::Head | Baseline::Trunk)
+    }
+
+    /// Whether what gives the values learns by gradient, with an optimizer of its own.
+    pub fn has_gradient(self) -> bool {
+        matches!(self, Baseline::Head | Baseline::Trunk)
+    }
 }
 
 /// Settings of PPO, all of them: there is no `Default`. Those of the study are in `data/tiers.toml`.
@@ -36,7 +59,7 @@ pub struct PpoConfig {
     /// Discount per token.
     pub gamma: f64,
     /// GAE's lambda: 1 trusts only what was received, 0 only what the critic says of the next
-    /// token. `Baseline::Group` has no per-token values to trust and always uses 1.
+    /// token. Baselines that are no critics have no per-token values to trust and always use 1.
     pub lambda: f64,
     /// Advantages that spread less than this are not scaled up to a deviation of 1, in units of
     /// reward (detail 8).
@@ -54,10 +77,10 @@ pub struct PpoConfig {
     pub clip: f64,
     /// A value may move this far from what it was at sampling time, in units of reward.
     pub value_clip: f64,
-    /// Weight of the value loss in what the decoder itself learns. With 0 the value head reads the
-    /// hidden states without changing them (detail 11).
+    /// Weight of the value loss in what the policy itself learns under `Baseline::Head`. With 0 the value
+    /// head reads the hidden states without changing them (detail 11).
     pub value_trunk_coefficient: f64,
-    /// Steps at the start in which only the value head learns (detail 12).
+    /// Steps at the start in which only a critic that learns by gradient does (detail 12).
     pub value_warmup_steps: usize,
     /// A minibatch whose approximate KL between the sampling policy and the current one (nats per
     /// token) is above this is not applied, and ends the step's update (detail 13).
@@ -66,9 +89,9 @@ pub struct PpoConfig {
     pub learning_rate: LearningRate,
     /// Of the policy.
     pub optimizer: AdamWConfig,
-    /// Of the value head, which has an optimizer of its own.
+    /// Of a critic that learns by gradient, which has an optimizer of its own.
     pub value_learning_rate: LearningRate,
-    /// Of the value head.
+    /// Of such a critic.
     pub value_optimizer: AdamWConfig,
 }
 
@@ -82,7 +105,8 @@ impl PpoConfig {
     /// `Error::Config` naming the first field that cannot work.
     pub fn check(&self) -> Result<()> {
         let any = f64::INFINITY;
-        let samples = if self.baseline == Baseline::Group { 2.0 } else { 1.0 }; // a group is more than one
+        let grouped = matches!(self.baseline, Baseline::Group | Baseline::LeaveOneOut);
+        let samples = if grouped { 2.0 } else { 1.0 }; // a group is more than one
         let limits = [
             ("prompts_per_step", self.prompts_per_step as f64, 1.0, any),
             ("samples_per_prompt", self.samples_per_prompt as f64, samples, any),

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::PpoConfig;
+use super::critic::Critic;
 use crate::Result;
-use crate::model::{Decoder, ValueHead};
+use crate::model::Decoder;
 use crate::train::optim::AdamW;
 
 /// Everything that takes part in PPO and outlives a step.
@@ -13,16 +14,11 @@ pub struct Learner {
     pub policy: Decoder,
     /// The frozen start: what the KL penalty holds the policy to.
     pub reference: Decoder,
-    /// What learns to expect: the critic.
-    pub value: ValueHead,
+    /// What learns to expect.
+    pub critic: Critic,
     /// Of the policy's variables.
     pub policy_optimizer: AdamW,
-    /// Of the value head's.
-    pub value_optimizer: AdamW,
 }
-
-const VALUE: &str = "value.safetensors";
-const VALUE_OPTIMIZER: &str = "value_optimizer.safetensors";
 
 impl Learner {
     /// A critic that expects nothing and optimizers without a past; or all as [`Learner::save`] left it in
@@ -33,24 +29,17 @@ impl Learner {
         config: &PpoConfig,
         checkpoint: Option<&Path>,
     ) -> Result<Learner> {
-        let (hidden_size, device) = (policy.config().hidden_size, policy.device());
-        let value = match checkpoint {
-            Some(folder) => ValueHead::load(&folder.join(VALUE), hidden_size, device)?,
-            None => ValueHead::new(hidden_size, device)?,
-        };
+        let critic = Critic::new(&reference, config, checkpoint)?;
         let mut policy_optimizer = AdamW::new(policy.variables(), config.optimizer.clone())?;
-        let mut value_optimizer = AdamW::new(value.variables(), config.value_optimizer.clone())?;
         if let Some(folder) = checkpoint {
             policy_optimizer.load(&folder.join(AdamW::FILE))?;
-            value_optimizer.load(&folder.join(VALUE_OPTIMIZER))?;
         }
-        Ok(Learner { policy, reference: reference.freeze(), value, policy_optimizer, value_optimizer })
+        Ok(Learner { policy, reference: reference.freeze(), critic, policy_optimizer })
     }
 
     /// Writes all but the two models.
     pub fn save(&self, folder: &Path) -> Result<()> {
         self.policy_optimizer.save(&folder.join(AdamW::FILE))?;
-        self.value.save(&folder.join(VALUE))?;
-        self.value_optimizer.save(&folder.join(VALUE_OPTIMIZER))
+        self.critic.save(folder)
     }
 }

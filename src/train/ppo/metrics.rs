@@ -48,23 +48,32 @@ pub struct PpoStep {
     pub approx_kl: f64,
     /// Share of tokens whose ratio lies outside the clip range.
     pub clip_fraction: f64,
+    /// The same among tokens that were sampled with a probability under .95; those above can hardly leave
+    /// the range upwards, and are nearly all.
+    pub clip_fraction_open: f64,
+    /// Share of tokens that were sampled with a probability under .95.
+    pub open_tokens: f64,
     /// Largest `|ratio - 1|` in the first minibatch, before any update: how well sampling and
     /// training agree about the same weights. Rounding only, unless something is wrong.
     pub ratio_error: f64,
     /// Clipped surrogate.
     pub policy_loss: f64,
-    /// Clipped squared error, halved. Zero under `Baseline::Group`.
+    /// Clipped squared error, halved. Zero of critics that do not learn by gradient.
     pub value_loss: f64,
     /// Of the values the advantages were computed with: 1 is a perfect critic, 0 a constant one.
-    /// Zero where the returns do not vary, and under `Baseline::Group`.
+    /// Zero where the returns do not vary, and of baselines that are no critics.
     pub explained_variance: f64,
+    /// The same over the first tokens of the responses: what is known of the prompt alone.
+    pub explained_variance_first: f64,
     /// Mean of those values.
     pub value_mean: f64,
     /// Standard deviation of the advantages before whitening.
     pub advantage_deviation: f64,
+    /// Standard deviation of the returns.
+    pub return_deviation: f64,
     /// Norm of the policy's gradient before clipping, mean over the minibatches that were applied.
     pub grad_norm: f64,
-    /// The same of the value head.
+    /// The same of a critic that learns by gradient.
     pub value_grad_norm: f64,
     /// Of the policy.
     pub learning_rate: f64,

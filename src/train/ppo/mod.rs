@@ -16,7 +16,7 @@
 //!     `non_score_reward`): the KL is a part of the reward, where its gradient is exact, and not of
 //!     the loss. The coefficient is constant.
 //!  5. Reference log-probabilities come from a forward pass without a graph. The value of a state is
-//!     read at the position that predicts the next token.
+//!     what is expected before its token is sampled; `critic.rs` says by whom.
 //!  6. After the last token the value is 0, also where the length limit cut the response: cut
 //!     responses have failed, there is nothing left to come (37 details 5 would bootstrap).
 //!  7. Advantages by GAE with gamma 1 (lm-human-preferences; GAE) and, in `quick`, lambda 1.
@@ -24,10 +24,11 @@
 //!  9. Each epoch shuffles the rollouts into minibatches (37 details 6). Losses are means over the
 //!     tokens of a minibatch, so a long response weighs more than a short one.
 //! 10. Clipped surrogate (PPO, equation 7; 37 details 8). No entropy bonus (lm-human-preferences).
-//! 11. Clipped value loss (37 details 9). The value head has its own optimizer and learning rate; by
-//!     default its loss stops at the hidden states, so that critic and policy do not pull at the
-//!     same weights (37 details 13 discusses shared against separate networks).
-//! 12. The value head learns alone for the first steps.
+//! 11. A critic that learns by gradient has a clipped value loss (37 details 9), its own optimizer and
+//!     learning rate, and starts at the first step's mean return. A value head's loss stops at the
+//!     policy's hidden states, so that both do not pull at the same weights (37 details 13 discusses
+//!     shared against separate networks). The study's critic is fit in closed form after each step.
+//! 12. A critic that learns by gradient learns alone for the first steps.
 //! 13. A minibatch that finds the policy too far from where it was sampled is not applied and ends
 //!     the step (CleanRL's `target_kl`, which looks once an epoch and after the update).
 //! 14. Global gradient clipping (37 details 11) and AdamW's epsilon (37 details 3) are the
@@ -39,9 +40,10 @@
 //! al., arXiv 1909.08593, as in `vwxyzjn/lm-human-preference-details`,
 //! `train_policy_accelerate.py`. *KL approx*: Schulman, joschu.net/blog/kl-approx.html.
 //!
-//! A run's state is (policy, value head, both optimizers, next step): resume equals uninterrupted.
+//! A run's state is (policy, critic, their optimizers, next step): resume equals uninterrupted.
 
 mod config;
+pub mod critic;
 mod learner;
 mod metrics;
 mod rollouts;
@@ -58,16 +60,20 @@ use rand::seq::SliceRandom;
 use super::optim::Gradients;
 use super::packing::{self, Microbatch, Passage};
 use super::reward::Verifier;
-use super::statistics::{explained_variance, kl_k1, kl_k3, mean_and_deviation, whiten};
+use super::statistics::{explained_variance, kl_k1, kl_k3, mean_and_deviation, shift_and_scale};
 use crate::base::Seed;
-use crate::model::{Decoder, Sampling, ValueHead, sample};
+use crate::model::{Decoder, Sampling, sample};
 use crate::{Error, Result};
 
 pub use config::{Baseline, PpoConfig};
+use critic::Critic;
 pub use learner::Learner;
 pub use metrics::PpoStep;
 pub use rollouts::Task;
 use rollouts::{Rollout, choose_tasks, score};
+
+/// Log-probability under which a token was sampled "open": .95.
+const OPEN: f32 = -0.051_293_3;
 
 /// Runs the steps `steps`; `observe` sees each one's measurements right after its update.
 ///
@@ -84,13 +90,13 @@ pub fn train_ppo(
     observe: &mut dyn FnMut(&PpoStep) -> Result<()>,
 ) -> Result<()> {
     config.check()?;
-    let Learner { policy, reference, value, policy_optimizer, value_optimizer } = learner;
+    let Learner { policy, reference, critic, policy_optimizer } = learner;
     let device = policy.device().clone();
     let end_token = policy.config().eos_token_id.ok_or_else(|| {
         Error::config("eos_token_id", "PPO needs a model whose config.json names the end token")
     })?;
     let sampling = Sampling { temperature: 1.0, max_new_tokens: config.max_new_tokens, end_token }; // (2)
-    let variables = [policy_optimizer.variables(), value_optimizer.variables()].concat();
+    let variables = [policy_optimizer.variables(), critic.variables()].concat();
 
     for step in steps {
         let step_seed = seed.child_index(step as u64);
@@ -102,8 +108,8 @@ pub fn train_ppo(
         let rows: Vec<&Task> =
             chosen.iter().flat_map(|task| repeat_n(*task, config.samples_per_prompt)).collect();
         let prompts: Vec<Vec<u32>> = rows.iter().map(|task| task.prompt.clone()).collect();
-        let critic = (config.baseline == Baseline::Critic).then_some(&*value);
-        let completions = sample(policy, critic, &prompts, &sampling, step_seed.child("sample"))?;
+        let head = if let Critic::Head(head, _) = &*critic { Some(head) } else { None };
+        let completions = sample(policy, head, &prompts, &sampling, step_seed.child("sample"))?;
         m.tokens_sampled = completions.iter().map(|completion| completion.tokens.len()).sum();
         m.seconds_sample = started.elapsed().as_secs_f64();
 
@@ -132,27 +138,12 @@ pub fn train_ppo(
             reference_log_probs.extend(log_probs.to_vec1::<f32>()?);
         }
         m.tokens_scored = passages.iter().map(Passage::read_tokens).sum();
-        let (old_values, lambda): (Vec<f32>, f32) = match config.baseline {
-            Baseline::Critic => {
-                let values = rollouts.iter().flat_map(|rollout| rollout.completion.values.iter().copied());
-                (values.collect(), config.lambda as f32)
-            }
-            Baseline::Group => {
-                // A constant value along the episode: with lambda 1, GAE is the return less that value.
-                let of_tokens = |group: &&[Rollout]| {
-                    let mean = group.iter().map(|rollout| rollout.score).sum::<f32>() / group.len() as f32;
-                    repeat_n(mean, group.iter().map(|rollout| rollout.tokens.len()).sum())
-                };
-                (groups.iter().flat_map(of_tokens).collect(), 1.0)
-            }
-        };
 
-        // ---- Rewards of the tokens (3, 4, 6) and their advantages (7, 8).
+        // ---- Rewards of the tokens (3, 4, 6), what came after each, the values (5), advantages (7, 8).
         let old_log_probs: Vec<f32> =
             rollouts.iter().flat_map(|rollout| rollout.completion.log_probs.iter().copied()).collect();
-        let (mut advantages, mut returns) = (Vec::new(), Vec::new());
+        let mut rewards: Vec<f32> = Vec::with_capacity(old_log_probs.len());
         for rollout in &rollouts {
-            let mut rewards = Vec::with_capacity(rollout.tokens.len());
             for token in rollout.tokens.clone() {
                 let (old, reference) = (old_log_probs[token], reference_log_probs[token]);
                 rewards.push(-(config.kl_coefficient as f32) * kl_k1(old, reference));
@@ -160,20 +151,39 @@ pub fn train_ppo(
                 m.kl_to_reference += f64::from(kl_k3(old, reference));
             }
             if let Some(last) = rewards.last_mut() {
-                *last += rollout.score;
+                *last += rollout.score; // no response is empty
             }
-            let values = &old_values[rollout.tokens.clone()];
-            let (of_tokens, to_fit) = gae(&rewards, values, config.gamma as f32, lambda);
-            advantages.extend(of_tokens);
-            returns.extend(to_fit);
         }
+        let gamma = config.gamma as f32;
+        let of_rollouts = |values: &[f32], lambda: f32| {
+            let (mut advantages, mut returns) = (Vec::new(), Vec::new());
+            for rollout in &rollouts {
+                let tokens = rollout.tokens.clone();
+                let (of_tokens, to_fit) = gae(&rewards[tokens.clone()], &values[tokens], gamma, lambda);
+                advantages.extend(of_tokens);
+                returns.extend(to_fit);
+            }
+            (advantages, returns)
+        };
+        let (received, _) = of_rollouts(&vec![0.0; rewards.len()], 1.0);
+        let old_values = critic.values(&rollouts, &received, step, config)?;
+        let lambda = if config.baseline.is_critic() { config.lambda as f32 } else { 1.0 };
+        let (mut advantages, returns) = of_rollouts(&old_values, lambda);
+        critic.learn(&rollouts, &received, step)?;
         (_, m.advantage_deviation) = mean_and_deviation(&advantages);
-        whiten(&mut advantages, config.smallest_deviation);
+        (_, m.return_deviation) = mean_and_deviation(&returns);
+        shift_and_scale(&mut advantages, config.smallest_deviation, config.baseline != Baseline::None);
         m.kl_per_rollout /= rollouts.len() as f64;
         m.kl_to_reference /= old_log_probs.len() as f64;
         (m.value_mean, _) = mean_and_deviation(&old_values);
-        if config.baseline == Baseline::Critic {
-            m.explained_variance = explained_variance(&old_values, &returns).unwrap_or(0.0);
+        if config.baseline.is_critic() {
+            let first = |of_tokens: &[f32]| -> Vec<f32> {
+                rollouts.iter().map(|rollout| of_tokens[rollout.tokens.start]).collect()
+            };
+            let explained =
+                |values: &[f32], returns: &[f32]| explained_variance(values, returns).unwrap_or(0.0);
+            m.explained_variance = explained(&old_values, &returns);
+            m.explained_variance_first = explained(&first(&old_values), &first(&returns));
         }
         let sampled = Sampled { old_log_probs, old_values, advantages, returns };
         m.seconds_score = started.elapsed().as_secs_f64();
@@ -181,7 +191,7 @@ pub fn train_ppo(
         // ---- Update (9 to 14).
         let started = Instant::now();
         m.learning_rate = config.learning_rate.at(step);
-        let policy_learns = config.baseline == Baseline::Group || step >= config.value_warmup_steps; // (12)
+        let policy_learns = !config.baseline.has_gradient() || step >= config.value_warmup_steps; // (12)
         let (mut tokens_computed, mut value_updates) = (0, 0);
         'update: for epoch in 0..config.epochs {
             let mut order: Vec<usize> = (0..rollouts.len()).collect();
@@ -196,14 +206,17 @@ pub fn train_ppo(
                     let tokens: Vec<usize> =
                         minibatch[members].iter().flat_map(|i| rollouts[*i].tokens.clone()).collect();
                     let (loss, new_log_probs) =
-                        loss(policy, value, &packed, &sampled, &tokens, config, &mut m)?; // (10, 11)
+                        loss(policy, critic, &packed, &sampled, &tokens, config, &mut m)?; // (10, 11)
                     let share = (loss / minibatch_tokens as f64)?; // the mean is over the whole minibatch
                     gradients.add(&variables, &share.backward()?)?;
                     for (token, new) in tokens.into_iter().zip(new_log_probs) {
                         let old = sampled.old_log_probs[token];
                         let distance = f64::from(libm::expm1f(new - old).abs()); // |ratio - 1|
                         approx_kl += f64::from(kl_k3(old, new));
-                        m.clip_fraction += f64::from(u8::from(distance > config.clip));
+                        let (clipped, open) = (distance > config.clip, old < OPEN);
+                        m.clip_fraction += f64::from(u8::from(clipped));
+                        m.clip_fraction_open += f64::from(u8::from(clipped && open));
+                        m.open_tokens += f64::from(u8::from(open));
                         if tokens_computed == 0 {
                             m.ratio_error = m.ratio_error.max(distance);
                         }
@@ -216,9 +229,8 @@ pub fn train_ppo(
                     m.stopped_by_kl = 1.0; // (13)
                     break 'update;
                 }
-                if config.baseline == Baseline::Critic {
-                    let rate = config.value_learning_rate.at(step);
-                    m.value_grad_norm += value_optimizer.step(&gradients, rate)?; // (14)
+                if let Critic::Head(_, optimizer) | Critic::Trunk(_, _, optimizer) = critic {
+                    m.value_grad_norm += optimizer.step(&gradients, config.value_learning_rate.at(step))?; // (14)
                     value_updates += 1;
                 }
                 if policy_learns {
@@ -229,9 +241,9 @@ pub fn train_ppo(
         }
         m.grad_norm /= m.updates.max(1) as f64;
         m.value_grad_norm /= value_updates.max(1) as f64;
-        for sum in
-            [&mut m.policy_loss, &mut m.value_loss, &mut m.entropy, &mut m.approx_kl, &mut m.clip_fraction]
-        {
+        m.clip_fraction_open /= m.open_tokens.max(1.0);
+        let losses = [&mut m.policy_loss, &mut m.value_loss, &mut m.entropy];
+        for sum in losses.into_iter().chain([&mut m.approx_kl, &mut m.clip_fraction, &mut m.open_tokens]) {
             *sum /= tokens_computed as f64; // one rollout is there at least, and no response is empty
         }
         m.seconds_update = started.elapsed().as_secs_f64();
@@ -331,7 +343,7 @@ struct Sampled {
 /// is added to `m` as sums over tokens.
 fn loss(
     policy: &Decoder,
-    value: &ValueHead,
+    critic: &Critic,
     packed: &Microbatch,
     sampled: &Sampled,
     tokens: &[usize],
@@ -353,11 +365,16 @@ fn loss(
     m.entropy += sum(&entropy)?;
     let mut total = losses.sum_all()?;
 
-    if config.baseline == Baseline::Critic {
-        let reaches_trunk = config.value_trunk_coefficient > 0.0;
-        let (read, weight) =
-            if reaches_trunk { (hidden, config.value_trunk_coefficient) } else { (hidden.detach(), 1.0) };
-        let values = value.forward(&packed.select(&read)?)?; // (rows,)
+    let read = match critic {
+        Critic::Head(head, _) if config.value_trunk_coefficient > 0.0 => {
+            Some((head, hidden, config.value_trunk_coefficient))
+        }
+        Critic::Head(head, _) => Some((head, hidden.detach(), 1.0)),
+        Critic::Trunk(trunk, head, _) => Some((head, trunk.hidden(&packed.batch)?, 1.0)),
+        Critic::Surprise(_) | Critic::None => None,
+    };
+    if let Some((head, hidden, weight)) = read {
+        let values = head.forward(&packed.select(&hidden)?)?; // (rows,)
         let (old_values, returns) = (column(&sampled.old_values)?, column(&sampled.returns)?);
         let losses = clipped_value_loss(&values, &old_values, &returns, config.value_clip)?;
         m.value_loss += sum(&losses)?;

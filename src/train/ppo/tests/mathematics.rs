@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{settings, tiny};
 use crate::base::Seed;
-use crate::model::{Kernels, ValueHead};
+use crate::model::Kernels;
+use crate::train::ppo::critic::Critic;
 use crate::train::ppo::{PpoConfig, PpoStep, Sampled, loss};
 use crate::train::{
     Microbatch, Passage, clipped_policy_loss, clipped_value_loss, explained_variance, gae, kl_k1, kl_k3,
@@ -153,7 +154,9 @@ fn explained_variance_at_its_limits() {
 fn the_gradient_of_the_loss_is_its_slope() {
     for kernels in [Kernels::Composed, Kernels::Fused] {
         let policy = tiny(kernels);
-        let value = ValueHead::new(16, &Device::Cpu).unwrap();
+        let config = PpoConfig { value_trunk_coefficient: 0.3, ..settings() };
+        let critic = Critic::new(&policy, &config, None).unwrap();
+        let Critic::Head(value, _) = &critic else { panic!("the settings ask for a head") };
         // A value head and norms that are not trivial, so that every path carries a gradient.
         for (i, (_, var)) in value.variables().iter().chain(&policy.variables()).enumerate() {
             let shift = crate::model::normal(Seed::new(7), &i.to_string(), var.elem_count(), 0.2);
@@ -182,10 +185,9 @@ fn the_gradient_of_the_loss_is_its_slope() {
             returns: with(&values, &|i| 2.0 * shifts[8 - i]),
         };
         let tokens: Vec<usize> = (0..9).collect();
-        let config = PpoConfig { value_trunk_coefficient: 0.3, ..settings() };
         let mut m = PpoStep::default();
         let mut total = || {
-            let (sum, _) = loss(&policy, &value, &packed, &kept, &tokens, &config, &mut m).unwrap();
+            let (sum, _) = loss(&policy, &critic, &packed, &kept, &tokens, &config, &mut m).unwrap();
             (sum / 9.0).unwrap()
         };
         let store = total().backward().unwrap();
