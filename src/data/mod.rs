@@ -23,7 +23,7 @@ pub use audit::{
     OperatorCounts, PairSummary, Survivor, hidden_case_audit, leak_audit,
 };
 pub use catalog::{Atom, AtomCheck, Catalog, CheckReport, Side, check_catalog};
-pub use corpus::{Corpus, CorpusConfig, Document};
+pub use corpus::{Corpus, CorpusConfig, Document, withheld};
 pub use problem::{Case, Problem, Set, read_problems, write_problems};
 pub use split::{Provenance, SplitConfig, Splits};
 pub use synth::{ChainRequest, Operator, Rejection, Rules, Sizes, Topics, chinese_prompts, synthesize};

@@ -19,7 +19,7 @@ use crate::data::synth::{Chain, Rejection, Rules, Sizes, Synthesizer, Topics};
 use crate::sandbox::Sandbox;
 
 /// Changes whenever the same config and seed would give other problems.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// How many chains each set has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,11 +143,6 @@ impl Splits {
     /// All problems, set by set in the order of [`Set::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.sets.values().flatten()
-    }
-
-    /// The keys of all chains, whatever their set.
-    pub fn chain_keys(&self) -> BTreeSet<String> {
-        self.iter().filter(|problem| problem.depth > 1).map(|problem| problem.key.clone()).collect()
     }
 
     fn lines(&self) -> Result<Vec<u8>> {

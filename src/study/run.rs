@@ -66,7 +66,7 @@ impl Study {
                 checkpoint_every: often,
                 stages: BTreeMap::new(),
                 start: Box::new(move |model, _, checkpoint| {
-                    let documents = self.documents();
+                    let documents = self.documents()?;
                     Ok(Box::new(Supervised::new(model, checkpoint, &tier.pretrain, documents, 0)?))
                 }),
             },
@@ -126,11 +126,10 @@ impl Study {
     }
 
     /// What pretraining reads. Seeds differ in that, too: each reads documents of its own.
-    fn documents(&self) -> impl Fn(usize, Seed) -> Result<Vec<Example>> {
+    fn documents(&self) -> Result<impl Fn(usize, Seed) -> Result<Vec<Example>>> {
         let (tier, codec) = (&self.tier, &self.dataset.codec);
-        let withheld = self.dataset.splits.chain_keys();
-        let corpus = Corpus::new(&self.catalog, &tier.corpus, withheld);
-        move |step, seed| {
+        let corpus = Corpus::new(&self.catalog, &tier.corpus, &self.dataset.withheld)?;
+        Ok(move |step, seed| {
             let mut examples = Vec::new();
             for document in corpus.documents(seed, step, tier.pretrain.batch_size) {
                 let mut tokens = codec.encode(&document.prompt)?;
@@ -138,7 +137,7 @@ impl Study {
                 examples.extend(Example::document(&tokens));
             }
             Ok(examples)
-        }
+        })
     }
 
     /// Atoms and composites in equal shares where both are there, whatever their numbers: else a

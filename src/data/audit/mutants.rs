@@ -159,7 +159,7 @@ pub fn mutant_audit(
         let question = |case: &Case| (case.input.clone(), Some(case.expected.clone()));
         let cases: Vec<Exam> =
             problems.iter().map(|problem| problem.cases.iter().map(question).collect()).collect();
-        let fresh = oracle.exams(&chains, config.fresh_inputs, seed.child("fresh"))?;
+        let fresh = oracle.exams(&chains, None, config.fresh_inputs, seed.child("fresh"))?;
         let tried = oracle.trial(&chains, &cases, &fresh)?;
         tried.iter().for_each(|rival| report.count(rival, problems[rival.chain], &fresh[rival.chain]));
 

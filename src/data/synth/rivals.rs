@@ -3,7 +3,10 @@
 
 use std::iter::zip;
 
+use itertools::Itertools;
+
 use crate::base::{Result, Seed};
+use crate::data::probe::{N_COMMON, shared_probes};
 use crate::data::problem::chain_key;
 use crate::data::synth::chain::Chain;
 use crate::data::synth::mutate::{Operator, mutants};
@@ -29,10 +32,21 @@ pub struct Rival {
 }
 
 impl Oracle<'_> {
-    /// What each chain returns on `count` inputs of its first atom's domain, computed atom by atom.
-    pub fn exams(&mut self, chains: &[Chain], count: usize, seed: Seed) -> Result<Vec<Exam>> {
-        let probes = |chain: &Chain| self.catalog.atoms()[chain[0]].probes(count, seed);
-        let inputs: Vec<Vec<Value>> = chains.iter().map(probes).collect();
+    /// What each chain returns on `count` inputs of its first atom's domain, computed atom by atom; first,
+    /// where `common` draws them, on the inputs that all chains of its input type share.
+    pub fn exams(
+        &mut self,
+        chains: &[Chain],
+        common: Option<Seed>,
+        count: usize,
+        seed: Seed,
+    ) -> Result<Vec<Exam>> {
+        let inputs = |chain: &Chain| {
+            let first = &self.catalog.atoms()[chain[0]];
+            let common = common.map_or(vec![], |seed| shared_probes(first.input, N_COMMON, seed));
+            common.into_iter().chain(first.probes(count, seed)).unique().collect()
+        };
+        let inputs: Vec<Vec<Value>> = chains.iter().map(inputs).collect();
         let outputs = self.run(chains.iter().zip(&inputs))?;
         Ok(inputs.into_iter().zip(outputs).map(|(inputs, outputs)| zip(inputs, outputs).collect()).collect())
     }
