@@ -25,7 +25,7 @@ pub const TRAINING: [Set; 2] = [Set::AtomBase, Set::CompositeATrain];
 pub const TEST: [Set; 4] = [Set::CompositeAHeldOut, Set::CompositeB, Set::CompositeC, Set::Deep];
 
 /// Probe inputs a type, drawn from another stream than those the splits were built with.
-const N_PROBES: usize = 128;
+pub(super) const N_PROBES: usize = 128;
 
 /// How a training problem and a test problem are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 //! and composes chains from its memory: thousands of candidate chains cost a few hundred programs.
 //! (The hidden cases do not rely on this alone: the verifier judges every reference program on them.)
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use itertools::Itertools;
 use serde_json::json;
@@ -135,11 +135,9 @@ impl<'a> Oracle<'a> {
             let at_step: Vec<(FunctionId, &mut Outputs)> =
                 at_step.filter_map(|(chain, values)| Some((*chain.get(step)?, values))).collect();
             // In order: which call of a function ends its process decides what else is known of it.
-            let calls: BTreeSet<Call<'_>> = at_step
-                .iter()
-                .flat_map(|(id, values)| values.iter().flatten().map(|value| (*id, value)))
-                .collect();
-            self.learn(calls.into_iter().collect())?;
+            let calls =
+                at_step.iter().flat_map(|(id, values)| values.iter().flatten().map(|value| (*id, value)));
+            self.learn(calls.filter(|call| self.is_open(call)).unique().sorted().collect())?;
             for (id, values) in at_step {
                 let known = &self.functions[id].known;
                 for value in values {
@@ -150,15 +148,18 @@ impl<'a> Oracle<'a> {
         Ok(outputs)
     }
 
+    /// Whether the answer to a call is neither remembered nor given up.
+    fn is_open(&self, (id, input): &Call<'_>) -> bool {
+        let function = &self.functions[*id];
+        !function.dead && !function.known.contains_key(*input)
+    }
+
     /// Runs the calls that are not remembered yet. A call that ends its process leaves the calls
     /// behind it unanswered; they go into another round, without the culprit.
     fn learn(&mut self, mut calls: Vec<Call<'_>>) -> Result<()> {
         let mut n_before = None;
         loop {
-            calls.retain(|(id, input)| {
-                let function = &self.functions[*id];
-                !function.dead && !function.known.contains_key(*input)
-            });
+            calls.retain(|call| self.is_open(call));
             if calls.is_empty() {
                 return Ok(());
             }
