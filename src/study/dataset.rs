@@ -43,7 +43,7 @@ impl Dataset {
             eprintln!("data: synthesizing problems into {}", shown.display());
             let splits = Splits::build(catalog, sandbox, &tier.splits, Seed::new(tier.data_seed))?;
             splits.save(&splits_path)?;
-            let withheld = withheld(catalog, sandbox, splits.iter())?;
+            let withheld = withheld(catalog, sandbox, &splits)?;
             write_json(&withheld_path, &withheld)?;
             let codec = train_codec(tier, catalog, &splits, &withheld)?;
             write_atomically(&codec_path, codec.to_json()?.as_bytes())?;

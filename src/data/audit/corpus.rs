@@ -1,9 +1,8 @@
 //! Corpus audit: what pretraining reads solves no problem of the data set.
 //!
 //! The generator withholds solutions; the audit does not trust it. It takes documents as text, finds the
-//! functions that each describes and holds, and asks of every run of them, by two ways that the generator does
-//! not use, whether it behaves like a problem: by its outputs on fresh probes, and by the verifier's word on
-//! the hidden cases.
+//! functions that each describes and holds, and asks of every run of them whether it behaves like a problem: by
+//! its outputs on the probes of the leak audit, and by the verifier's word on the hidden cases.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -11,13 +10,12 @@ use std::fmt;
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
-use super::leak::N_PROBES;
-use crate::base::{Error, Result, Seed};
+use crate::base::{Error, Result};
 use crate::data::catalog::Catalog;
 use crate::data::corpus::{Document, Part, parts};
 use crate::data::probe::N_COMMON;
 use crate::data::problem::{Problem, Set, chain_key};
-use crate::data::split::Splits;
+use crate::data::split::{N_AUDIT_PROBES, Splits};
 use crate::data::synth::{Chain, Oracle, Types, prompt};
 use crate::data::value::Value;
 use crate::sandbox::{Sandbox, Verdict};
@@ -95,7 +93,7 @@ pub fn corpus_audit(
     let chains: Vec<Chain> =
         keys.iter().map(|chain| chain.iter().map(|&place| ids[place]).collect()).collect();
     let problems = splits.iter().filter(|problem| problem.depth > 1).collect_vec();
-    let mut alike = same_on_probes(&mut oracle, &chains, &problems, splits)?;
+    let mut alike = same_on_probes(&mut oracle, &chains, splits)?;
     alike.extend(solving(&mut oracle, &chains, &problems, sandbox)?);
     for (chain, problem) in alike.into_iter().sorted().unique() {
         let (key, Problem { set, key: of, .. }) = (keys[chain], problems[problem]);
@@ -109,27 +107,18 @@ pub fn corpus_audit(
 type Pair = (usize, usize);
 
 /// Pairs that return the same on all probes of the leak audit.
-fn same_on_probes(
-    oracle: &mut Oracle<'_>,
-    chains: &[Chain],
-    problems: &[&Problem],
-    splits: &Splits,
-) -> Result<Vec<Pair>> {
-    let seed = Seed::new(splits.provenance.seed).child("audit");
-    let whole = |problem: &&Problem| vec![oracle.add(&problem.reference, (problem.input, problem.output))];
-    let references: Vec<Chain> = problems.iter().map(whole).collect();
+fn same_on_probes(oracle: &mut Oracle<'_>, chains: &[Chain], splits: &Splits) -> Result<Vec<Pair>> {
     let mut left: Vec<Pair> = Vec::new();
-    for (round, count) in [FIRST_PROBES, N_PROBES].into_iter().enumerate() {
+    for (round, count) in [FIRST_PROBES, N_AUDIT_PROBES].into_iter().enumerate() {
         let places = match round {
             0 => (0..chains.len()).collect_vec(),
             _ => left.iter().map(|(chain, _)| *chain).unique().collect(),
         };
         let asked = places.iter().map(|&place| chains[place].clone()).collect_vec();
-        let does = oracle.fingerprints(&asked, count, seed)?;
-        let mut by_print = HashMap::new();
-        for (problem, print) in oracle.fingerprints(&references, count, seed)?.into_iter().enumerate() {
-            by_print.entry(print).or_insert_with(Vec::new).push(problem);
-        }
+        let does = oracle.fingerprints(&asked, count, splits.audit_seed())?;
+        let prints = splits.iter().zip(splits.behaviors(oracle, count)?);
+        let composites = prints.filter(|(problem, _)| problem.depth > 1).map(|(_, print)| print).enumerate();
+        let by_print = composites.map(|(place, print)| (print, place)).into_group_map();
         let same =
             |(chain, print)| by_print.get(print).into_iter().flatten().map(move |problem| (chain, *problem));
         left = places.into_iter().zip(&does).flat_map(same).collect();
@@ -231,6 +220,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::base::Seed;
     use crate::data::corpus::{Corpus, CorpusConfig, withheld};
     use crate::sandbox::SandboxConfig;
 
@@ -253,7 +243,7 @@ mod tests {
             let documents = corpus.documents(Seed::new(4), 0, 3_000).into_iter().chain(more);
             corpus_audit(documents, splits, &catalog, &sandbox).unwrap()
         };
-        let found = withheld(&catalog, &sandbox, splits.iter()).unwrap();
+        let found = withheld(&catalog, &sandbox, splits).unwrap();
         let report = audit(&found, vec![]);
         assert!(report.is_clean(), "{report}");
         assert_eq!((report.documents, report.unknown), (3_000, 0));

@@ -8,10 +8,12 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use crate::base::{ChaCha8Rng, Result};
-use crate::data::catalog::Catalog;
-use crate::data::problem::{Problem, chain_key};
-use crate::data::synth::{Chain, Types, solvers};
-use crate::data::value::ValueType;
+use crate::data::catalog::{Atom, Catalog};
+use crate::data::probe::{N_COMMON, shared_probes};
+use crate::data::problem::{Case, chain_key};
+use crate::data::split::{N_AUDIT_PROBES, Splits};
+use crate::data::synth::{Chain, Oracle, Types, solvers};
+use crate::data::value::{Value, ValueType};
 use crate::sandbox::Sandbox;
 
 /// One function that a document may describe or hold.
@@ -58,7 +60,7 @@ pub fn filler(kind: ValueType, rng: &mut ChaCha8Rng) -> Part {
 
 /// Everything that documents can be made of: all atoms at their places in the catalog, then all filler.
 pub fn parts(catalog: &Catalog) -> Vec<Part> {
-    let atom = |atom: &crate::data::catalog::Atom| Part {
+    let atom = |atom: &Atom| Part {
         name: atom.id.clone(),
         descriptions: atom.en.clone(),
         source: atom.source.clone(),
@@ -71,20 +73,27 @@ pub fn parts(catalog: &Catalog) -> Vec<Part> {
     catalog.atoms().iter().map(atom).chain(filler.unique_by(|part| part.name.clone())).collect()
 }
 
-/// The keys of all chains that no document may hold: those of `problems`, and all that documents could be
-/// made of and that solve one of them. A chain that holds a shorter one of these is not named.
+/// The keys of all chains that no document may hold: those of the composite problems, and all that documents
+/// could be made of and that behave like one: their outputs are the reference's on all hidden cases, or on all
+/// probes of audits. A chain that holds a shorter one of these is not named.
 ///
 /// # Errors
 /// `Error::Sandbox` where the search fails.
-pub fn withheld<'p>(
-    catalog: &Catalog,
-    sandbox: &Sandbox,
-    problems: impl Iterator<Item = &'p Problem>,
-) -> Result<BTreeSet<String>> {
-    let chains = problems.filter(|problem| problem.depth > 1).collect_vec();
+pub fn withheld(catalog: &Catalog, sandbox: &Sandbox, splits: &Splits) -> Result<BTreeSet<String>> {
+    let behaviors = splits.behaviors(&mut Oracle::new(catalog, sandbox), N_AUDIT_PROBES)?;
+    let composites = splits.iter().zip(behaviors).filter(|(problem, _)| problem.depth > 1).collect_vec();
+    let mut exams = Vec::new();
+    for (problem, does) in &composites {
+        let probes = shared_probes(problem.input, N_AUDIT_PROBES, splits.audit_seed());
+        let case = |(input, expected): (_, &Option<Value>)| Some(Case { input, expected: expected.clone()? });
+        let probes = probes.into_iter().zip(&does.outputs).filter_map(case);
+        let common = problem.cases.iter().take(N_COMMON).cloned();
+        exams.push((does.types, problem.cases.clone()));
+        exams.push((does.types, common.chain(probes).collect()));
+    }
     let parts = parts(catalog);
     let functions = parts.iter().map(|part| (part.source.as_str(), part.types)).collect_vec();
-    let found: BTreeSet<Chain> = solvers(&functions, &chains, sandbox)?.into_iter().collect();
+    let found: BTreeSet<Chain> = solvers(&functions, &exams, sandbox)?.into_iter().collect();
     let is_shortest =
         |chain: &&Chain| (1..chain.len()).all(|length| chain.windows(length).all(|run| !found.contains(run)));
     let key = |chain: &Chain| chain_key(chain.iter().map(|&place| &parts[place].name));
@@ -92,6 +101,6 @@ pub fn withheld<'p>(
         .iter()
         .filter(is_shortest)
         .map(key)
-        .chain(chains.iter().map(|problem| problem.key.clone()))
+        .chain(composites.iter().map(|(problem, _)| problem.key.clone()))
         .collect())
 }

@@ -11,29 +11,34 @@ use serde_json::{Value as Json, json};
 
 use crate::base::{Error, Result};
 use crate::data::probe::N_COMMON;
-use crate::data::problem::Problem;
+use crate::data::problem::Case;
 use crate::data::synth::chain::Chain;
 use crate::data::synth::rules::Types;
+use crate::data::value::Value;
 use crate::sandbox::{CaseOutput, Job, Limits, Sandbox};
 
 /// A type of input takes seconds; the memory holds what all chains of two steps return.
 const LIMITS: Limits = Limits { cpu_s: 300.0, wall_s: 900.0, memory_mb: 2048 };
 
-/// The chains of up to three functions, by their places in `functions`, that solve one of the
-/// `problems`: they return what its hidden cases expect. Chains that go on from a solution are left out.
+/// The chains of up to three functions, by their places in `functions`, that return what one of the `exams`
+/// expects. Chains that go on from such a chain are left out. Exams are fast that have their first
+/// [`N_COMMON`] inputs in common.
 ///
 /// # Errors
 /// `Error::Sandbox` where the search fails or finds more than an answer may hold.
-pub fn solvers(functions: &[(&str, Types)], problems: &[&Problem], sandbox: &Sandbox) -> Result<Vec<Chain>> {
+pub fn solvers(
+    functions: &[(&str, Types)],
+    exams: &[(Types, Vec<Case>)],
+    sandbox: &Sandbox,
+) -> Result<Vec<Chain>> {
     let functions: Vec<Json> =
         functions.iter().map(|(source, (takes, gives))| json!([source, takes, gives])).collect();
-    // Problems of one input type share their first cases, if they are of one data set.
     let mut groups: BTreeMap<_, Vec<Json>> = BTreeMap::new();
-    for problem in problems {
-        let (inputs, outputs): (Vec<Json>, Vec<Json>) =
-            problem.cases.iter().map(|case| (case.input.to_json(), case.expected.to_json())).unzip();
-        let common = problem.cases.iter().take(N_COMMON).map(|case| case.input.clone()).collect_vec();
-        groups.entry((problem.input, common)).or_default().push(json!([problem.output, inputs, outputs]));
+    for ((takes, gives), cases) in exams {
+        let common = cases.iter().take(N_COMMON).map(|case| case.input.clone()).collect_vec();
+        let (inputs, outputs): (Vec<&Value>, Vec<&Value>) =
+            cases.iter().map(|case| (&case.input, &case.expected)).unzip();
+        groups.entry((*takes, common)).or_default().push(json!([gives, inputs, outputs]));
     }
     let job = |((input, common), problems): (_, Vec<Json>)| {
         let common: Vec<_> = common;
