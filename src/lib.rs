@@ -68,11 +68,11 @@ mod report;
 
 pub use base::{Error, Progress, Result, Seed, device, read_json, write_atomically};
 pub use data::{
-    Atom, AtomCheck, Case, Catalog, ChainRequest, CheckReport, Codec, Corpus, CorpusConfig, Document, Domain,
-    HiddenCaseConfig, HiddenCaseReport, Leak, LeakKind, LeakReport, MutantConfig, MutantReport, Operator,
-    OperatorCounts, PairSummary, Problem, Provenance, Rejection, Rules, Set, Side, Sizes, SplitConfig,
-    Splits, Survivor, Topics, Value, ValueType, check_catalog, chinese_prompts, hidden_case_audit,
-    leak_audit, read_problems, synthesize, write_problems,
+    Atom, AtomCheck, Case, Catalog, ChainRequest, CheckReport, Codec, Corpus, CorpusConfig, CorpusHit,
+    CorpusReport, Document, Domain, HiddenCaseConfig, HiddenCaseReport, Leak, LeakKind, LeakReport,
+    MutantConfig, MutantReport, Operator, OperatorCounts, PairSummary, Problem, Provenance, Rejection, Rules,
+    Set, Side, Sizes, SplitConfig, Splits, Survivor, Topics, Value, ValueType, check_catalog,
+    chinese_prompts, connective, hidden_case_audit, leak_audit, read_problems, synthesize, write_problems,
 };
 pub use model::{Batch, Completion, Config, Decoder, Kernels, Sampling, ValueHead, sample};
 pub use report::{

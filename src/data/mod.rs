@@ -19,14 +19,16 @@ mod tokenizer;
 mod audit;
 
 pub use audit::{
-    HiddenCaseConfig, HiddenCaseReport, Leak, LeakKind, LeakReport, MutantConfig, MutantReport,
-    OperatorCounts, PairSummary, Survivor, hidden_case_audit, leak_audit,
+    CorpusHit, CorpusReport, HiddenCaseConfig, HiddenCaseReport, Leak, LeakKind, LeakReport, MutantConfig,
+    MutantReport, OperatorCounts, PairSummary, Survivor, corpus_audit, hidden_case_audit, leak_audit,
 };
 pub use catalog::{Atom, AtomCheck, Catalog, CheckReport, Side, check_catalog};
-pub use corpus::{Corpus, CorpusConfig, Document};
+pub use corpus::{Corpus, CorpusConfig, Document, withheld};
 pub use problem::{Case, Problem, Set, read_problems, write_problems};
 pub use split::{Provenance, SplitConfig, Splits};
-pub use synth::{ChainRequest, Operator, Rejection, Rules, Sizes, Topics, chinese_prompts, synthesize};
+pub use synth::{
+    ChainRequest, Operator, Rejection, Rules, Sizes, Topics, chinese_prompts, connective, synthesize,
+};
 pub(crate) use table::table as text_table;
 pub use tokenizer::Codec;
 pub use value::{Domain, Value, ValueType};

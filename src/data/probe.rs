@@ -1,13 +1,18 @@
 //! Inputs that functions are compared on.
 
+use itertools::Itertools;
 use rand::Rng;
 use serde_json::json;
 
 use crate::base::Seed;
 use crate::data::value::{Domain, Value, ValueType};
 
-/// `count` distinct inputs that every function over `kind` is compared on: small edge cases, then
-/// draws from a usual, a narrow and a wide domain in turn.
+/// So many of the shared probes, the first ones, are hidden cases of every problem: telling inputs, neither
+/// large nor short. They let [`solvers`](super::synth::solvers) compare all problems of a type at once.
+pub const N_COMMON: usize = 3;
+
+/// `count` distinct inputs that every function over `kind` is compared on: [`N_COMMON`] telling ones, small
+/// edge cases, then draws from a usual, a narrow and a wide domain in turn.
 pub fn shared_probes(kind: ValueType, count: usize, seed: Seed) -> Vec<Value> {
     let edges = match kind {
         ValueType::Int => json!([0, 1, -1, 2, 7, 10, 100, 121]),
@@ -19,7 +24,10 @@ pub fn shared_probes(kind: ValueType, count: usize, seed: Seed) -> Vec<Value> {
     let domain = |range, length| Domain { range, length, edges: Vec::new() };
     let domains = [Domain::default(), domain([0, 9], [1, 6]), domain([-1000, 1000], [3, 12])];
     let mut rng = seed.stream(&format!("shared probes {kind}"));
-    distinct(Value::list(kind, edges), count, kind, &domains, &mut rng)
+    let mut probes = distinct(Vec::new(), N_COMMON, kind, &[domain([0, 30], [3, 6])], &mut rng);
+    let edges = Value::list(kind, edges).into_iter().filter(|edge| !probes.contains(edge)).collect_vec();
+    probes.extend(edges);
+    distinct(probes, count, kind, &domains, &mut rng)
 }
 
 /// The edges, then draws from the domains in turn: `count` distinct inputs, fewer where the domains

@@ -19,21 +19,21 @@
 pub const ENTRY: &str = "f";
 
 /// Names of the helper functions, in order of application.
-pub const HELPERS: [&str; 5] = ["p", "q", "u", "k", "z"];
+pub const HELPERS: [&str; 6] = ["p", "q", "u", "k", "z", "h"];
 
-/// Deepest chain that has a name for each step.
-pub const MAX_DEPTH: usize = HELPERS.len();
+/// Deepest chain that may be asked for: one step too many still has a name.
+pub const MAX_DEPTH: usize = HELPERS.len() - 1;
 
 /// The program that applies functions from first to last, each of them one `def`. No newline at the end.
 ///
 /// # Panics
-/// Where there are none or more than [`MAX_DEPTH`]; requests are checked before they get here.
+/// Where there are none or more than there are [`HELPERS`]; requests are checked before they get here.
 pub fn assemble<'a>(sources: impl IntoIterator<Item = &'a str>) -> String {
     let (mut program, mut call) = (String::new(), "x".to_owned());
     let mut helpers = HELPERS.iter();
     for source in sources {
         // Requests are checked for their depth before they get here (see Panics).
-        let helper = helpers.next().expect("a chain has at most MAX_DEPTH steps");
+        let helper = helpers.next().expect("a chain has at most MAX_DEPTH steps, a wrong one one more");
         let name = source.trim_start_matches("def ").split('(').next().unwrap_or_default();
         program += &rename(source.trim_end(), name, helper);
         program.push('\n');

@@ -15,11 +15,15 @@ use crate::base::{Error, Result, Seed, hash_bytes, parse_json, to_lines, write_a
 use crate::data::catalog::Catalog;
 use crate::data::problem::{Problem, Set, parse_problems};
 use crate::data::python::MAX_DEPTH;
-use crate::data::synth::{Chain, Rejection, Rules, Sizes, Synthesizer, Topics};
+use crate::data::synth::{Chain, Fingerprint, Oracle, Rejection, Rules, Sizes, Synthesizer, Topics};
 use crate::sandbox::Sandbox;
 
 /// Changes whenever the same config and seed would give other problems.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
+
+/// Inputs a type that problems are compared on after they were made, from another stream than those they were
+/// made with.
+pub const N_AUDIT_PROBES: usize = 128;
 
 /// How many chains each set has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -145,9 +149,17 @@ impl Splits {
         self.sets.values().flatten()
     }
 
-    /// The keys of all chains, whatever their set.
-    pub fn chain_keys(&self) -> BTreeSet<String> {
-        self.iter().filter(|problem| problem.depth > 1).map(|problem| problem.key.clone()).collect()
+    /// Of the probes of audits.
+    pub fn audit_seed(&self) -> Seed {
+        Seed::new(self.provenance.seed).child("audit")
+    }
+
+    /// What the reference programs do, each as a whole, on the first `count` probes of audits. In the order of
+    /// [`Splits::iter`].
+    pub fn behaviors(&self, oracle: &mut Oracle<'_>, count: usize) -> Result<Vec<Fingerprint>> {
+        let whole = |problem: &Problem| vec![oracle.add(&problem.reference, (problem.input, problem.output))];
+        let programs: Vec<Chain> = self.iter().map(whole).collect();
+        oracle.fingerprints(&programs, count, self.audit_seed())
     }
 
     fn lines(&self) -> Result<Vec<u8>> {

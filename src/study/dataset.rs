@@ -1,19 +1,20 @@
 //! The data of a tier, built once and kept: problems in their splits, and the tokenizer.
 //!
-//! `data/generated/<tier>-<hash>/` holds `splits.jsonl` and `tokenizer.json`. The hash covers the
-//! catalog's content and every setting that goes in, so a stale folder is never read.
+//! `data/generated/<tier>-<hash>/` holds `splits.jsonl`, `withheld.json` and `tokenizer.json`. The hash covers
+//! the catalog's content and every setting that goes in, so a stale folder is never read.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rand::seq::SliceRandom;
 
-use crate::base::{Result, Seed, hash_bytes, write_atomically};
-use crate::data::{Catalog, Codec, Corpus, Problem, Set, Splits};
+use crate::base::{Result, Seed, hash_bytes, read_json, write_atomically, write_json};
+use crate::data::{Catalog, Codec, Corpus, Problem, Set, Splits, withheld};
 use crate::sandbox::Sandbox;
 use crate::study::tier::Tier;
 
 /// Raise it when the way data is made changes without a setting or the catalog changing.
-const RECIPE_VERSION: u32 = 3;
+const RECIPE_VERSION: u32 = 4;
 
 /// Documents that the tokenizer is trained on, besides all prompts and references of training.
 const TOKENIZER_DOCUMENTS: usize = 4_000;
@@ -22,9 +23,11 @@ const TOKENIZER_DOCUMENTS: usize = 4_000;
 pub struct Dataset {
     /// The problems, set by set.
     pub splits: Splits,
+    /// The chains that no document of the corpus may hold (see [`withheld`]).
+    pub withheld: BTreeSet<String>,
     /// The tokenizer.
     pub codec: Codec,
-    /// Digest of the problems and the tokenizer: part of every run's hash.
+    /// Digest of all three: part of every run's hash.
     pub hash: String,
 }
 
@@ -33,18 +36,24 @@ impl Dataset {
     pub fn open(root: &Path, tier: &Tier, catalog: &Catalog, sandbox: &Sandbox) -> Result<Dataset> {
         let folder =
             root.join(format!("data/generated/{}-{}", tier.name, &settings_hash(tier, catalog)?[..12]));
-        let (splits_path, codec_path) = (folder.join("splits.jsonl"), folder.join("tokenizer.json"));
-        if !splits_path.exists() || !codec_path.exists() {
+        let [splits_path, withheld_path, codec_path] =
+            ["splits.jsonl", "withheld.json", "tokenizer.json"].map(|name| folder.join(name));
+        if ![&splits_path, &withheld_path, &codec_path].into_iter().all(|path| path.exists()) {
             let shown = folder.strip_prefix(root).unwrap_or(&folder);
             eprintln!("data: synthesizing problems into {}", shown.display());
             let splits = Splits::build(catalog, sandbox, &tier.splits, Seed::new(tier.data_seed))?;
             splits.save(&splits_path)?;
-            write_atomically(&codec_path, train_codec(tier, catalog, &splits)?.to_json()?.as_bytes())?;
+            let withheld = withheld(catalog, sandbox, &splits)?;
+            write_json(&withheld_path, &withheld)?;
+            let codec = train_codec(tier, catalog, &splits, &withheld)?;
+            write_atomically(&codec_path, codec.to_json()?.as_bytes())?;
         }
         let splits = Splits::load(&splits_path)?;
+        let withheld: BTreeSet<String> = read_json(&withheld_path)?;
         let codec = Codec::load(&codec_path)?;
-        let hash = hash_bytes(format!("{} {}", splits.content_hash()?, codec.content_hash()?));
-        Ok(Dataset { splits, codec, hash })
+        let of_withheld = hash_bytes(serde_json::to_vec(&withheld)?);
+        let hash = hash_bytes(format!("{} {of_withheld} {}", splits.content_hash()?, codec.content_hash()?));
+        Ok(Dataset { splits, withheld, codec, hash })
     }
 
     /// The training problems of an arm: Atom_base, and the first `composites` training chains.
@@ -59,9 +68,14 @@ impl Dataset {
 }
 
 /// Byte-level BPE over the wild corpus and the training problems. Nothing of a test set goes in.
-fn train_codec(tier: &Tier, catalog: &Catalog, splits: &Splits) -> Result<Codec> {
+fn train_codec(
+    tier: &Tier,
+    catalog: &Catalog,
+    splits: &Splits,
+    withheld: &BTreeSet<String>,
+) -> Result<Codec> {
     let seed = Seed::new(tier.data_seed).child("tokenizer");
-    let mut texts: Vec<String> = Corpus::new(catalog, &tier.corpus, splits.chain_keys())
+    let mut texts: Vec<String> = Corpus::new(catalog, &tier.corpus, withheld)?
         .documents(seed, 0, TOKENIZER_DOCUMENTS)
         .into_iter()
         .map(|document| document.prompt + &document.response)

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Study;
 use crate::base::{Error, Progress, Result, Seed, read_json, write_json};
-use crate::data::{Corpus, Problem, Set};
+use crate::data::{Corpus, CorpusReport, Problem, Set, corpus_audit};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
 use crate::study::evaluate::{evaluate, pass_rates, questions};
@@ -21,6 +21,9 @@ use crate::study::store::{
     AnswerRow, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle,
 };
 use crate::train::{Example, ExamplePool, Judge, Learner, Method, Mixture, Ppo, Supervised, Task};
+
+/// The stream of pretraining.
+const PRETRAIN: &str = "pretrain";
 
 /// Of a checkpoint: what the run took so far.
 const COST: &str = "cost.json";
@@ -59,7 +62,7 @@ impl Study {
         let often = tier.checkpoint_every;
         match arm.recipe {
             Recipe::Pretrain => Plan {
-                kind: "pretrain",
+                kind: PRETRAIN,
                 settings: json!({
                     "model": tier.model, "corpus": tier.corpus, "pretrain": tier.pretrain,
                     "steps": tier.pretrain_steps,
@@ -68,7 +71,7 @@ impl Study {
                 checkpoint_every: often,
                 stages: BTreeMap::new(),
                 start: Box::new(move |model, _, checkpoint| {
-                    let documents = self.documents();
+                    let documents = self.documents()?;
                     Ok(Box::new(Supervised::new(model, checkpoint, &tier.pretrain, documents, 0)?))
                 }),
             },
@@ -128,11 +131,10 @@ impl Study {
     }
 
     /// What pretraining reads. Seeds differ in that, too: each reads documents of its own.
-    fn documents(&self) -> impl Fn(usize, Seed) -> Result<Vec<Example>> {
+    fn documents(&self) -> Result<impl Fn(usize, Seed) -> Result<Vec<Example>>> {
         let (tier, codec) = (&self.tier, &self.dataset.codec);
-        let withheld = self.dataset.splits.chain_keys();
-        let corpus = Corpus::new(&self.catalog, &tier.corpus, withheld);
-        move |step, seed| {
+        let corpus = Corpus::new(&self.catalog, &tier.corpus, &self.dataset.withheld)?;
+        Ok(move |step, seed| {
             let mut examples = Vec::new();
             for document in corpus.documents(seed, step, tier.pretrain.batch_size) {
                 let mut tokens = codec.encode(&document.prompt)?;
@@ -140,7 +142,21 @@ impl Study {
                 examples.extend(Example::document(&tokens));
             }
             Ok(examples)
-        }
+        })
+    }
+
+    /// Audits the documents that pretraining at `seed` reads in its first `steps` steps.
+    ///
+    /// # Errors
+    /// As [`corpus_audit`].
+    pub fn audit_corpus(&self, seed: u64, steps: usize) -> Result<CorpusReport> {
+        let (tier, stream) = (&self.tier, Seed::new(seed).child(PRETRAIN));
+        let corpus = Corpus::new(&self.catalog, &tier.corpus, &self.dataset.withheld)?;
+        // A step draws from a seed of its own (`train_supervised`).
+        let of_step =
+            |step| corpus.documents(stream.child_index(step as u64), step, tier.pretrain.batch_size);
+        let documents = (0..steps.min(tier.pretrain_steps)).flat_map(of_step);
+        corpus_audit(documents, &self.dataset.splits, &self.catalog, &self.sandbox)
     }
 
     /// Atoms and composites in equal shares where both are there, whatever their numbers: else a

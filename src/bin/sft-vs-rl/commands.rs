@@ -57,14 +57,17 @@ pub fn synth(args: &SynthArgs, sandbox: &SandboxConfig) -> Result<bool> {
     Ok(true)
 }
 
-pub fn audit(study: &Study) -> Result<bool> {
+/// The leak audit: of training parts, and of the corpus that pretraining at `args.seed` reads.
+pub fn audit(study: &Study, args: &AuditArgs) -> Result<bool> {
     let report = leak_audit(&study.dataset.splits, &study.catalog, &study.sandbox)?;
-    println!("{report}");
-    Ok(report.is_clean())
+    println!("{report}\n");
+    let corpus = study.audit_corpus(args.seed, args.steps.unwrap_or(study.tier.pretrain_steps))?;
+    println!("{corpus}");
+    Ok(report.is_clean() && corpus.is_clean())
 }
 
 #[derive(Args)]
-pub struct MutantArgs {
+pub struct AuditArgs {
     /// Instead: how many wrong programs do the hidden cases accept? Writes a record and a figure;
     /// exit 1 if the share is not below the goal.
     #[arg(long)]
@@ -78,14 +81,18 @@ pub struct MutantArgs {
     /// A share of false accepts that is too much, in percent.
     #[arg(long, default_value_t = 1.0, requires = "mutants")]
     goal: f64,
-    #[arg(long, default_value_t = 0, requires = "mutants")]
+    /// Of the fresh inputs of `--mutants`; else, of the pretraining whose documents are read.
+    #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Steps of pretraining whose documents are read; all of them if not told.
+    #[arg(long, conflicts_with = "mutants")]
+    steps: Option<usize>,
 }
 
 /// Problems a second that the mutant audit gets through, measured on two cores.
 const AUDITED_PER_SECOND: f64 = 12.0;
 
-pub fn audit_mutants(study: &Study, args: &MutantArgs) -> Result<bool> {
+pub fn audit_mutants(study: &Study, args: &AuditArgs) -> Result<bool> {
     let (splits, tier) = (&study.dataset.splits, study.tier.name.as_str());
     let problems = splits.get(Set::AtomBase).len() + args.composites;
     eprintln!(

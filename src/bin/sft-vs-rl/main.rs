@@ -33,12 +33,12 @@ enum Command {
     },
     /// Synthesize chains and write them as JSON lines.
     Synth(commands::SynthArgs),
-    /// Check that no training part leaks into a test part; exit 1 on a leak.
+    /// Check that neither a training part nor the corpus leaks a test part; exit 1 on a leak.
     Audit {
         #[command(flatten)]
         tier: TierArg,
         #[command(flatten)]
-        mutants: commands::MutantArgs,
+        audit: commands::AuditArgs,
     },
     /// Train and evaluate an arm or the arms of a finding; finished and half-finished runs are
     /// taken up where they stand.
@@ -146,9 +146,13 @@ fn dispatch(cli: Cli) -> Result<bool> {
     match cli.command {
         Command::Catalog { what: CatalogCommand::Check } => commands::catalog_check(&sandbox_config),
         Command::Synth(args) => commands::synth(&args, &sandbox_config),
-        Command::Audit { tier, mutants } => {
+        Command::Audit { tier, audit } => {
             let study = Study::with(Options { sandbox: sandbox_config, ..Options::here(&tier.tier)? })?;
-            if mutants.mutants { commands::audit_mutants(&study, &mutants) } else { commands::audit(&study) }
+            if audit.mutants {
+                commands::audit_mutants(&study, &audit)
+            } else {
+                commands::audit(&study, &audit)
+            }
         }
         Command::Run { what, study, seed, resume: _ } => {
             // Before the sandbox starts: a wrong name is said at once.

@@ -10,11 +10,11 @@ use std::fmt;
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Result, Seed};
+use crate::base::Result;
 use crate::data::catalog::Catalog;
 use crate::data::problem::{Problem, Set};
-use crate::data::split::Splits;
-use crate::data::synth::{Chain, Fingerprint, Oracle, prompt};
+use crate::data::split::{N_AUDIT_PROBES, Splits};
+use crate::data::synth::{Fingerprint, Oracle, prompt};
 use crate::data::table::table;
 use crate::sandbox::Sandbox;
 
@@ -23,9 +23,6 @@ pub const TRAINING: [Set; 2] = [Set::AtomBase, Set::CompositeATrain];
 
 /// Parts that nothing may be trained on.
 pub const TEST: [Set; 4] = [Set::CompositeAHeldOut, Set::CompositeB, Set::CompositeC, Set::Deep];
-
-/// Probe inputs a type, drawn from another stream than those the splits were built with.
-const N_PROBES: usize = 128;
 
 /// How a training problem and a test problem are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -126,7 +123,7 @@ pub fn leak_audit(splits: &Splits, catalog: &Catalog, sandbox: &Sandbox) -> Resu
         pair.leaks = leaks.iter().filter(|leak| (leak.training, leak.test) == (training, test)).count();
         pairs.push(pair);
     }
-    Ok(LeakReport { n_probes: N_PROBES, pairs, leaks })
+    Ok(LeakReport { n_probes: N_AUDIT_PROBES, pairs, leaks })
 }
 
 /// Each part's problems with their behavior: that of the reference program as a whole.
@@ -136,10 +133,7 @@ fn parts<'s>(
     sandbox: &Sandbox,
 ) -> Result<HashMap<Set, Vec<(&'s Problem, Fingerprint)>>> {
     let mut oracle = Oracle::new(catalog, sandbox);
-    let whole = |problem: &Problem| vec![oracle.add(&problem.reference, (problem.input, problem.output))];
-    let programs: Vec<Chain> = splits.iter().map(whole).collect();
-    let seed = Seed::new(splits.provenance.seed).child("audit");
-    let behaviors = oracle.fingerprints(&programs, N_PROBES, seed)?;
+    let behaviors = splits.behaviors(&mut oracle, N_AUDIT_PROBES)?;
     Ok(splits.iter().zip(behaviors).map(|(problem, does)| (problem.set, (problem, does))).into_group_map())
 }
 

@@ -1,9 +1,9 @@
 //! Mutant audit: how many wrong programs the hidden cases would call right.
 //!
 //! Each reference program is changed in one place: an operator, a constant, a comparison, a slice,
-//! a step left out, two steps swapped. A mutant that the hidden cases accept is run on 1,000 fresh
-//! inputs: if it behaves like the reference there too it is dropped as equivalent, else the cases
-//! accepted a wrong program. Hidden cases are chosen against the same operators (on other inputs),
+//! a step left out, two steps swapped, another atom of the same types in the place of a step, an atom too
+//! many. A mutant that the hidden cases accept is run on 1,000 fresh inputs of the first atom's domain: if it
+//! behaves like the reference there too it is dropped as equivalent, else the cases accepted a wrong program. Hidden cases are chosen against the same operators (on other inputs),
 //! so the share below is not an estimate for mistakes of another kind.
 //!
 //! Mutants are composed from mutated atoms (see [`Oracle`]); those that end up accepted are run
@@ -159,7 +159,7 @@ pub fn mutant_audit(
         let question = |case: &Case| (case.input.clone(), Some(case.expected.clone()));
         let cases: Vec<Exam> =
             problems.iter().map(|problem| problem.cases.iter().map(question).collect()).collect();
-        let fresh = oracle.exams(&chains, config.fresh_inputs, seed.child("fresh"))?;
+        let fresh = oracle.exams(&chains, None, config.fresh_inputs, seed.child("fresh"))?;
         let tried = oracle.trial(&chains, &cases, &fresh)?;
         tried.iter().for_each(|rival| report.count(rival, problems[rival.chain], &fresh[rival.chain]));
 

@@ -14,14 +14,16 @@ mod oracle;
 pub(super) mod prompt;
 mod rivals;
 mod rules;
+mod solvers;
 mod synthesizer;
 
 pub use chain::{Chain, Topics};
 pub use mutate::Operator;
 pub use oracle::Oracle;
-pub use prompt::chinese_prompts;
+pub use prompt::{chinese_prompts, connective};
 pub use rivals::{Exam, Rival};
-pub use rules::{Fingerprint, Rejection, Rules};
+pub use rules::{Fingerprint, Rejection, Rules, Types};
+pub use solvers::solvers;
 pub use synthesizer::{Sizes, Synthesizer};
 
 use crate::base::{Error, Result, Seed};

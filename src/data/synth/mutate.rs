@@ -34,6 +34,12 @@ pub enum Operator {
     /// Two neighboring steps swapped, where the types allow it.
     #[strum(serialize = "swapped steps")]
     SwappedSteps,
+    /// Another atom of the same types in the place of a step.
+    #[strum(serialize = "wrong helper")]
+    WrongHelper,
+    /// One more atom, before, between or behind, where the types allow it.
+    #[strum(serialize = "extra step")]
+    ExtraStep,
 }
 
 impl Operator {

@@ -5,7 +5,8 @@
 //! and composes chains from its memory: thousands of candidate chains cost a few hundred programs.
 //! (The hidden cases do not rely on this alone: the verifier judges every reference program on them.)
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use itertools::Itertools;
 use serde_json::json;
@@ -23,8 +24,11 @@ use crate::sandbox::{CaseOutput, CaseWord, Job, Limits, Sandbox, Verdict};
 /// Index of a function in an [`Oracle`].
 pub type FunctionId = usize;
 
+/// Index of a value in an [`Oracle`]: chains share most of what they pass on, and a number is hashed at once.
+type ValueId = usize;
+
 /// A function and what it is called with.
-type Call<'v> = (FunctionId, &'v Value);
+type Call = (FunctionId, ValueId);
 
 /// Calls to one program: enough to pay for its process, few enough to keep the answer small.
 const CALLS_PER_PROGRAM: usize = 256;
@@ -37,22 +41,7 @@ struct Function {
     types: Types,
     /// A call ended the process (an endless loop, say): counted as failing on every later input.
     dead: bool,
-    known: HashMap<Value, Option<Value>>,
-}
-
-impl Function {
-    fn remember(&mut self, input: &Value, output: CaseOutput) {
-        use CaseWord::{Exception, Malformed, NotRun};
-        let value = match output {
-            CaseOutput::Value(json) => Value::from_json(&json, self.types.1).ok(),
-            CaseOutput::Failed(NotRun) => return,
-            CaseOutput::Failed(word) => {
-                self.dead |= !matches!(word, Exception | Malformed);
-                None
-            }
-        };
-        self.known.insert(input.clone(), value);
-    }
+    known: HashMap<ValueId, Option<ValueId>>,
 }
 
 /// The atoms are its first functions, at their places in the catalog.
@@ -62,11 +51,15 @@ pub struct Oracle<'a> {
     functions: Vec<Function>,
     /// By source and types: the same text may be a function of lists and one of strings.
     ids: HashMap<(String, Types), FunctionId>,
+    /// All values that were met, and their places.
+    values: Vec<Rc<Value>>,
+    places: HashMap<Rc<Value>, ValueId>,
 }
 
 impl<'a> Oracle<'a> {
     pub fn new(catalog: &'a Catalog, sandbox: &'a Sandbox) -> Self {
-        let mut oracle = Oracle { catalog, sandbox, functions: Vec::new(), ids: HashMap::new() };
+        let (functions, ids, values, places) = Default::default();
+        let mut oracle = Oracle { catalog, sandbox, functions, ids, values, places };
         for atom in catalog.atoms() {
             oracle.add(&atom.source, (atom.input, atom.output));
         }
@@ -127,38 +120,68 @@ impl<'a> Oracle<'a> {
         &mut self,
         requests: impl IntoIterator<Item = (&'r Chain, I)>,
     ) -> Result<Vec<Outputs>> {
-        let start = |(chain, inputs): (_, I)| (chain, inputs.into_iter().cloned().map(Some).collect());
-        let (chains, mut outputs): (Vec<&Chain>, Vec<Outputs>) = requests.into_iter().map(start).unzip();
+        let (mut chains, mut outputs): (Vec<&Chain>, Vec<Vec<Option<ValueId>>>) = (Vec::new(), Vec::new());
+        for (chain, inputs) in requests {
+            chains.push(chain);
+            outputs.push(inputs.into_iter().map(|input| Some(self.place(input))).collect());
+        }
         let deepest = chains.iter().map(|chain| chain.len()).max().unwrap_or(0);
         for step in 0..deepest {
             let at_step = chains.iter().zip(&mut outputs);
-            let at_step: Vec<(FunctionId, &mut Outputs)> =
+            let at_step: Vec<(FunctionId, &mut Vec<Option<ValueId>>)> =
                 at_step.filter_map(|(chain, values)| Some((*chain.get(step)?, values))).collect();
+            let calls =
+                at_step.iter().flat_map(|(id, values)| values.iter().flatten().map(|value| (*id, *value)));
+            let mut calls: Vec<Call> = calls.filter(|call| self.is_open(call)).unique().collect();
             // In order: which call of a function ends its process decides what else is known of it.
-            let calls: BTreeSet<Call<'_>> = at_step
-                .iter()
-                .flat_map(|(id, values)| values.iter().flatten().map(|value| (*id, value)))
-                .collect();
-            self.learn(calls.into_iter().collect())?;
+            calls.sort_unstable_by_key(|(id, input)| (*id, &self.values[*input]));
+            self.learn(calls)?;
             for (id, values) in at_step {
                 let known = &self.functions[id].known;
                 for value in values {
-                    *value = value.take().and_then(|input| known.get(&input).cloned()?);
+                    *value = value.and_then(|input| known.get(&input).copied()?);
                 }
             }
         }
-        Ok(outputs)
+        let value = |place: Option<ValueId>| place.map(|place| (*self.values[place]).clone());
+        Ok(outputs.into_iter().map(|places| places.into_iter().map(value).collect()).collect())
+    }
+
+    fn place(&mut self, value: &Value) -> ValueId {
+        self.places.get(value).copied().unwrap_or_else(|| {
+            let value = Rc::new(value.clone());
+            self.places.insert(value.clone(), self.values.len());
+            self.values.push(value);
+            self.values.len() - 1
+        })
+    }
+
+    /// Whether the answer to a call is neither remembered nor given up.
+    fn is_open(&self, (id, input): &Call) -> bool {
+        let function = &self.functions[*id];
+        !function.dead && !function.known.contains_key(input)
+    }
+
+    fn remember(&mut self, (id, input): Call, output: CaseOutput) {
+        use CaseWord::{Exception, Malformed, NotRun};
+        let value = match output {
+            CaseOutput::Value(json) => Value::from_json(&json, self.functions[id].types.1).ok(),
+            CaseOutput::Failed(NotRun) => return,
+            CaseOutput::Failed(word) => {
+                self.functions[id].dead |= !matches!(word, Exception | Malformed);
+                None
+            }
+        };
+        let value = value.map(|value| self.place(&value));
+        self.functions[id].known.insert(input, value);
     }
 
     /// Runs the calls that are not remembered yet. A call that ends its process leaves the calls
     /// behind it unanswered; they go into another round, without the culprit.
-    fn learn(&mut self, mut calls: Vec<Call<'_>>) -> Result<()> {
+    fn learn(&mut self, mut calls: Vec<Call>) -> Result<()> {
         let mut n_before = None;
         loop {
-            calls.retain(|(id, input)| {
-                let function = &self.functions[*id];
-                !function.dead && !function.known.contains_key(*input)
-            });
+            calls.retain(|call| self.is_open(call));
             if calls.is_empty() {
                 return Ok(());
             }
@@ -168,8 +191,8 @@ impl<'a> Oracle<'a> {
             let programs = self.programs(&calls);
             let jobs: Vec<Job> = programs.iter().map(|calls| self.job(calls)).collect();
             for (calls, answers) in programs.into_iter().zip(self.sandbox.outputs(&jobs)) {
-                for ((id, input), output) in calls.iter().zip(answers.map_err(Error::Sandbox)?) {
-                    self.functions[*id].remember(input, output);
+                for (call, output) in calls.iter().zip(answers.map_err(Error::Sandbox)?) {
+                    self.remember(*call, output);
                 }
             }
         }
@@ -177,7 +200,7 @@ impl<'a> Oracle<'a> {
 
     /// Cuts the calls into programs. A function that might loop for ever has programs of its own,
     /// so that several endless mutants end side by side rather than round after round.
-    fn programs<'c>(&self, calls: &'c [Call<'c>]) -> Vec<&'c [Call<'c>]> {
+    fn programs<'c>(&self, calls: &'c [Call]) -> Vec<&'c [Call]> {
         let loops = |id: FunctionId| self.functions[id].source.contains("while ");
         calls
             .chunk_by(|(a, _), (b, _)| a == b || !(loops(*a) || loops(*b)))
@@ -186,7 +209,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// One program that answers many calls: its entry takes which function, and the input.
-    fn job(&self, calls: &[Call<'_>]) -> Job {
+    fn job(&self, calls: &[Call]) -> Job {
         let mut ids: Vec<FunctionId> = calls.iter().map(|(id, _)| *id).collect();
         ids.dedup();
         let place = |id: FunctionId| ids.iter().position(|other| *other == id);
@@ -201,7 +224,10 @@ impl<'a> Oracle<'a> {
         Job {
             program,
             entry: "f".to_owned(),
-            inputs: calls.iter().map(|(id, input)| vec![json!(place(*id)), input.to_json()]).collect(),
+            inputs: calls
+                .iter()
+                .map(|&(id, input)| vec![json!(place(id)), self.values[input].to_json()])
+                .collect(),
             expected: Vec::new(),
             limits: LIMITS,
             stop_at_first_failure: false,

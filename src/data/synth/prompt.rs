@@ -41,7 +41,7 @@ pub fn training(atoms: &[&Atom], seed: Seed) -> Vec<String> {
 /// The held-out paraphrases: descriptions that no training prompt uses.
 pub fn held_out(atoms: &[&Atom]) -> Vec<String> {
     let steps: Vec<&str> = atoms.iter().map(|atom| atom.en[N_TRAINING_DESCRIPTIONS].as_str()).collect();
-    let n_prompts = if atoms.len() == 1 { 1 } else { 2 };
+    let n_prompts = if atoms.len() == 1 { 1 } else { CONNECTIVES.len() };
     CONNECTIVES[..n_prompts].iter().map(|connective| prompt_text(&steps, connective)).collect()
 }
 
@@ -59,6 +59,11 @@ pub fn prompt_text(descriptions: &[&str], connective: &str) -> String {
     format!("# {}\n", descriptions.join(connective))
 }
 
+/// Which of the connectives an English prompt uses; `None` where it says one step only.
+pub fn connective(prompt: &str) -> Option<&'static str> {
+    CONNECTIVES.into_iter().find(|connective| prompt.contains(connective))
+}
+
 /// The steps that an English prompt describes.
 pub fn steps(prompt: &str) -> Vec<String> {
     let text = prompt.trim_start_matches("# ").trim_end().to_owned();
@@ -68,14 +73,33 @@ pub fn steps(prompt: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use itertools::Itertools;
+
     use super::*;
+    use crate::data::catalog::Catalog;
 
     #[test]
-    fn a_prompt_is_one_line_and_gives_its_steps_back() {
-        for connective in CONNECTIVES {
-            let prompt = prompt_text(&["sort the numbers", "add them up"], connective);
+    fn a_prompt_is_one_line_and_gives_its_steps_and_its_connective_back() {
+        for joint in CONNECTIVES {
+            let prompt = prompt_text(&["sort the numbers", "add them up"], joint);
             assert!(prompt.ends_with('\n') && prompt.lines().count() == 1);
             assert_eq!(steps(&prompt), ["sort the numbers", "add them up"]);
+            assert_eq!(connective(&prompt), Some(joint));
+        }
+        // No description reads like one.
+        let catalog = Catalog::shipped();
+        let mut descriptions = catalog.atoms().iter().flat_map(|atom| &atom.en);
+        assert!(descriptions.all(|text| connective(text).is_none()));
+    }
+
+    #[test]
+    fn every_chain_is_asked_with_every_connective() {
+        let catalog = Catalog::shipped();
+        let atoms: Vec<&Atom> = ["sort_ascending", "reverse_list"].map(|id| catalog.get(id).unwrap()).into();
+        for prompts in [training(&atoms, Seed::new(1)), held_out(&atoms)] {
+            let times = prompts.iter().filter_map(|prompt| connective(prompt)).counts();
+            assert_eq!(times.len(), CONNECTIVES.len());
+            assert!(times.values().all_equal(), "{times:?}");
         }
     }
 }

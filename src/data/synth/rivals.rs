@@ -1,9 +1,12 @@
-//! Wrong versions of a chain: one atom mutated, a step left out, two steps swapped. Hidden cases
-//! are there to refuse them.
+//! Wrong versions of a chain: one atom mutated, a step left out, two steps swapped, another atom in the place
+//! of one, an atom too many. Hidden cases are there to refuse them.
 
 use std::iter::zip;
 
+use itertools::Itertools;
+
 use crate::base::{Result, Seed};
+use crate::data::probe::{N_COMMON, shared_probes};
 use crate::data::problem::chain_key;
 use crate::data::synth::chain::Chain;
 use crate::data::synth::mutate::{Operator, mutants};
@@ -12,6 +15,9 @@ use crate::data::value::Value;
 
 /// Inputs, and what a chain returns on each; `None` where it fails.
 pub type Exam = Vec<(Value, Option<Value>)>;
+
+/// Most rivals are refused by the first cases, so the others are asked only where these were passed.
+const CASES_AT_ONCE: usize = 3;
 
 /// A chain of functions that is the reference but for one change, and what became of it.
 #[derive(Debug, Clone)]
@@ -29,10 +35,21 @@ pub struct Rival {
 }
 
 impl Oracle<'_> {
-    /// What each chain returns on `count` inputs of its first atom's domain, computed atom by atom.
-    pub fn exams(&mut self, chains: &[Chain], count: usize, seed: Seed) -> Result<Vec<Exam>> {
-        let probes = |chain: &Chain| self.catalog.atoms()[chain[0]].probes(count, seed);
-        let inputs: Vec<Vec<Value>> = chains.iter().map(probes).collect();
+    /// What each chain returns on `count` inputs of its first atom's domain, computed atom by atom; first,
+    /// where `common` draws them, on the inputs that all chains of its input type share.
+    pub fn exams(
+        &mut self,
+        chains: &[Chain],
+        common: Option<Seed>,
+        count: usize,
+        seed: Seed,
+    ) -> Result<Vec<Exam>> {
+        let inputs = |chain: &Chain| {
+            let first = &self.catalog.atoms()[chain[0]];
+            let common = common.map_or(vec![], |seed| shared_probes(first.input, N_COMMON, seed));
+            common.into_iter().chain(first.probes(count, seed)).unique().collect()
+        };
+        let inputs: Vec<Vec<Value>> = chains.iter().map(inputs).collect();
         let outputs = self.run(chains.iter().zip(&inputs))?;
         Ok(inputs.into_iter().zip(outputs).map(|(inputs, outputs)| zip(inputs, outputs).collect()).collect())
     }
@@ -41,9 +58,16 @@ impl Oracle<'_> {
     pub fn trial(&mut self, chains: &[Chain], cases: &[Exam], more: &[Exam]) -> Result<Vec<Rival>> {
         let rivals = chains.iter().enumerate().flat_map(|(index, chain)| self.rivals(index, chain));
         let mut rivals: Vec<Rival> = rivals.collect();
-        self.examine(&mut rivals, cases)?;
-        for rival in &mut rivals {
-            rival.refused_by = std::mem::take(&mut rival.wrong_on).iter().position(|wrong| *wrong);
+        let most = cases.iter().map(Vec::len).max().unwrap_or(0);
+        for asked in (0..most).step_by(CASES_AT_ONCE) {
+            let some = |exam: &'_ Exam| exam.iter().skip(asked).take(CASES_AT_ONCE).cloned().collect();
+            let some: Vec<Exam> = cases.iter().map(some).collect();
+            self.examine(rivals.iter_mut().filter(|rival| rival.refused_by.is_none()), &some)?;
+            for rival in &mut rivals {
+                let wrong_on = std::mem::take(&mut rival.wrong_on);
+                let refusing = wrong_on.iter().position(|wrong| *wrong).map(|place| asked + place);
+                rival.refused_by = rival.refused_by.or(refusing);
+            }
         }
         self.examine(rivals.iter_mut().filter(|rival| rival.refused_by.is_none()), more)?;
         Ok(rivals)
@@ -85,6 +109,24 @@ impl Oracle<'_> {
             if self.types(&functions) == self.types(chain) {
                 let key = chain_key(functions.iter().map(|&atom| &atoms[atom].id));
                 rivals.push(rival(operator, format!("only {key}"), functions));
+            }
+        }
+        for (place, &atom) in chain.iter().enumerate() {
+            for other in
+                (0..atoms.len()).filter(|&other| other != atom && self.types(&[other]) == self.types(&[atom]))
+            {
+                let mut functions = chain.clone();
+                functions[place] = other;
+                let change = format!("{} in the place of {}", atoms[other].id, atoms[atom].id);
+                rivals.push(rival(Operator::WrongHelper, change, functions));
+            }
+        }
+        for place in 0..=chain.len() {
+            let here = chain.get(place).map_or(self.types(chain).1, |&next| atoms[next].input);
+            for extra in (0..atoms.len()).filter(|&extra| self.types(&[extra]) == (here, here)) {
+                let functions = [&chain[..place], &[extra], &chain[place..]].concat();
+                let change = format!("{} besides, as step {}", atoms[extra].id, place + 1);
+                rivals.push(rival(Operator::ExtraStep, change, functions));
             }
         }
         rivals

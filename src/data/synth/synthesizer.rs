@@ -152,7 +152,8 @@ impl<'a> Synthesizer<'a> {
     /// Chooses from inputs of each chain: cases by their outputs, then cases that refuse the rivals
     /// which those accept.
     fn cases(&mut self, chains: &[Chain]) -> Result<Vec<Exam>> {
-        let pools = self.oracle.exams(chains, CASE_POOL, self.seed.child("cases"))?;
+        let common = Some(self.seed.child("probes"));
+        let pools = self.oracle.exams(chains, common, CASE_POOL, self.seed.child("cases"))?;
         let edges = |chain: &Chain| self.oracle.catalog.atoms()[chain[0]].domain.edges.len();
         let choose = |(chain, pool): (_, &Exam)| cases::choose(pool, edges(chain), N_CASES);
         let mut chosen: Vec<Vec<usize>> = chains.iter().zip(&pools).map(choose).collect();
