@@ -168,9 +168,28 @@ pub fn figures(root: &Path, tier: &Tier) -> Result<bool> {
     Ok(true)
 }
 
+#[derive(Args)]
+pub struct PowerArgs {
+    /// Judge nothing; simulate instead whether each control could be refuted if its effect were 0, with the
+    /// finished runs as a pilot.
+    #[arg(long)]
+    pub power: bool,
+    /// Seeds of a simulated study.
+    #[arg(long, default_value_t = 10)]
+    power_seeds: usize,
+    /// And its problems a set; as many as the pilot asked where nothing is said.
+    #[arg(long)]
+    power_problems: Option<usize>,
+}
+
 /// Prints the verdicts. A refuted claim is a result, not a failure of the command.
 pub fn claims(root: &Path, tier: &Tier) -> Result<bool> {
     println!("{}", Runs::open(root, &tier.name)?.claims()?);
+    Ok(true)
+}
+
+pub fn power(root: &Path, tier: &Tier, args: &PowerArgs) -> Result<bool> {
+    println!("{}", Runs::open(root, &tier.name)?.power(args.power_seeds, args.power_problems)?);
     Ok(true)
 }
 

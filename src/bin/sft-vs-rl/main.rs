@@ -69,6 +69,8 @@ enum Command {
     Claims {
         #[command(flatten)]
         tier: TierArg,
+        #[command(flatten)]
+        power: commands::PowerArgs,
     },
     /// Draw the figures from the finished runs.
     Figures {
@@ -175,7 +177,10 @@ fn dispatch(cli: Cli) -> Result<bool> {
             serve_jsonl(&sandbox, BufReader::new(std::io::stdin()), output)?;
             Ok(true)
         }
-        Command::Claims { tier } => commands::claims(&project_root(), &Tier::named(&tier.tier)?),
+        Command::Claims { tier, power } => {
+            let (root, tier) = (project_root(), Tier::named(&tier.tier)?);
+            if power.power { commands::power(&root, &tier, &power) } else { commands::claims(&root, &tier) }
+        }
         Command::Figures { tier } => commands::figures(&project_root(), &Tier::named(&tier.tier)?),
         Command::Compare { tier } => commands::compare(&project_root(), &Tier::named(&tier.tier)?),
         Command::Export { tier } => commands::export(&project_root(), &Tier::named(&tier.tier)?),

@@ -1,4 +1,4 @@
-//! Reading `data/claims.toml`: every mistake is reported with its line or its clause and field.
+//! Reading a claims file: every mistake is reported with its line or its clause and field.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,25 +8,40 @@ use serde::Deserialize;
 
 use crate::base::{Error, Result, parse_toml};
 use crate::data::Set;
-use crate::report::frame::{Cell, Decode, Extreme, Quantity};
+use crate::report::frame::{Cell, Decode, Extreme, Quantity, Scores};
 use crate::study::{FINAL_STAGE, Prompts};
 
 /// The pre-registered claims, checked for consistency.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
-    /// Level of the bootstrap intervals.
+    /// Which rules judge: see [`Claims::judge`]. 1 where nothing is said.
+    #[serde(default = "first_version")]
+    pub version: u32,
+    /// Level of the intervals.
     pub level: f64,
-    /// Draws behind each interval.
+    /// Draws behind each bootstrap interval.
     pub draws: usize,
-    /// Tier -> seeds below which every clause is inconclusive.
+    /// Version 1: tier -> seeds below which every clause is inconclusive.
+    #[serde(default)]
     pub min_seeds: BTreeMap<String, usize>,
+    /// Version 2: tier -> the registered seeds. No other seed counts, and nothing is judged before all
+    /// of them were run; a tier without an entry is never judged.
+    #[serde(default)]
+    pub seeds: BTreeMap<String, Vec<u64>>,
+    /// Printed below the verdicts.
+    #[serde(default)]
+    pub note: String,
     /// The findings that clauses belong to.
     #[serde(rename = "finding")]
     pub findings: Vec<Finding>,
     /// In the order of the file.
     #[serde(rename = "clause")]
     pub clauses: Vec<Clause>,
+}
+
+fn first_version() -> u32 {
+    1
 }
 
 /// A finding of the paper, in the paper's words.
@@ -47,7 +62,8 @@ pub enum Role {
     /// Has to be supported.
     #[default]
     Required,
-    /// Must *not* be supported: it says that something that should not work shows the same.
+    /// Says that something that should not work shows the same. Version 1: must not be supported;
+    /// version 2: must be refuted.
     Control,
     /// Printed; decides nothing.
     Report,
@@ -73,11 +89,15 @@ pub struct Clause {
     #[serde(default)]
     pub role: Role,
     pub text: String,
-    pub metric: Decode,
+    /// One metric, or else several in `metrics`.
+    metric: Option<Decode>,
+    /// The clause has to hold in each of them.
+    #[serde(default)]
+    metrics: Vec<Decode>,
     pub left: Term,
     pub right: Term,
     pub relation: Relation,
-    /// In pass rate, 0..1.
+    /// In pass rate, 0..1; of a share of a gain, that share.
     pub threshold: f64,
     /// Tiers the clause belongs to; empty for all.
     #[serde(default)]
@@ -102,10 +122,40 @@ pub struct Rate {
     pub set: Option<Set>,
     /// `[train set, test set]`.
     pub gap: Option<[Set; 2]>,
-    /// `train` where nothing is said.
+    /// What is taken off the rate on `set`: the same of a path of SFT at the same training level.
+    pub level_matched: Option<LevelMatched>,
+    /// The rate on `set` becomes its share of a gain.
+    pub share: Option<Share>,
+    /// `train` where nothing is said. The train set of a gap, and levels, are always asked as in training.
     pub prompts: Option<Prompts>,
     pub combine: Option<Extreme>,
     pub scale: Option<f64>,
+}
+
+/// Training level -> rate on the set, read along all stages of `path`'s arms, in order: with the arm's own
+/// level, how much smaller its gap is than that of SFT when it had learned as much.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelMatched {
+    pub path: Vec<String>,
+    /// The set whose pass rate is the training level.
+    pub level: Set,
+}
+
+/// `(rate - from) / (to - from)`, where `from` and `to` are the rates of other models on the same set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    pub from: Model,
+    pub to: Model,
+}
+
+/// An arm at a stage, `final` where nothing is said.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    pub arm: String,
+    pub stage: Option<String>,
 }
 
 /// One arm, or several that `combine` makes one number of.
@@ -117,43 +167,93 @@ pub enum ArmNames {
 }
 
 impl Clause {
-    /// `left - right`.
+    /// In which it has to hold.
+    pub fn metrics(&self) -> &[Decode] {
+        self.metric.as_ref().map_or(&self.metrics, std::slice::from_ref)
+    }
+
+    /// `left - right` in `metric`, for sides that do not say how they are asked as `prompts` says. The
+    /// stages of paths are those that `scores` has.
     ///
     /// # Errors
     /// `Error::Config` naming the field that does not make sense.
-    pub fn quantity(&self) -> Result<Quantity> {
-        Ok(self.term("left", &self.left)?.minus(self.term("right", &self.right)?))
-    }
-
-    fn term(&self, side: &str, term: &Term) -> Result<Quantity> {
-        let wrong = |field: &str, message: &str| Err(Error::config(format!("{side}.{field}"), message));
-        let Rate { arm, stage, set, gap, prompts, combine, scale } = match term {
-            Term::Constant(value) => return Ok(Quantity::Constant(*value)),
-            Term::Rate(rate) => rate,
-        };
-        let of_arm = |arm: &String| {
-            let stage = stage.as_deref().unwrap_or(FINAL_STAGE).to_owned();
-            let (arm, prompts) = (arm.clone(), prompts.unwrap_or(Prompts::Train));
-            let on = |set| Cell { arm, stage, set, prompts, decode: self.metric };
-            match (*set, *gap) {
-                (Some(set), None) => Ok(Quantity::Rate(on(set))),
-                (None, Some([set, test])) => Ok(Quantity::gap(&on(set), set, test)),
-                _ => wrong("set", "give exactly one of `set` and `gap`"),
-            }
-        };
-        let quantity = match (arm, combine) {
-            (ArmNames::One(arm), None) => of_arm(arm)?,
-            (ArmNames::Several(arms), Some(which)) if !arms.is_empty() => {
-                Quantity::Extreme(*which, arms.iter().map(of_arm).collect::<Result<_>>()?)
-            }
-            _ => return wrong("combine", "give one arm without `combine`, or a list of arms with it"),
-        };
-        Ok(Quantity::Scaled(scale.unwrap_or(1.0), Box::new(quantity)))
+    pub fn quantity(&self, metric: Decode, prompts: Prompts, scores: &Scores) -> Result<Quantity> {
+        let side = |name, side| Ask { name, metric, prompts, scores }.term(side);
+        Ok(side("left", &self.left)?.minus(side("right", &self.right)?))
     }
 
     /// Whether runs of `tier` are judged by it.
     pub fn applies_to(&self, tier: &str) -> bool {
         self.tiers.is_empty() || self.tiers.iter().any(|named| named == tier)
+    }
+}
+
+/// How the sides of a clause become quantities.
+struct Ask<'a> {
+    name: &'a str,
+    metric: Decode,
+    prompts: Prompts,
+    scores: &'a Scores,
+}
+
+impl Ask<'_> {
+    fn wrong<T>(&self, field: &str, message: &str) -> Result<T> {
+        Err(Error::config(format!("{}.{field}", self.name), message))
+    }
+
+    fn term(&self, term: &Term) -> Result<Quantity> {
+        let rate = match term {
+            Term::Constant(value) => return Ok(Quantity::Constant(*value)),
+            Term::Rate(rate) => rate,
+        };
+        let quantity = match (&rate.arm, rate.combine) {
+            (ArmNames::One(arm), None) => self.of_arm(rate, arm)?,
+            (ArmNames::Several(arms), Some(which)) if !arms.is_empty() => {
+                let arms = arms.iter().map(|arm| self.of_arm(rate, arm));
+                Quantity::Extreme(which, arms.collect::<Result<_>>()?)
+            }
+            _ => return self.wrong("combine", "give one arm without `combine`, or a list of arms with it"),
+        };
+        Ok(Quantity::Scaled(rate.scale.unwrap_or(1.0), Box::new(quantity)))
+    }
+
+    fn of_arm(&self, rate: &Rate, arm: &str) -> Result<Quantity> {
+        let asked = rate.prompts.unwrap_or(self.prompts);
+        let cell = |arm: &str, stage: Option<&str>, set, prompts| {
+            let (arm, stage) = (arm.to_owned(), stage.unwrap_or(FINAL_STAGE).to_owned());
+            Quantity::Rate(Cell { arm, stage, set, prompts, decode: self.metric })
+        };
+        let own = |set, prompts| cell(arm, rate.stage.as_deref(), set, prompts);
+        match (rate.set, rate.gap, &rate.level_matched, &rate.share) {
+            (Some(set), None, None, None) => Ok(own(set, asked)),
+            (None, Some([train, test]), None, None) => Ok(own(train, Prompts::Train).minus(own(test, asked))),
+            (Some(set), None, Some(LevelMatched { path, level }), None) => {
+                if path.is_empty() {
+                    return self.wrong("level_matched.path", "names no arm");
+                }
+                let points = path.iter().flat_map(|arm| {
+                    let mut stages = self.scores.stages(arm);
+                    if stages.is_empty() {
+                        stages.push(FINAL_STAGE); // which judging then says is missing
+                    }
+                    let of = move |stage| {
+                        [(*level, Prompts::Train), (set, asked)]
+                            .map(|(set, prompts)| cell(arm, Some(stage), set, prompts))
+                    };
+                    stages.into_iter().map(of)
+                });
+                let path = points.map(|[level, value]| (level, value)).collect();
+                let level = Box::new(own(*level, Prompts::Train));
+                Ok(own(set, asked).minus(Quantity::AtLevel { level, path }))
+            }
+            (Some(set), None, None, Some(Share { from, to })) => {
+                let of = |model: &Model| cell(&model.arm, model.stage.as_deref(), set, asked);
+                let [gained, whole] = [own(set, asked), of(to)].map(|end| Box::new(end.minus(of(from))));
+                Ok(Quantity::Ratio(gained, whole))
+            }
+            (Some(_), None, Some(_), Some(_)) => self.wrong("share", "cannot be of a level-matched rate"),
+            _ => self.wrong("set", "give exactly one of `set` and `gap`"),
+        }
     }
 }
 
@@ -172,6 +272,13 @@ impl Claims {
             let before = &text[..text.find(part).unwrap_or(0)];
             Err(Error::parse(path, before.matches('\n').count() + 1, message))
         };
+        if !matches!((claims.version, claims.min_seeds.len(), claims.seeds.len()), (1, 1.., 0) | (2, 0, _)) {
+            let known = "1 (with `min_seeds`) or 2 (with `seeds`)";
+            return wrong("version", format!("field `version`: {} is not {known}", claims.version));
+        }
+        if claims.seeds.values().any(|seeds| seeds.len() < 2 || !seeds.iter().all_unique()) {
+            return wrong("seeds", "field `seeds`: a tier needs two different seeds at least".to_owned());
+        }
         if !(0.5..1.0).contains(&claims.level) {
             return wrong("level", format!("field `level`: {} is not between 0.5 and 1", claims.level));
         }
@@ -184,12 +291,15 @@ impl Claims {
         if let Some(id) = claims.clauses.iter().map(|clause| &clause.id).duplicates().next() {
             return wrong(&format!("\"{id}\""), format!("two clauses have the id `{id}`"));
         }
+        let nothing = Scores(Vec::new());
         for clause in &claims.clauses {
             let message = if !claims.findings.iter().any(|finding| finding.number == clause.finding) {
                 format!("field `finding`: no finding {}", clause.finding)
             } else if !clause.threshold.is_finite() {
                 "field `threshold`: not a number".to_owned()
-            } else if let Err(error) = clause.quantity() {
+            } else if (clause.metric.is_some() && !clause.metrics.is_empty()) || clause.metrics().is_empty() {
+                "field `metric`: give it, or else a list `metrics`".to_owned()
+            } else if let Err(error) = clause.quantity(clause.metrics()[0], Prompts::Train, &nothing) {
                 error.to_string()
             } else {
                 continue;
