@@ -75,21 +75,16 @@ impl Runs {
         Svg::draw(|area| draw(&evidence, area))
     }
 
-    /// The claims that judge these runs: `data/claims.toml`, and for records of version 1 of the study
-    /// those that were registered for them.
-    fn registered(&self) -> Result<Claims> {
-        let version1 = !self.runs.is_empty() && self.runs.iter().all(|run| run.record.schema == 1);
-        Claims::load(self.root.join(if version1 { "data/claims-version1.toml" } else { "data/claims.toml" }))
-    }
-
-    /// Judges the claims.
+    /// Judges `data/claims.toml`; records of version 1 of the study by the claims that were registered for them.
     pub fn claims(&self) -> Result<ClaimsReport> {
-        self.registered()?.judge(&Scores(self.outcomes()?), &self.tier)
+        let version1 = !self.runs.is_empty() && self.runs.iter().all(|run| run.record.schema == 1);
+        let file = if version1 { "data/claims-version1.toml" } else { "data/claims.toml" };
+        Claims::load(self.root.join(file))?.judge(&Scores(self.outcomes()?), &self.tier)
     }
 
     /// Whether the controls of `data/claims.toml` can be refuted, with these runs as a pilot: see
     /// [`Claims::power`].
-    pub fn power(&self, n_seeds: usize, n_problems: Option<usize>) -> Result<Table> {
+    pub fn power(&self, n_seeds: usize, n_problems: usize) -> Result<String> {
         let claims = Claims::load(self.root.join("data/claims.toml"))?;
         claims.power(&Scores(self.outcomes()?), n_seeds, n_problems)
     }

@@ -5,7 +5,6 @@ use itertools::Itertools;
 use polars::prelude::{AnyValue, DataFrame};
 
 use crate::base::Result;
-use crate::data::text_table;
 
 /// A table that a notebook shows as HTML.
 #[derive(Debug, Clone)]
@@ -60,14 +59,6 @@ impl Table {
     /// Called by a notebook to show the value of a cell.
     pub fn evcxr_display(&self) {
         show("text/html", &self.html());
-    }
-}
-
-/// For the terminal.
-impl std::fmt::Display for Table {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let rows = std::iter::once(&self.names).chain(&self.rows).collect_vec();
-        write!(f, "{}\n{}", self.caption, text_table(&rows, 0..0).trim_end())
     }
 }
 

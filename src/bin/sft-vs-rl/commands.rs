@@ -136,7 +136,7 @@ pub fn study(study: &Study, seeds: &[u64]) -> Result<bool> {
     for path in Runs::own(&study.root, &tier.name)?.draw(&folder)? {
         println!("{}", path.display());
     }
-    claims(&study.root, tier)?;
+    claims(&study.root, tier, &[])?;
     compare(&study.root, tier)?;
     Ok(true)
 }
@@ -168,28 +168,14 @@ pub fn figures(root: &Path, tier: &Tier) -> Result<bool> {
     Ok(true)
 }
 
-#[derive(Args)]
-pub struct PowerArgs {
-    /// Judge nothing; simulate instead whether each control could be refuted if its effect were 0, with the
-    /// finished runs as a pilot.
-    #[arg(long)]
-    pub power: bool,
-    /// Seeds of a simulated study.
-    #[arg(long, default_value_t = 10)]
-    power_seeds: usize,
-    /// And its problems a set; as many as the pilot asked where nothing is said.
-    #[arg(long)]
-    power_problems: Option<usize>,
-}
-
-/// Prints the verdicts. A refuted claim is a result, not a failure of the command.
-pub fn claims(root: &Path, tier: &Tier) -> Result<bool> {
-    println!("{}", Runs::open(root, &tier.name)?.claims()?);
-    Ok(true)
-}
-
-pub fn power(root: &Path, tier: &Tier, args: &PowerArgs) -> Result<bool> {
-    println!("{}", Runs::open(root, &tier.name)?.power(args.power_seeds, args.power_problems)?);
+/// Prints the verdicts, or the power of a study of so many seeds and problems. A refuted claim is a result, not a
+/// failure of the command.
+pub fn claims(root: &Path, tier: &Tier, power: &[usize]) -> Result<bool> {
+    let runs = Runs::open(root, &tier.name)?;
+    match power {
+        [n_seeds, n_problems] => print!("{}", runs.power(*n_seeds, *n_problems)?),
+        _ => println!("{}", runs.claims()?),
+    }
     Ok(true)
 }
 

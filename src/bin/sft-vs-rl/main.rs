@@ -69,8 +69,10 @@ enum Command {
     Claims {
         #[command(flatten)]
         tier: TierArg,
-        #[command(flatten)]
-        power: commands::PowerArgs,
+        /// Judge nothing: with the finished runs as a pilot, simulate whether a study of so many seeds and problems
+        /// a set would refute each control whose true effect is 0.
+        #[arg(long, num_args = 2, value_names = ["SEEDS", "PROBLEMS"])]
+        power: Vec<usize>,
     },
     /// Draw the figures from the finished runs.
     Figures {
@@ -178,8 +180,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
             Ok(true)
         }
         Command::Claims { tier, power } => {
-            let (root, tier) = (project_root(), Tier::named(&tier.tier)?);
-            if power.power { commands::power(&root, &tier, &power) } else { commands::claims(&root, &tier) }
+            commands::claims(&project_root(), &Tier::named(&tier.tier)?, &power)
         }
         Command::Figures { tier } => commands::figures(&project_root(), &Tier::named(&tier.tier)?),
         Command::Compare { tier } => commands::compare(&project_root(), &Tier::named(&tier.tier)?),

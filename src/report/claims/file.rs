@@ -125,7 +125,7 @@ pub struct Rate {
     /// What is taken off the rate on `set`: the same of a path of SFT at the same training level.
     pub level_matched: Option<LevelMatched>,
     /// The rate on `set` becomes its share of a gain.
-    pub share: Option<Share>,
+    pub share: Option<Box<Share>>,
     /// `train` where nothing is said. The train set of a gap, and levels, are always asked as in training.
     pub prompts: Option<Prompts>,
     pub combine: Option<Extreme>,
@@ -142,20 +142,12 @@ pub struct LevelMatched {
     pub level: Set,
 }
 
-/// `(rate - from) / (to - from)`, where `from` and `to` are the rates of other models on the same set.
+/// `(rate - from) / (to - from)`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
-    pub from: Model,
-    pub to: Model,
-}
-
-/// An arm at a stage, `final` where nothing is said.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Model {
-    pub arm: String,
-    pub stage: Option<String>,
+    pub from: Rate,
+    pub to: Rate,
 }
 
 /// One arm, or several that `combine` makes one number of.
@@ -178,7 +170,10 @@ impl Clause {
     /// # Errors
     /// `Error::Config` naming the field that does not make sense.
     pub fn quantity(&self, metric: Decode, prompts: Prompts, scores: &Scores) -> Result<Quantity> {
-        let side = |name, side| Ask { name, metric, prompts, scores }.term(side);
+        let side = |name, term: &Term| match term {
+            Term::Constant(value) => Ok(Quantity::Constant(*value)),
+            Term::Rate(rate) => Ask { name, metric, prompts, scores }.rate(rate),
+        };
         Ok(side("left", &self.left)?.minus(side("right", &self.right)?))
     }
 
@@ -201,11 +196,7 @@ impl Ask<'_> {
         Err(Error::config(format!("{}.{field}", self.name), message))
     }
 
-    fn term(&self, term: &Term) -> Result<Quantity> {
-        let rate = match term {
-            Term::Constant(value) => return Ok(Quantity::Constant(*value)),
-            Term::Rate(rate) => rate,
-        };
+    fn rate(&self, rate: &Rate) -> Result<Quantity> {
         let quantity = match (&rate.arm, rate.combine) {
             (ArmNames::One(arm), None) => self.of_arm(rate, arm)?,
             (ArmNames::Several(arms), Some(which)) if !arms.is_empty() => {
@@ -219,40 +210,32 @@ impl Ask<'_> {
 
     fn of_arm(&self, rate: &Rate, arm: &str) -> Result<Quantity> {
         let asked = rate.prompts.unwrap_or(self.prompts);
-        let cell = |arm: &str, stage: Option<&str>, set, prompts| {
-            let (arm, stage) = (arm.to_owned(), stage.unwrap_or(FINAL_STAGE).to_owned());
+        let cell = |arm: &str, stage: &str, set, prompts| {
+            let (arm, stage) = (arm.to_owned(), stage.to_owned());
             Quantity::Rate(Cell { arm, stage, set, prompts, decode: self.metric })
         };
-        let own = |set, prompts| cell(arm, rate.stage.as_deref(), set, prompts);
+        let own = |set, prompts| cell(arm, rate.stage.as_deref().unwrap_or(FINAL_STAGE), set, prompts);
         match (rate.set, rate.gap, &rate.level_matched, &rate.share) {
             (Some(set), None, None, None) => Ok(own(set, asked)),
             (None, Some([train, test]), None, None) => Ok(own(train, Prompts::Train).minus(own(test, asked))),
-            (Some(set), None, Some(LevelMatched { path, level }), None) => {
-                if path.is_empty() {
-                    return self.wrong("level_matched.path", "names no arm");
-                }
-                let points = path.iter().flat_map(|arm| {
-                    let mut stages = self.scores.stages(arm);
-                    if stages.is_empty() {
-                        stages.push(FINAL_STAGE); // which judging then says is missing
+            (Some(set), None, Some(LevelMatched { path, level }), None) if !path.is_empty() => {
+                let mut points = Vec::new();
+                for arm in path {
+                    let stages = self.scores.stages(arm);
+                    // Of an arm that was not run: a stage that judging then misses.
+                    for stage in if stages.is_empty() { vec![FINAL_STAGE] } else { stages } {
+                        points.push((cell(arm, stage, *level, Prompts::Train), cell(arm, stage, set, asked)));
                     }
-                    let of = move |stage| {
-                        [(*level, Prompts::Train), (set, asked)]
-                            .map(|(set, prompts)| cell(arm, Some(stage), set, prompts))
-                    };
-                    stages.into_iter().map(of)
-                });
-                let path = points.map(|[level, value]| (level, value)).collect();
+                }
                 let level = Box::new(own(*level, Prompts::Train));
-                Ok(own(set, asked).minus(Quantity::AtLevel { level, path }))
+                Ok(own(set, asked).minus(Quantity::AtLevel { level, path: points }))
             }
-            (Some(set), None, None, Some(Share { from, to })) => {
-                let of = |model: &Model| cell(&model.arm, model.stage.as_deref(), set, asked);
-                let [gained, whole] = [own(set, asked), of(to)].map(|end| Box::new(end.minus(of(from))));
+            (Some(set), None, None, Some(share)) => {
+                let (from, to) = (self.rate(&share.from)?, self.rate(&share.to)?);
+                let [gained, whole] = [own(set, asked), to].map(|end| Box::new(end.minus(from.clone())));
                 Ok(Quantity::Ratio(gained, whole))
             }
-            (Some(_), None, Some(_), Some(_)) => self.wrong("share", "cannot be of a level-matched rate"),
-            _ => self.wrong("set", "give exactly one of `set` and `gap`"),
+            _ => self.wrong("set", "give `set`, alone or with `level_matched` or `share`, or else `gap`"),
         }
     }
 }
@@ -273,8 +256,8 @@ impl Claims {
             Err(Error::parse(path, before.matches('\n').count() + 1, message))
         };
         if !matches!((claims.version, claims.min_seeds.len(), claims.seeds.len()), (1, 1.., 0) | (2, 0, _)) {
-            let known = "1 (with `min_seeds`) or 2 (with `seeds`)";
-            return wrong("version", format!("field `version`: {} is not {known}", claims.version));
+            let known = "field `version`: it is 1, and there are `min_seeds`, or 2, and there are `seeds`";
+            return wrong("version", known.to_owned());
         }
         if claims.seeds.values().any(|seeds| seeds.len() < 2 || !seeds.iter().all_unique()) {
             return wrong("seeds", "field `seeds`: a tier needs two different seeds at least".to_owned());

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use itertools::Itertools;
-
 use super::{JudgedClause, JudgedFinding, Measured, Ruling};
 use crate::data::text_table;
 use crate::report::frame::Interval;
@@ -32,32 +30,26 @@ fn points(rate: f64) -> String {
     format!("{:+.1}", 100.0 * rate)
 }
 
-/// What a row of a clause says behind its name, and whether version 1's tables say it.
-const COLUMNS: [(&str, bool); 9] = [
-    ("metric", false),
-    ("wanted", true),
-    ("difference", true),
-    ("crossed", false),
-    ("bootstrap", true),
-    ("seeds alone (t)", true),
-    ("seeds", true),
-    ("p", false),
-    ("verdict", true),
-];
-
 impl ClaimsReport {
-    /// Of the cells of [`COLUMNS`], those that this version's tables show.
-    fn shown(&self, cells: [String; COLUMNS.len()]) -> impl Iterator<Item = String> {
-        let all = self.version > 1;
-        cells.into_iter().zip(COLUMNS).filter(move |(_, (_, first))| all || *first).map(|(cell, _)| cell)
-    }
-
+    /// Of the columns: those that name a clause, and the cells of [`ClaimsReport::rows`]. The interval that
+    /// decides is named by its level.
     fn names(&self, name: &[&str]) -> Vec<String> {
         let interval = format!("{:.0}% interval", 100.0 * self.level);
-        // The interval that decides is named by its level.
-        let decides = if self.version > 1 { "crossed" } else { "bootstrap" };
-        let column = |(name, _)| if name == decides { interval.clone() } else { String::from(name) };
-        name.iter().map(ToString::to_string).chain(self.shown(COLUMNS.map(column))).collect()
+        let columns: &[&str] = match self.version {
+            1 => &["wanted", "difference", &interval, "seeds alone (t)", "seeds", "verdict"],
+            _ => &[
+                "metric",
+                "wanted",
+                "difference",
+                &interval,
+                "bootstrap",
+                "seeds alone (t)",
+                "seeds",
+                "p",
+                "verdict",
+            ],
+        };
+        name.iter().chain(columns).map(ToString::to_string).collect()
     }
 
     /// One row a metric, the first of which begins with the cells that name the clause and ends with the
@@ -67,32 +59,35 @@ impl ClaimsReport {
         let row = |(at, measured): (usize, &Measured)| {
             let found = measured.interval.as_ref().ok();
             let show = |cell: &dyn Fn(&Interval) -> String| found.map_or_else(String::new, cell);
-            let decided = [judged.ruling.to_string(), judged.reason.clone()];
-            let mut verdict = if at == 0 {
-                decided.iter().filter(|part| !part.is_empty()).join(": ")
+            let first = |cell: &str| if at == 0 { cell.to_owned() } else { String::new() };
+            let reason =
+                if judged.reason.is_empty() { String::new() } else { format!(": {}", judged.reason) };
+            let off = if found.is_some_and(|found| found.off_path) {
+                " (level off the path: its end stands in)"
+            } else {
+                ""
+            };
+            let dropped = found.map_or(0, |found| found.n_dropped);
+            let dropped = if dropped > 0 {
+                format!(" ({dropped} problems not judged, left out)")
             } else {
                 String::new()
             };
-            if found.is_some_and(|found| found.off_path) {
-                verdict += " (level off the path: its end stands in)";
-            }
-            if let Some(Interval { n_dropped: 1.., .. }) = found {
-                verdict += &show(&|found| format!(" ({} problems not judged, left out)", found.n_dropped));
-            }
-            let held_out = if measured.prompts == Prompts::HeldOut { ", held-out wordings" } else { "" };
-            let cells = [
-                format!("{}{held_out}", measured.metric),
-                format!("{} {}", judged.clause.relation, points(judged.clause.threshold)),
-                show(&|found| points(found.value)),
-                show(&|found| range((found.low, found.high))),
-                show(&|found| range(found.bootstrap)),
-                show(&|found| found.seeds_alone.map_or_else(String::new, range)),
-                found.map_or(0, |found| found.n_seeds).to_string(),
-                judged.p_value.filter(|_| at == 0).map_or_else(String::new, |p| format!("{p:.4}")),
-                verdict,
-            ];
-            let name = name.iter().map(|cell| if at == 0 { cell.clone() } else { String::new() });
-            name.chain(self.shown(cells)).collect()
+            let verdict = first(&format!("{}{reason}", judged.ruling)) + off + &dropped;
+            let wanted = format!("{} {}", judged.clause.relation, points(judged.clause.threshold));
+            let (value, drawn) = (show(&|found| points(found.value)), show(&|found| range(found.bootstrap)));
+            let alone = show(&|found| found.seeds_alone.map_or_else(String::new, range));
+            let seeds = found.map_or(0, |found| found.n_seeds).to_string();
+            let cells = if self.version == 1 {
+                vec![wanted, value, drawn, alone, seeds, verdict]
+            } else {
+                let held_out = if measured.prompts == Prompts::HeldOut { ", held-out wordings" } else { "" };
+                let metric = format!("{}{held_out}", measured.metric);
+                let crossed = show(&|found| range((found.low, found.high)));
+                let p = judged.p_value.map_or_else(String::new, |p| first(&format!("{p:.4}")));
+                vec![metric, wanted, value, crossed, drawn, alone, seeds, p, verdict]
+            };
+            name.iter().map(|cell| first(cell)).chain(cells).collect()
         };
         judged.measured.iter().enumerate().map(row).collect()
     }

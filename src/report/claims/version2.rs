@@ -43,14 +43,16 @@ impl Claims {
         let scores = Scores(scores.0.iter().filter(|(_, seed, _)| counts(seed)).cloned().collect());
         let mut judged = Vec::new();
         for clause in clauses {
-            let measure = |prompts, metric| self.measure(clause, metric, prompts, &scores);
-            let metrics = || clause.metrics().iter().copied();
-            let mut measured: Vec<Measured> =
-                metrics().map(|metric| measure(Prompts::Train, metric)).try_collect()?;
+            let measure = |prompts| -> Result<Vec<Measured>> {
+                clause
+                    .metrics()
+                    .iter()
+                    .map(|metric| self.measure(clause, *metric, prompts, &scores))
+                    .collect()
+            };
+            let mut measured = measure(Prompts::Train)?;
             let test = self.test(clause, &measured, registered.map(Vec::len), tier, &scores)?;
-            let others: Vec<Measured> =
-                metrics().map(|metric| measure(Prompts::HeldOut, metric)).try_collect()?;
-            measured.extend(others.into_iter().filter(|other| other.interval.is_ok()));
+            measured.extend(measure(Prompts::HeldOut)?.into_iter().filter(|other| other.interval.is_ok()));
             judged.push((*clause, measured, test));
         }
         let required = judged.iter().positions(|(clause, ..)| clause.role == Role::Required).collect_vec();
@@ -85,13 +87,12 @@ impl Claims {
         let Some(needed) = needed else {
             return Ok(Err((NotJudged, format!("tier `{tier}` has no registered seeds"))));
         };
-        let found = measured.iter().filter_map(|measured| measured.interval.as_ref().ok());
-        let n_seeds = found.clone().map(|found| found.n_seeds).min().unwrap_or(0);
-        if found.clone().count() < measured.len() || n_seeds < needed {
-            let missing = measured.iter().find_map(|measured| measured.interval.as_ref().err());
-            let missing = missing.map_or_else(String::new, |what| format!(": no finished run {what}"));
-            let n_seeds = if missing.is_empty() { n_seeds } else { 0 };
-            return Ok(Err((NotJudged, format!("{n_seeds} of {needed} seeds{missing}"))));
+        let missing = measured.iter().find_map(|measured| measured.interval.as_ref().err());
+        let found = || measured.iter().filter_map(|measured| measured.interval.as_ref().ok());
+        let n_seeds = found().map(|found| found.n_seeds).min().filter(|_| missing.is_none()).unwrap_or(0);
+        if n_seeds < needed {
+            let why = missing.map_or_else(String::new, |what| format!(": no finished run {what}"));
+            return Ok(Err((NotJudged, format!("{n_seeds} of {needed} seeds{why}"))));
         }
         for metric in clause.metrics() {
             for gain in clause.quantity(*metric, Prompts::Train, scores)?.denominators() {
@@ -106,8 +107,8 @@ impl Claims {
             Relation::AtLeast => found.value - clause.threshold,
             Relation::AtMost => clause.threshold - found.value,
         };
-        let holds = found.clone().map(|found| found.spread.p_value(excess(found)));
-        let fails = found.map(|found| found.spread.p_value(-excess(found)));
+        let holds = found().map(|found| found.spread.p_value(excess(found)));
+        let fails = found().map(|found| found.spread.p_value(-excess(found)));
         let fails = match clause.role {
             Role::Control => fails.fold(0.0, f64::max),
             _ => (fails.fold(1.0, f64::min) * measured.len() as f64).min(1.0),
