@@ -89,11 +89,10 @@ impl Quantity {
 
     /// What it divides by.
     pub fn denominators(&self) -> Vec<&Quantity> {
-        let denominator = |part: &'_ _| match part {
-            &&Quantity::Ratio(_, ref right) => Some(right.as_ref()),
-            _ => None,
-        };
-        self.parts().iter().filter_map(denominator).collect()
+        let parts = self.parts().into_iter();
+        parts
+            .filter_map(|part| if let Quantity::Ratio(_, right) = part { Some(&**right) } else { None })
+            .collect()
     }
 }
 
