@@ -12,7 +12,7 @@ const COLORS: [RGBColor; 3] = [BLUE, ORANGE, GRAY];
 /// Left how often each interval holds the truth, right how wide it is; a column a size of study, a dot a
 /// world, a bar the mean over worlds.
 pub fn intervals_figure(measured: &[Measured], studies: usize) -> Result<Svg> {
-    let title = "The crossed interval holds the truth as often as it says, from three seeds on";
+    let title = "From five seeds on the crossed interval holds the truth as often as it says";
     let worlds = measured.iter().map(|one| &one.world).collect::<std::collections::BTreeSet<_>>().len();
     let subtitle = format!(
         "{studies} simulated studies a dot, {worlds} kinds of study (normal effects and pass or fail) with variances like those of version 1"
@@ -44,13 +44,13 @@ fn draw(
     panel.key(&METHODS.map(str::to_owned).into_iter().zip(COLORS).collect::<Vec<_>>(), 42)?;
     if is_coverage {
         panel.level(LEVEL, dark(GREEN), 2)?;
-        let above = (panel.size.0 - 150, panel.at(0.0, LEVEL).1 - 13);
-        panel.text("95%: what is promised", above, &ink(LABEL, dark(GREEN)))?;
+        let corner = (10, panel.size.1 - 16);
+        panel.text("green line: 95%, what is promised", corner, &ink(LABEL, dark(GREEN)))?;
     }
     for (column, (n_seeds, n_problems)) in sizes.iter().enumerate() {
         let x = column as f64;
         panel.line([(x, 0.0), (x, 1.0)], GRID, 1)?;
-        panel.x_tick(x + 0.5, &[&format!("{n_seeds} seeds"), &n_problems.to_string()])?;
+        panel.x_tick(x + 0.5, &[&format!("{n_seeds} x {n_problems}")])?;
         for (method, color) in COLORS.iter().enumerate() {
             let of_size =
                 measured.iter().filter(|one| (one.n_seeds, one.n_problems) == (*n_seeds, *n_problems));
@@ -64,5 +64,5 @@ fn draw(
         }
     }
     panel.level(if is_coverage { 1.0 } else { 0.0 }, SOFT_INK, 1)?;
-    panel.x_title("size of a study: seeds, and problems below")
+    panel.x_title("size of a study: seeds x problems of a set")
 }

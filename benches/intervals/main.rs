@@ -1,4 +1,4 @@
-//! How often the study's intervals hold the truth, in simulated studies: `make bench-intervals`, about two
+//! How often the study's intervals hold the truth, in simulated studies: `make bench-intervals`, some
 //! minutes. A table goes to stdout, the numbers to `data/records/bench/intervals.json`, a picture to
 //! `figures/intervals.svg`; with the argument `draw` the picture is drawn again from the numbers.
 

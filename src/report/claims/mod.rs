@@ -82,6 +82,16 @@ impl JudgedClause {
     }
 }
 
+type Judged = Result<Vec<JudgedClause>>;
+
+impl Clause {
+    /// How far `value` is on the right side of the threshold.
+    fn excess(&self, value: f64) -> f64 {
+        let excess = value - self.threshold;
+        if self.relation == Relation::AtLeast { excess } else { -excess }
+    }
+}
+
 impl Claims {
     /// Judges every clause of `tier` by the rules of the file's version.
     pub fn judge(&self, scores: &Scores, tier: &str) -> Result<ClaimsReport> {

@@ -35,21 +35,13 @@ impl ClaimsReport {
     /// decides is named by its level.
     fn names(&self, name: &[&str]) -> Vec<String> {
         let interval = format!("{:.0}% interval", 100.0 * self.level);
-        let columns: &[&str] = match self.version {
-            1 => &["wanted", "difference", &interval, "seeds alone (t)", "seeds", "verdict"],
-            _ => &[
-                "metric",
-                "wanted",
-                "difference",
-                &interval,
-                "bootstrap",
-                "seeds alone (t)",
-                "seeds",
-                "p",
-                "verdict",
-            ],
-        };
-        name.iter().chain(columns).map(ToString::to_string).collect()
+        let mut columns = vec!["wanted", "difference", &interval, "seeds alone (t)", "seeds", "verdict"];
+        if self.version > 1 {
+            columns.splice(3..3, ["bootstrap"]);
+            columns.splice(6..6, ["p"]);
+            columns.splice(0..0, ["metric"]);
+        }
+        name.iter().chain(&columns).map(ToString::to_string).collect()
     }
 
     /// One row a metric, the first of which begins with the cells that name the clause and ends with the
@@ -60,20 +52,14 @@ impl ClaimsReport {
             let found = measured.interval.as_ref().ok();
             let show = |cell: &dyn Fn(&Interval) -> String| found.map_or_else(String::new, cell);
             let first = |cell: &str| if at == 0 { cell.to_owned() } else { String::new() };
-            let reason =
-                if judged.reason.is_empty() { String::new() } else { format!(": {}", judged.reason) };
-            let off = if found.is_some_and(|found| found.off_path) {
-                " (level off the path: its end stands in)"
-            } else {
-                ""
-            };
-            let dropped = found.map_or(0, |found| found.n_dropped);
-            let dropped = if dropped > 0 {
-                format!(" ({dropped} problems not judged, left out)")
-            } else {
-                String::new()
-            };
-            let verdict = first(&format!("{}{reason}", judged.ruling)) + off + &dropped;
+            let colon = if judged.reason.is_empty() { "" } else { ": " };
+            let mut verdict = first(&format!("{}{colon}{}", judged.ruling, judged.reason));
+            if let Some(Interval { off_path: true, .. }) = found {
+                verdict += " (level off the path: its end stands in)";
+            }
+            if let Some(Interval { n_dropped: n @ 1.., .. }) = found {
+                verdict += &format!(" ({n} problems not judged, left out)");
+            }
             let wanted = format!("{} {}", judged.clause.relation, points(judged.clause.threshold));
             let (value, drawn) = (show(&|found| points(found.value)), show(&|found| range(found.bootstrap)));
             let alone = show(&|found| found.seeds_alone.map_or_else(String::new, range));

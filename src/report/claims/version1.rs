@@ -2,8 +2,7 @@
 //! one seed is enough where `min_seeds` says so.
 
 use super::Ruling::{Inconclusive, Refuted, Supported};
-use super::{Against, Claims, Clause, JudgedClause, Relation, Role};
-use crate::base::Result;
+use super::{Against, Claims, Clause, Judged, JudgedClause, Role};
 use crate::report::frame::Scores;
 use crate::study::Prompts;
 
@@ -15,27 +14,19 @@ pub(super) const AGAINST: &[Against] = &[
 ];
 
 impl Claims {
-    pub(super) fn judge_version1(
-        &self,
-        clauses: &[&Clause],
-        scores: &Scores,
-        tier: &str,
-    ) -> Result<Vec<JudgedClause>> {
+    pub(super) fn judge_version1(&self, clauses: &[&Clause], scores: &Scores, tier: &str) -> Judged {
         let needed = self.min_seeds.get(tier).copied().unwrap_or(1);
         let judge = |clause: &&Clause| {
             let measured = self.measure(clause, clause.metrics()[0], Prompts::Train, scores)?;
             let (ruling, reason) = match &measured.interval {
                 Err(what) => (Inconclusive, format!("no finished run {what}")),
+                Ok(found) if found.n_seeds < needed => {
+                    (Inconclusive, format!("{} of {needed} seeds", found.n_seeds))
+                }
                 Ok(found) => {
-                    let (low, high) = found.bootstrap;
-                    let (holds, fails) = match clause.relation {
-                        Relation::AtLeast => (low >= clause.threshold, high < clause.threshold),
-                        Relation::AtMost => (high <= clause.threshold, low > clause.threshold),
-                    };
-                    match (found.n_seeds < needed, holds, fails) {
-                        (true, ..) => (Inconclusive, format!("{} of {needed} seeds", found.n_seeds)),
-                        (_, true, _) => (Supported, String::new()),
-                        (_, _, true) => (Refuted, String::new()),
+                    match [found.bootstrap.0, found.bootstrap.1].map(|end| clause.excess(end) >= 0.0) {
+                        [true, true] => (Supported, String::new()),
+                        [false, false] => (Refuted, String::new()),
                         _ => (Inconclusive, "the interval holds the threshold".to_owned()),
                     }
                 }

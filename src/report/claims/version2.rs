@@ -14,9 +14,9 @@
 use itertools::Itertools;
 
 use super::Ruling::{Inconclusive, NotJudged, Refuted, Supported};
-use super::{Against, Claims, Clause, JudgedClause, Measured, Relation, Role, Ruling};
+use super::{Against, Claims, Clause, Judged, JudgedClause, Measured, Role, Ruling};
 use crate::base::Result;
-use crate::report::frame::{Bootstrap, Interval, Scores};
+use crate::report::frame::{Bootstrap, Scores};
 use crate::study::Prompts;
 
 pub(super) const AGAINST: &[Against] = &[
@@ -32,26 +32,21 @@ pub(super) const AGAINST: &[Against] = &[
 type Test = std::result::Result<[f64; 2], (Ruling, String)>;
 
 impl Claims {
-    pub(super) fn judge_version2(
-        &self,
-        clauses: &[&Clause],
-        scores: &Scores,
-        tier: &str,
-    ) -> Result<Vec<JudgedClause>> {
+    pub(super) fn judge_version2(&self, clauses: &[&Clause], scores: &Scores, tier: &str) -> Judged {
         let registered = self.seeds.get(tier);
         let counts = |seed: &u64| registered.is_none_or(|seeds| seeds.contains(seed));
         let scores = Scores(scores.0.iter().filter(|(_, seed, _)| counts(seed)).cloned().collect());
         let mut judged = Vec::new();
         for clause in clauses {
             let measure = |prompts| -> Result<Vec<Measured>> {
-                clause
-                    .metrics()
-                    .iter()
-                    .map(|metric| self.measure(clause, *metric, prompts, &scores))
-                    .collect()
+                let metrics = clause.metrics().iter();
+                metrics.map(|metric| self.measure(clause, *metric, prompts, &scores)).collect()
             };
             let mut measured = measure(Prompts::Train)?;
-            let test = self.test(clause, &measured, registered.map(Vec::len), tier, &scores)?;
+            let test = match registered {
+                None => Err((NotJudged, format!("tier `{tier}` has no registered seeds"))),
+                Some(seeds) => self.test(clause, &measured, seeds.len(), &scores)?,
+            };
             measured.extend(measure(Prompts::HeldOut)?.into_iter().filter(|other| other.interval.is_ok()));
             judged.push((*clause, measured, test));
         }
@@ -76,17 +71,7 @@ impl Claims {
     }
 
     /// What `clause` was found to be, before any correction for other clauses.
-    fn test(
-        &self,
-        clause: &Clause,
-        measured: &[Measured],
-        needed: Option<usize>,
-        tier: &str,
-        scores: &Scores,
-    ) -> Result<Test> {
-        let Some(needed) = needed else {
-            return Ok(Err((NotJudged, format!("tier `{tier}` has no registered seeds"))));
-        };
+    fn test(&self, clause: &Clause, measured: &[Measured], needed: usize, scores: &Scores) -> Result<Test> {
         let missing = measured.iter().find_map(|measured| measured.interval.as_ref().err());
         let found = || measured.iter().filter_map(|measured| measured.interval.as_ref().ok());
         let n_seeds = found().map(|found| found.n_seeds).min().filter(|_| missing.is_none()).unwrap_or(0);
@@ -103,12 +88,8 @@ impl Claims {
                 }
             }
         }
-        let excess = |found: &Interval| match clause.relation {
-            Relation::AtLeast => found.value - clause.threshold,
-            Relation::AtMost => clause.threshold - found.value,
-        };
-        let holds = found().map(|found| found.spread.p_value(excess(found)));
-        let fails = found().map(|found| found.spread.p_value(-excess(found)));
+        let holds = found().map(|found| found.spread.p_value(clause.excess(found.value)));
+        let fails = found().map(|found| found.spread.p_value(-clause.excess(found.value)));
         let fails = match clause.role {
             Role::Control => fails.fold(0.0, f64::max),
             _ => (fails.fold(1.0, f64::min) * measured.len() as f64).min(1.0),
