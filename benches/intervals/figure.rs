@@ -18,7 +18,7 @@ pub fn intervals_figure(measured: &[Measured], studies: usize) -> Result<Svg> {
         "{studies} simulated studies a dot, {worlds} kinds of study (normal effects and pass or fail) with variances like those of version 1"
     );
     Svg::draw(|area| {
-        let room = page(area, title, &subtitle, "cargo bench --bench intervals: the same on every machine")?;
+        let room = page(area, title, &subtitle, "cargo bench --bench intervals, seed 2406")?;
         let (left, right) = room.split_horizontally(50.percent_width());
         let lowest = measured.iter().flat_map(|one| &one.methods).map(|method| method.coverage);
         let floor = (lowest.fold(0.9, f64::min) * 20.0).floor() / 20.0;
