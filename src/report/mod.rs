@@ -15,9 +15,9 @@ use crate::report::figure::{Evidence, FINDINGS};
 use crate::report::frame::{Bootstrap, Scores, metric_frame};
 use crate::study::{FinishedRun, MetricRow, OutcomeRow, Runs};
 
-pub use claims::{Claims, ClaimsReport, JudgedClause, JudgedFinding, Ruling};
+pub use claims::{Claims, ClaimsReport, JudgedClause, JudgedFinding, Measured, Ruling};
 pub use figure::{Svg, dataset_figure, mutant_figure, panel, style};
-pub use frame::{Interval, Labeled, pass_at_k};
+pub use frame::{Components, Contributions, Interval, Labeled, SetComponents, Spread, pass_at_k};
 pub use table::Table;
 pub use tables::arms_table;
 
@@ -75,10 +75,18 @@ impl Runs {
         Svg::draw(|area| draw(&evidence, area))
     }
 
-    /// Judges `data/claims.toml`.
+    /// Judges `data/claims.toml`; records of version 1 of the study by the claims that were registered for them.
     pub fn claims(&self) -> Result<ClaimsReport> {
+        let version1 = !self.runs.is_empty() && self.runs.iter().all(|run| run.record.schema == 1);
+        let file = if version1 { "data/claims-version1.toml" } else { "data/claims.toml" };
+        Claims::load(self.root.join(file))?.judge(&Scores(self.outcomes()?), &self.tier)
+    }
+
+    /// Whether the controls of `data/claims.toml` can be refuted, with these runs as a pilot: see
+    /// [`Claims::power`].
+    pub fn power(&self, n_seeds: usize, n_problems: usize) -> Result<String> {
         let claims = Claims::load(self.root.join("data/claims.toml"))?;
-        claims.judge(&Scores(self.outcomes()?), &self.tier)
+        claims.power(&Scores(self.outcomes()?), n_seeds, n_problems)
     }
 
     /// Draws the figure of each finding into `folder`, and returns their paths. A figure none of

@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_clause_without_runs_says_why_in_the_table_of_verdicts() {
-        let claims = Claims::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/claims.toml")).unwrap();
+        let claims =
+            Claims::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/claims-version1.toml")).unwrap();
         let rows = [
             answers("sft-rl", 0, Set::CompositeB, &[4, 4, 4, 4]),
             answers("sft-start", 0, Set::CompositeB, &[0, 0, 0, 0]),

@@ -205,6 +205,8 @@ pub fn evaluate(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use candle_core::Device;
 
     use super::*;
@@ -217,7 +219,7 @@ mod tests {
     fn dataset() -> Dataset {
         let splits = Splits::small().clone();
         let codec = Codec::train(&splits.iter().map(|problem| problem.reference.clone()).collect_vec(), 300);
-        Dataset { splits, codec: codec.unwrap(), hash: String::new() }
+        Dataset { splits, codec: codec.unwrap(), withheld: BTreeSet::new(), hash: String::new() }
     }
 
     fn config(problems_per_set: usize) -> EvalConfig {

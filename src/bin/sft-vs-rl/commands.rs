@@ -143,7 +143,7 @@ pub fn study(study: &Study, seeds: &[u64]) -> Result<bool> {
     for path in Runs::own(&study.root, &tier.name)?.draw(&folder)? {
         println!("{}", path.display());
     }
-    claims(&study.root, tier)?;
+    claims(&study.root, tier, &[])?;
     compare(&study.root, tier)?;
     Ok(true)
 }
@@ -175,9 +175,14 @@ pub fn figures(root: &Path, tier: &Tier) -> Result<bool> {
     Ok(true)
 }
 
-/// Prints the verdicts. A refuted claim is a result, not a failure of the command.
-pub fn claims(root: &Path, tier: &Tier) -> Result<bool> {
-    println!("{}", Runs::open(root, &tier.name)?.claims()?);
+/// Prints the verdicts, or the power of a study of so many seeds and problems. A refuted claim is a result, not a
+/// failure of the command.
+pub fn claims(root: &Path, tier: &Tier, power: &[usize]) -> Result<bool> {
+    let runs = Runs::open(root, &tier.name)?;
+    match power {
+        [n_seeds, n_problems] => print!("{}", runs.power(*n_seeds, *n_problems)?),
+        _ => println!("{}", runs.claims()?),
+    }
     Ok(true)
 }
 

@@ -69,6 +69,10 @@ enum Command {
     Claims {
         #[command(flatten)]
         tier: TierArg,
+        /// Judge nothing: with the finished runs as a pilot, simulate whether a study of so many seeds and problems
+        /// a set would refute each control whose true effect is 0.
+        #[arg(long, num_args = 2, value_names = ["SEEDS", "PROBLEMS"])]
+        power: Vec<usize>,
     },
     /// Draw the figures from the finished runs.
     Figures {
@@ -179,7 +183,9 @@ fn dispatch(cli: Cli) -> Result<bool> {
             serve_jsonl(&sandbox, BufReader::new(std::io::stdin()), output)?;
             Ok(true)
         }
-        Command::Claims { tier } => commands::claims(&project_root(), &Tier::named(&tier.tier)?),
+        Command::Claims { tier, power } => {
+            commands::claims(&project_root(), &Tier::named(&tier.tier)?, &power)
+        }
         Command::Figures { tier } => commands::figures(&project_root(), &Tier::named(&tier.tier)?),
         Command::Compare { tier } => commands::compare(&project_root(), &Tier::named(&tier.tier)?),
         Command::Export { tier } => commands::export(&project_root(), &Tier::named(&tier.tier)?),

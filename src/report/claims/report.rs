@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use super::{JudgedClause, JudgedFinding, Ruling};
+use super::{JudgedClause, JudgedFinding, Measured, Ruling};
 use crate::data::text_table;
+use crate::report::frame::Interval;
 use crate::report::table::Table;
+use crate::study::Prompts;
 
 /// All rulings of one tier. `Display` prints them.
 #[derive(Debug, Clone)]
 pub struct ClaimsReport {
+    /// Of the rules.
+    pub version: u32,
     /// Whose runs are judged.
     pub tier: String,
     /// Level of the intervals.
@@ -17,6 +21,8 @@ pub struct ClaimsReport {
     pub clauses: Vec<JudgedClause>,
     /// All of them.
     pub findings: Vec<JudgedFinding>,
+    /// What the claims file says below the verdicts.
+    pub note: String,
 }
 
 /// Percentage points.
@@ -24,42 +30,63 @@ fn points(rate: f64) -> String {
     format!("{:+.1}", 100.0 * rate)
 }
 
-impl JudgedClause {
-    /// Behind the cells that name the clause: what is wanted, what was found with its interval, what
-    /// the seeds alone say, how many they are, and the ruling.
-    fn row<const N: usize>(&self, name: [String; N]) -> Vec<String> {
-        let range = |(low, high): (f64, f64)| format!("[{}, {}]", points(low), points(high));
-        let found = self.interval.as_ref();
-        let reason = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
-        let cells = [
-            format!("{} {}", self.clause.relation, points(self.clause.threshold)),
-            found.map_or_else(String::new, |found| points(found.value)),
-            found.map_or_else(String::new, |found| range((found.low, found.high))),
-            found.and_then(|found| found.seeds_alone).map_or_else(String::new, range),
-            found.map_or(0, |found| found.n_seeds).to_string(),
-            format!("{}{reason}", self.ruling),
-        ];
-        name.into_iter().chain(cells).collect()
-    }
-}
-
 impl ClaimsReport {
-    /// The names of [`JudgedClause::row`].
+    /// Of the columns: those that name a clause, and the cells of [`ClaimsReport::rows`]. The interval that
+    /// decides is named by its level.
     fn names(&self, name: &[&str]) -> Vec<String> {
         let interval = format!("{:.0}% interval", 100.0 * self.level);
-        let names = ["wanted", "difference", &interval, "seeds alone (t)", "seeds", "verdict"];
-        name.iter().chain(&names).map(ToString::to_string).collect()
+        let mut columns = vec!["wanted", "difference", &interval, "seeds alone (t)", "seeds", "verdict"];
+        if self.version > 1 {
+            columns.splice(3..3, ["bootstrap"]);
+            columns.splice(6..6, ["p"]);
+            columns.splice(0..0, ["metric"]);
+        }
+        name.iter().chain(&columns).map(ToString::to_string).collect()
+    }
+
+    /// One row a metric, the first of which begins with the cells that name the clause and ends with the
+    /// ruling.
+    fn rows<const N: usize>(&self, judged: &JudgedClause, name: [String; N]) -> Vec<Vec<String>> {
+        let range = |(low, high): (f64, f64)| format!("[{}, {}]", points(low), points(high));
+        let row = |(at, measured): (usize, &Measured)| {
+            let found = measured.interval.as_ref().ok();
+            let show = |cell: &dyn Fn(&Interval) -> String| found.map_or_else(String::new, cell);
+            let first = |cell: &str| if at == 0 { cell.to_owned() } else { String::new() };
+            let colon = if judged.reason.is_empty() { "" } else { ": " };
+            let mut verdict = first(&format!("{}{colon}{}", judged.ruling, judged.reason));
+            if let Some(Interval { off_path: true, .. }) = found {
+                verdict += " (level off the path: its end stands in)";
+            }
+            if let Some(Interval { n_dropped: n @ 1.., .. }) = found {
+                verdict += &format!(" ({n} problems not judged, left out)");
+            }
+            let wanted = format!("{} {}", judged.clause.relation, points(judged.clause.threshold));
+            let (value, drawn) = (show(&|found| points(found.value)), show(&|found| range(found.bootstrap)));
+            let alone = show(&|found| found.seeds_alone.map_or_else(String::new, range));
+            let seeds = found.map_or(0, |found| found.n_seeds).to_string();
+            let cells = if self.version == 1 {
+                vec![wanted, value, drawn, alone, seeds, verdict]
+            } else {
+                let held_out = if measured.prompts == Prompts::HeldOut { ", held-out wordings" } else { "" };
+                let metric = format!("{}{held_out}", measured.metric);
+                let crossed = show(&|found| range((found.low, found.high)));
+                let p = judged.p_value.map_or_else(String::new, |p| first(&format!("{p:.4}")));
+                vec![metric, wanted, value, crossed, drawn, alone, seeds, p, verdict]
+            };
+            name.iter().map(|cell| first(cell)).chain(cells).collect()
+        };
+        judged.measured.iter().enumerate().map(row).collect()
     }
 
     fn clauses_of(&self, number: u32) -> impl Iterator<Item = &JudgedClause> {
         self.clauses.iter().filter(move |judged| judged.clause.finding == number)
     }
 
-    /// One row a clause of finding `number`, in percentage points; the finding's ruling above it.
+    /// The clauses of finding `number`, one row a metric, in percentage points; its ruling above them.
     pub fn table(&self, number: u32) -> Table {
         let row = |judged: &JudgedClause| {
             let clause = &judged.clause;
-            judged.row([format!("{} ({}): {}", clause.id, clause.role, clause.text)])
+            self.rows(judged, [format!("{} ({}): {}", clause.id, clause.role, clause.text)])
         };
         let findings = self.findings.iter().filter(|judged| judged.finding.number == number);
         let caption = findings.map(|JudgedFinding { ruling, reason, .. }| {
@@ -69,7 +96,7 @@ impl ClaimsReport {
         Table {
             caption: caption.collect(),
             names: self.names(&["clause"]),
-            rows: self.clauses_of(number).map(row).collect(),
+            rows: self.clauses_of(number).flat_map(row).collect(),
         }
     }
 }
@@ -81,21 +108,25 @@ impl fmt::Display for ClaimsReport {
             writeln!(f, "  \"{}\"\n  {reason}", finding.text)?;
             let mut rows = vec![self.names(&["clause", "role"])];
             for judged in self.clauses_of(finding.number) {
-                rows.push(judged.row([judged.clause.id.clone(), judged.clause.role.to_string()]));
+                rows.extend(self.rows(judged, [judged.clause.id.clone(), judged.clause.role.to_string()]));
             }
             for line in text_table(&rows, 0..0).lines() {
                 writeln!(f, "  {line}")?;
             }
             writeln!(f)?;
         }
-        if self.clauses.iter().any(|judged| judged.interval.is_some_and(|found| found.n_seeds == 1)) {
+        if self.clauses.iter().any(|judged| judged.interval().is_some_and(|found| found.n_seeds == 1)) {
             let only = "Clauses with one seed have intervals over problems only";
             writeln!(f, "{only}: they say nothing about another seed.")?;
         }
-        let (tier, supported) = (&self.tier, Ruling::Supported);
-        write!(
-            f,
-            "Tier `{tier}`; percentage points. A control clause that is {supported} counts against its finding."
-        )
+        let control = match self.version {
+            1 => format!("A control clause that is {} counts against its finding.", Ruling::Supported),
+            _ => format!(
+                "A finding needs its required clauses supported and its controls {}.",
+                Ruling::Refuted
+            ),
+        };
+        write!(f, "Tier `{}`, claims version {}; percentage points. {control}", self.tier, self.version)?;
+        if self.note.is_empty() { Ok(()) } else { write!(f, "\n\n{}", self.note.trim()) }
     }
 }

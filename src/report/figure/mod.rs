@@ -72,7 +72,7 @@ impl Evidence {
             Some((_, 1)) => "1 seed; error bars: 95% interval over problems only".to_owned(),
             Some((least, most)) => {
                 let count = if least == most { most.to_string() } else { format!("{least} to {most}") };
-                format!("{count} seeds; error bars: 95% bootstrap interval over seeds and problems")
+                format!("{count} seeds; error bars: 95% interval over seeds and problems")
             }
         };
         panel::page(area, title, &format!("{seeds}; {note}"), &self.source)

@@ -1,96 +1,36 @@
-//! Quantities built from pass rates, and their bootstrap intervals.
+//! Quantities built from pass rates, and three intervals side by side.
 //!
-//! One replicate draws seeds with replacement and, independently, problems with replacement, and
-//! recomputes the whole quantity from the cells (seed, problem) that were drawn. The same drawn
-//! seeds and problems serve every rate in the quantity: arms are compared *paired*, on the same
-//! problems and seeds. Crossing both draws (rather than drawing problems anew inside each seed)
-//! keeps the part of the spread that all seeds share because they answer the same problems; it
-//! errs on the wide side (Owen 2007, "The pigeonhole bootstrap").
+//! - **Crossed** (`low`, `high`): the two-way random-effects interval of [`super::crossed`], which
+//!   decides. Quantities that are not linear in pass rates are linearized at the estimate (the delta
+//!   method): a seed and problem contributes its scores times the derivatives with respect to their rates.
+//! - **Bootstrap**: the hierarchical bootstrap of [`super::resample`]. It decided version 1's claims.
+//! - **Seeds alone**: Student's t of the seeds' values, for the problems that were asked.
 //!
-//! With one seed only problems are drawn, and [`Interval::n_seeds`] says so: such an interval
-//! says nothing about another seed. With two to four seeds the drawn seeds understate the spread
-//! between seeds (by a factor of sqrt((n-1)/n) for the mean): read such intervals as optimistic.
+//! With one seed the first two are over problems only and say nothing about another seed;
+//! [`Interval::n_seeds`] tells.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use itertools::Itertools;
-use polars::prelude::{ChunkQuantile, Float64Chunked, QuantileMethod};
-use rand::Rng;
-use serde::Deserialize;
-use statrs::distribution::{ContinuousCDF, StudentsT};
-use statrs::statistics::Statistics;
 
+use super::crossed::{Contributions, Spread};
+use super::quantity::Quantity;
+use super::resample::{Block, Resample};
 use super::scores::{BySeed, Cell, Scores};
 use crate::base::Seed;
 use crate::base::{Error, Result};
 use crate::data::Set;
 
-/// An expression over pass rates.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Quantity {
-    Constant(f64),
-    Rate(Cell),
-    /// First minus second.
-    Difference(Box<Quantity>, Box<Quantity>),
-    Scaled(f64, Box<Quantity>),
-    /// The worst or the best of several arms.
-    Extreme(Extreme, Vec<Quantity>),
-}
-
-/// Which of several arms counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Extreme {
-    Min,
-    Max,
-}
-
-impl Quantity {
-    /// `self - other`.
-    pub fn minus(self, other: Quantity) -> Quantity {
-        Quantity::Difference(Box::new(self), Box::new(other))
-    }
-
-    /// Generalization gap: the rate of `cell` on `train`, minus its rate on `test`.
-    pub fn gap(cell: &Cell, train: Set, test: Set) -> Quantity {
-        let on = |set| Quantity::Rate(Cell { set, ..cell.clone() });
-        on(train).minus(on(test))
-    }
-
-    /// Its value where `rate` says what each pass rate is.
-    fn evaluate<'a>(&'a self, rate: &mut impl FnMut(&'a Cell) -> f64) -> f64 {
-        match self {
-            Quantity::Constant(value) => *value,
-            Quantity::Rate(cell) => rate(cell),
-            Quantity::Difference(left, right) => left.evaluate(rate) - right.evaluate(rate),
-            Quantity::Scaled(factor, inner) => factor * inner.evaluate(rate),
-            Quantity::Extreme(which, parts) => {
-                let best = if *which == Extreme::Min { f64::min } else { f64::max };
-                // NaN must stay NaN, which f64::min and f64::max would drop.
-                let best = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { best(a, b) };
-                parts.iter().map(|part| part.evaluate(rate)).reduce(best).unwrap_or(f64::NAN)
-            }
-        }
-    }
-
-    /// All cells that its value depends on.
-    fn cells(&self) -> BTreeSet<&Cell> {
-        let mut cells = BTreeSet::new();
-        self.evaluate(&mut |cell| f64::from(u8::from(cells.insert(cell))));
-        cells
-    }
-}
-
-/// How intervals are drawn.
+/// How intervals are made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bootstrap {
     pub draws: usize,
-    /// Share of the draws inside the interval.
+    /// Of all three intervals.
     pub level: f64,
 }
 
 impl Bootstrap {
-    /// 95% intervals from 2,000 draws: ends move by about 0.001 with other draws.
+    /// 95% intervals; the bootstrap's from 2,000 draws: its ends move by about 0.001 with other draws.
     pub fn standard() -> Bootstrap {
         Bootstrap { draws: 2000, level: 0.95 }
     }
@@ -101,10 +41,14 @@ impl Bootstrap {
 pub struct Interval {
     /// Of all seeds and problems, each once.
     pub value: f64,
-    /// Lower end of the bootstrap interval.
+    /// Lower end of the crossed random-effects interval.
     pub low: f64,
     /// Upper end.
     pub high: f64,
+    /// What `low` and `high` come from.
+    pub spread: Spread,
+    /// The hierarchical bootstrap's interval.
+    pub bootstrap: (f64, f64),
     /// Student's t interval of the seeds' values, for these problems: what the seeds alone say.
     /// None with fewer than two seeds.
     pub seeds_alone: Option<(f64, f64)>,
@@ -112,6 +56,10 @@ pub struct Interval {
     pub n_seeds: usize,
     /// Different problems behind the quantity.
     pub n_problems: usize,
+    /// Problems left out because the sandbox could not judge them in every rate at every seed.
+    pub n_dropped: usize,
+    /// The end of a path stands in for a training level that it never had.
+    pub off_path: bool,
 }
 
 impl Scores {
@@ -120,27 +68,26 @@ impl Scores {
     /// # Errors
     /// `Error::MissingRuns` where there is no such seed.
     pub fn interval(&self, quantity: &Quantity, bootstrap: &Bootstrap) -> Result<Interval> {
-        let mut sample = Resample::new(self, quantity)?;
-        let value = sample.evaluate(quantity);
-        let (n_seeds, n_problems) = (sample.seeds.len(), sample.problems.len());
-        let seeds_alone = sample.t_interval(quantity, bootstrap.level);
+        let sample = Sample::new(self, quantity)?;
+        let means = sample.scores.means();
+        let value = sample.evaluate(&means);
+        let contributions = sample.contributions(&means);
+        let spread = contributions.spread();
+        let (low, high) = spread.interval(value, bootstrap.level);
         let mut rng = Seed::new(2406).child("bootstrap").stream("draws");
-        let mut replicates = Vec::with_capacity(bootstrap.draws);
-        while replicates.len() < bootstrap.draws {
-            sample.draw(&mut rng);
-            let replicate = sample.evaluate(quantity);
-            // NaN: a rate was left without any problem. Rare (a handful of problems), and drawn
-            // again; the point estimate above is never NaN, so this ends.
-            if replicate.is_finite() {
-                replicates.push(replicate);
-            }
-        }
-        let replicates = Float64Chunked::from_vec("replicates".into(), replicates);
-        let tail = (1.0 - bootstrap.level) / 2.0;
-        let quantile = |share| replicates.quantile(share, QuantileMethod::Linear);
-        // None: there are no draws.
-        let (low, high) = (quantile(tail)?.unwrap_or(f64::NAN), quantile(1.0 - tail)?.unwrap_or(f64::NAN));
-        Ok(Interval { value, low, high, seeds_alone, n_seeds, n_problems })
+        let replicate = |means: &[f64]| sample.evaluate(means);
+        Ok(Interval {
+            value,
+            low,
+            high,
+            spread,
+            bootstrap: sample.scores.interval(bootstrap.draws, bootstrap.level, &mut rng, replicate),
+            seeds_alone: contributions.seeds_alone(value, bootstrap.level),
+            n_seeds: sample.scores.n_seeds,
+            n_problems: sample.scores.n_problems().sum(),
+            n_dropped: sample.n_dropped,
+            off_path: quantity.off_path(&|cell| means[sample.place[cell]]),
+        })
     }
 
     /// [`Scores::interval`], and `None` where no seed has all of the quantity.
@@ -150,100 +97,97 @@ impl Scores {
             found => found.map(Some),
         }
     }
+
+    /// What each seed and problem contributes to `quantity`, linearized at its estimate.
+    ///
+    /// # Errors
+    /// `Error::MissingRuns` where no seed has all of the quantity.
+    pub fn contributions(&self, quantity: &Quantity) -> Result<Contributions> {
+        let sample = Sample::new(self, quantity)?;
+        Ok(sample.contributions(&sample.scores.means()))
+    }
 }
 
-/// The cells a quantity needs on the seeds that all of them share, and how often each seed and
-/// problem counts in the current draw.
-struct Resample<'a> {
-    /// Cell -> for each shared seed, (index into `problems`, score).
-    cells: BTreeMap<&'a Cell, Vec<Vec<(usize, f64)>>>,
-    /// Seeds and how often each was drawn.
-    seeds: Vec<(u64, u32)>,
-    /// The same of problems, of which the set is kept; those of one set stand together.
-    problems: Vec<(Set, u32)>,
+/// The scores of a quantity's cells at the seeds that all of them share.
+struct Sample<'a> {
+    quantity: &'a Quantity,
+    /// Where the mean of a cell stands among those of all blocks.
+    place: BTreeMap<&'a Cell, usize>,
+    /// One block a set.
+    scores: Resample,
+    n_dropped: usize,
 }
 
-impl<'a> Resample<'a> {
-    /// Each seed and each problem once.
-    fn new(scores: &Scores, quantity: &'a Quantity) -> Result<Resample<'a>> {
-        let cells = quantity.cells().into_iter();
-        let found: BTreeMap<&Cell, BySeed<'_>> =
-            cells.map(|cell| Ok((cell, scores.of(cell)?))).collect::<Result<_>>()?;
-        let seeds = found.values().map(|by_seed| by_seed.keys().copied().collect::<BTreeSet<u64>>());
+impl<'a> Sample<'a> {
+    fn new(scores: &Scores, quantity: &'a Quantity) -> Result<Sample<'a>> {
+        let cells = quantity.parts().into_iter().filter_map(|part| match part {
+            Quantity::Rate(cell) => Some(cell),
+            _ => None,
+        });
+        let mut found: BTreeMap<Set, BTreeMap<&Cell, BySeed<'_>>> = BTreeMap::new();
+        for cell in cells.unique() {
+            found.entry(cell.set).or_default().insert(cell, scores.of(cell)?);
+        }
+        let all = || found.values().flatten();
+        let seeds = all().map(|(_, by_seed)| by_seed.keys().copied().collect::<BTreeSet<u64>>());
         let shared = seeds.reduce(|all, seeds| &all & &seeds).unwrap_or_default();
-        if shared.is_empty() && !found.is_empty() {
-            let arms = found.keys().map(|cell| &cell.arm).dedup().join(", ");
+        let n_seeds = shared.len().max(usize::from(found.is_empty())); // a constant needs no seed
+        if n_seeds == 0 {
+            let arms = all().map(|(cell, _)| &cell.arm).unique().sorted().join(", ");
             return Err(Error::MissingRuns { what: format!("of one seed in all of: {arms}") });
         }
-        let mut problems: BTreeSet<(Set, &str)> = BTreeSet::new();
-        for (cell, by_seed) in &found {
-            let rows = shared.iter().flat_map(|seed| &by_seed[seed]);
-            problems.extend(rows.map(|(problem, _)| (cell.set, *problem)));
-        }
-        let places: HashMap<(Set, &str), usize> = problems.iter().copied().zip(0..).collect();
-        let cells = found.iter().map(|(cell, by_seed)| {
-            let place = |(problem, score): &(&str, f64)| (places[&(cell.set, *problem)], *score);
-            (*cell, shared.iter().map(|seed| by_seed[seed].iter().map(place).collect()).collect())
-        });
-        Ok(Resample {
-            cells: cells.collect(),
-            seeds: shared.into_iter().map(|seed| (seed, 1)).collect(),
-            problems: problems.into_iter().map(|(set, _)| (set, 1)).collect(),
-        })
-    }
-
-    /// Draws seeds (if there are several) and, among those of a set, problems with replacement.
-    fn draw(&mut self, rng: &mut impl Rng) {
-        if self.seeds.len() > 1 {
-            redraw(&mut self.seeds, rng);
-        }
-        for pool in self.problems.chunk_by_mut(|a, b| a.0 == b.0) {
-            redraw(pool, rng);
-        }
-    }
-
-    /// mean +- t * s / sqrt(n) over the quantity's value at each seed.
-    fn t_interval(&mut self, quantity: &Quantity, level: f64) -> Option<(f64, f64)> {
-        let n = self.seeds.len();
-        let t = StudentsT::new(0.0, 1.0, n.checked_sub(1)? as f64).ok()?.inverse_cdf((1.0 + level) / 2.0);
-        let values = (0..n).map(|alone| {
-            (0..n).for_each(|seed| self.seeds[seed].1 = u32::from(seed == alone));
-            self.evaluate(quantity)
-        });
-        let values: Vec<f64> = values.collect();
-        self.seeds.iter_mut().for_each(|(_, weight)| *weight = 1);
-        let (mean, half) = (values.iter().mean(), t * values.iter().std_dev() / (n as f64).sqrt());
-        Some((mean - half, mean + half))
-    }
-
-    fn evaluate(&self, quantity: &Quantity) -> f64 {
-        quantity.evaluate(&mut |cell| self.rate(cell))
-    }
-
-    /// Mean over the drawn seeds of the mean score over the drawn problems.
-    fn rate(&self, cell: &Cell) -> f64 {
-        let (mut total, mut weight) = (0.0, 0.0);
-        let drawn = self.seeds.iter().map(|(_, seed_weight)| f64::from(*seed_weight));
-        for (seed_weight, rows) in drawn.zip(&self.cells[cell]).filter(|(seed_weight, _)| *seed_weight > 0.0)
-        {
-            let (mut score, mut count) = (0.0, 0.0);
-            for (problem, value) in rows {
-                let drawn = f64::from(self.problems[*problem].1);
-                score += drawn * value;
-                count += drawn;
+        let (mut blocks, mut n_dropped) = (Vec::new(), 0);
+        for (set, cells) in &found {
+            // Problem -> (cells, seeds), NaN where there is no score.
+            let mut rows: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+            for (column, (by_seed, seed)) in cells.values().cartesian_product(&shared).enumerate() {
+                for (problem, score) in &by_seed[seed] {
+                    let row = rows.entry(problem).or_insert_with(|| vec![f64::NAN; cells.len() * n_seeds]);
+                    row[column] = *score;
+                }
             }
-            if count > 0.0 {
-                total += seed_weight * score / count;
-                weight += seed_weight;
+            let n_asked = rows.len();
+            rows.retain(|_, row| row.iter().all(|score| score.is_finite()));
+            n_dropped += n_asked - rows.len();
+            if rows.is_empty() {
+                let what = format!("has a problem of `{}` that was judged in every rate", set.name());
+                return Err(Error::MissingRuns { what });
             }
+            blocks.push(Block { n_cells: cells.len(), numbers: rows.into_values().flatten().collect() });
         }
-        total / weight
+        let place = found.values().flat_map(BTreeMap::keys).copied().zip(0..).collect();
+        Ok(Sample { quantity, place, scores: Resample { n_seeds, blocks }, n_dropped })
     }
-}
 
-fn redraw<Key>(weights: &mut [(Key, u32)], rng: &mut impl Rng) {
-    weights.iter_mut().for_each(|(_, weight)| *weight = 0);
-    for _ in 0..weights.len() {
-        weights[rng.random_range(0..weights.len())].1 += 1;
+    fn evaluate(&self, means: &[f64]) -> f64 {
+        self.quantity.evaluate(&|cell| means[self.place[cell]])
+    }
+
+    /// Central differences: exact to rounding for linear quantities. Where a quantity has a kink (the
+    /// best of two arms that are level) the two sides are averaged.
+    fn derivatives(&self, means: &[f64]) -> Vec<f64> {
+        const STEP: f64 = 1e-5;
+        let moved = |at: usize, by: f64| {
+            let mut means = means.to_vec();
+            means[at] += by;
+            self.evaluate(&means)
+        };
+        (0..means.len()).map(|at| (moved(at, STEP) - moved(at, -STEP)) / (2.0 * STEP)).collect()
+    }
+
+    fn contributions(&self, means: &[f64]) -> Contributions {
+        let Resample { n_seeds, blocks } = &self.scores;
+        let derivatives = self.derivatives(means);
+        let mut rest = derivatives.as_slice();
+        let of_block = |block: &Block| {
+            let (own, others) = rest.split_at(block.n_cells);
+            rest = others;
+            let at = |row: &[f64], seed: usize| -> f64 {
+                own.iter().zip(row.chunks_exact(*n_seeds)).map(|(slope, scores)| slope * scores[seed]).sum()
+            };
+            let rows = block.numbers.chunks_exact(block.n_cells * n_seeds);
+            rows.flat_map(|row| (0..*n_seeds).map(move |seed| at(row, seed))).collect()
+        };
+        Contributions { n_seeds: *n_seeds, sets: blocks.iter().map(of_block).collect() }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! [`Scores`] asks the outcomes (one row a problem and evaluation) for pass rates and estimates any
 //! [`Quantity`] built from them (differences between arms, generalization gaps, the worst of several
-//! arms) with a bootstrap over seeds and problems. Logged values are a polars frame, [`metric_frame`],
+//! arms) with intervals over seeds and problems. Logged values are a polars frame, [`metric_frame`],
 //! which [`curve`] asks for a training curve.
 
+mod crossed;
 mod curve;
 mod estimate;
 mod pass_at_k;
+mod quantity;
+mod resample;
 mod scores;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -19,9 +22,12 @@ use polars::prelude::*;
 use crate::base::Result;
 use crate::study::MetricRow;
 
+pub use crossed::{Components, Contributions, SetComponents, Spread};
 pub use curve::{Point, curve};
-pub use estimate::{Bootstrap, Extreme, Interval, Quantity};
+pub use estimate::{Bootstrap, Interval};
 pub use pass_at_k::pass_at_k;
+pub use quantity::{Extreme, Quantity};
+pub(crate) use resample::quantile;
 pub(crate) use scores::stage_number;
 pub use scores::{Cell, Decode, Scores};
 

@@ -1,5 +1,8 @@
 //! Pass rates and intervals at their analytic limits.
 
+mod crossed;
+mod nonlinear;
+
 use rand::Rng;
 
 use super::scores::LAST_STAGE;
@@ -67,7 +70,8 @@ fn coin(seed: u64, problems: usize, chance: f64) -> Vec<u32> {
 fn all_pass_gives_the_interval_one_to_one() {
     let rows: Vec<_> = (0..3).flat_map(|seed| answers("x", seed, Set::CompositeB, &[4; 20])).collect();
     let estimate = scores(&rows).interval(&rate("x"), &Bootstrap::standard()).unwrap();
-    assert_eq!((estimate.value, estimate.low, estimate.high), (1.0, 1.0, 1.0));
+    assert_eq!((estimate.value, estimate.bootstrap), (1.0, (1.0, 1.0)));
+    assert!((estimate.low - 1.0).abs() < 1e-9 && (estimate.high - 1.0).abs() < 1e-9, "{estimate:?}");
     assert_eq!((estimate.n_seeds, estimate.n_problems), (3, 20));
 }
 
@@ -79,8 +83,10 @@ fn one_seed_gives_the_binomial_interval_and_says_so() {
     let estimate = scores(&rows).interval(&rate("x"), &Bootstrap::standard()).unwrap();
     assert_eq!(estimate.value, 0.5);
     assert_eq!(estimate.n_seeds, 1);
-    let half_width = (estimate.high - estimate.low) / 2.0;
-    assert!((half_width - 1.96 * 0.025).abs() < 0.004, "{half_width}");
+    for (low, high) in [(estimate.low, estimate.high), estimate.bootstrap] {
+        let half_width = (high - low) / 2.0;
+        assert!((half_width - 1.96 * 0.025).abs() < 0.004, "{half_width}");
+    }
 }
 
 #[test]
@@ -91,7 +97,11 @@ fn seeds_that_differ_widen_the_interval() {
         .collect();
     let estimate = scores(&rows).interval(&rate("x"), &Bootstrap::standard()).unwrap();
     // Binomial(10, .5) / 10: standard deviation 0.158, 2.5% and 97.5% quantiles 0.2 and 0.8.
-    assert!((estimate.low - 0.2).abs() < 0.01 && (estimate.high - 0.8).abs() < 0.01, "{estimate:?}");
+    let (low, high) = estimate.bootstrap;
+    assert!((low - 0.2).abs() < 0.01 && (high - 0.8).abs() < 0.01, "{estimate:?}");
+    // Only seeds vary: the crossed interval is that of the seeds alone.
+    let (low, high) = estimate.seeds_alone.unwrap();
+    assert!((estimate.low - low).abs() < 1e-9 && (estimate.high - high).abs() < 1e-9, "{estimate:?}");
 }
 
 #[test]
