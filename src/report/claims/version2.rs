@@ -106,7 +106,7 @@ impl Claims {
             ([_, true], _) => (Refuted, String::new()),
             (_, [true, _]) => (Inconclusive, "holds alone, but not after Holm's correction".to_owned()),
             (_, [_, true]) => (Inconclusive, "fails alone, but not after Holm's correction".to_owned()),
-            _ => (Inconclusive, "the interval holds the threshold".to_owned()),
+            _ => (Inconclusive, "neither shown to hold nor to fail".to_owned()),
         }
     }
 }
