@@ -2,6 +2,7 @@
 
 mod critic;
 mod mathematics;
+mod peer;
 
 use candle_core::Device;
 
