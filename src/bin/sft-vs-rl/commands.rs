@@ -90,7 +90,7 @@ pub struct AuditArgs {
 }
 
 /// Problems a second that the mutant audit gets through, measured on two cores.
-const AUDITED_PER_SECOND: f64 = 12.0;
+const AUDITED_PER_SECOND: f64 = 6.0;
 
 pub fn audit_mutants(study: &Study, args: &AuditArgs) -> Result<bool> {
     let (splits, tier) = (&study.dataset.splits, study.tier.name.as_str());

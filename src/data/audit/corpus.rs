@@ -94,7 +94,8 @@ pub fn corpus_audit(
         keys.iter().map(|chain| chain.iter().map(|&place| ids[place]).collect()).collect();
     let problems = splits.iter().filter(|problem| problem.depth > 1).collect_vec();
     let mut alike = same_on_probes(&mut oracle, &chains, splits)?;
-    alike.extend(solving(&mut oracle, &chains, &problems, sandbox)?);
+    let programs = |chain: usize, oracle: &Oracle<'_>| oracle.program(&chains[chain]);
+    alike.extend(solving(&mut oracle, &chains, programs, &problems, sandbox)?);
     for (chain, problem) in alike.into_iter().sorted().unique() {
         let (key, Problem { set, key: of, .. }) = (keys[chain], problems[problem]);
         let name = chain_key(key.iter().map(|&place| &parts[place].name));
@@ -126,10 +127,11 @@ fn same_on_probes(oracle: &mut Oracle<'_>, chains: &[Chain], splits: &Splits) ->
     Ok(left)
 }
 
-/// Pairs where the verifier accepts the chain as a solution of the problem.
-fn solving(
-    oracle: &mut Oracle<'_>,
+/// Pairs where the verifier accepts the chain, a `program` as a whole, as a solution of the problem.
+pub(super) fn solving<'o>(
+    oracle: &mut Oracle<'o>,
     chains: &[Chain],
+    program: impl Fn(usize, &Oracle<'o>) -> String,
     problems: &[&Problem],
     sandbox: &Sandbox,
 ) -> Result<Vec<Pair>> {
@@ -149,7 +151,7 @@ fn solving(
             |(chain, outputs)| problems.get(outputs).into_iter().flatten().map(move |place| (chain, *place));
         pairs.extend(fitting.into_iter().zip(&outputs).flat_map(found));
     }
-    let job = |(chain, place): &Pair| problems[*place].job(oracle.program(&chains[*chain]));
+    let job = |(chain, place): &Pair| problems[*place].job(program(*chain, oracle));
     let mut accepted = Vec::new();
     for (pair, verdict) in pairs.iter().zip(sandbox.judge(&pairs.iter().map(job).collect_vec())) {
         if let Verdict::Infra(message) = verdict {

@@ -4,17 +4,18 @@
 //! trust that: it runs every *reference program* whole, on 128 other probes, and compares each
 //! training problem with each test problem; it also compares prompts and program texts.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
+use super::corpus::solving;
 use crate::base::Result;
 use crate::data::catalog::Catalog;
 use crate::data::problem::{Problem, Set};
 use crate::data::split::{N_AUDIT_PROBES, Splits};
-use crate::data::synth::{Fingerprint, Oracle, prompt};
+use crate::data::synth::{Chain, Oracle, prompt};
 use crate::data::table::table;
 use crate::sandbox::Sandbox;
 
@@ -34,6 +35,8 @@ pub enum LeakKind {
     Program,
     /// The same outputs on all probes.
     Behavior,
+    /// The verifier accepts the training program as a solution of the test problem.
+    Solution,
     /// A prompt of the test problem is a training prompt.
     Prompt,
     /// A training prompt contains a held-out paraphrase (of any problem, its own included).
@@ -97,19 +100,23 @@ impl LeakReport {
 
 /// Compares every training part with every test part of `splits`.
 pub fn leak_audit(splits: &Splits, catalog: &Catalog, sandbox: &Sandbox) -> Result<LeakReport> {
-    let parts = parts(splits, catalog, sandbox)?;
+    let mut oracle = Oracle::new(catalog, sandbox);
+    let behaviors = splits.behaviors(&mut oracle, N_AUDIT_PROBES)?;
+    let parts =
+        splits.iter().zip(behaviors).map(|(problem, does)| (problem.set, (problem, does))).into_group_map();
+    let solving = solving_training(splits, &mut oracle, sandbox)?;
     let mut leaks = prompt_leaks(splits, catalog);
     let mut pairs = Vec::new();
     for (training, test) in TRAINING.into_iter().cartesian_product(TEST) {
         let mut pair = PairSummary { training, test, compared: 0, leaks: 0, closest: None };
-        for ((seen, seen_print), (unseen, unseen_print)) in
-            parts[&training].iter().cartesian_product(&parts[&test])
-        {
+        let [seen, unseen] = [training, test].map(|set| parts.get(&set).map_or(&[][..], Vec::as_slice));
+        for ((seen, seen_print), (unseen, unseen_print)) in seen.iter().cartesian_product(unseen) {
             let agreement = seen_print.agreement(unseen_print);
             let ways = [
                 (LeakKind::Key, seen.key == unseen.key),
                 (LeakKind::Program, seen.reference == unseen.reference),
                 (LeakKind::Behavior, agreement == 1.0),
+                (LeakKind::Solution, solving.contains(&(&seen.key, &unseen.key))),
             ];
             let same = ways.into_iter().filter(|(_, same)| *same);
             leaks.extend(same.map(|(kind, _)| Leak::new(kind, seen, unseen)));
@@ -126,15 +133,18 @@ pub fn leak_audit(splits: &Splits, catalog: &Catalog, sandbox: &Sandbox) -> Resu
     Ok(LeakReport { n_probes: N_AUDIT_PROBES, pairs, leaks })
 }
 
-/// Each part's problems with their behavior: that of the reference program as a whole.
-fn parts<'s>(
+/// Keys of training problems whose reference passes the hidden cases of a test problem, and of that one.
+fn solving_training<'s>(
     splits: &'s Splits,
-    catalog: &Catalog,
+    oracle: &mut Oracle<'_>,
     sandbox: &Sandbox,
-) -> Result<HashMap<Set, Vec<(&'s Problem, Fingerprint)>>> {
-    let mut oracle = Oracle::new(catalog, sandbox);
-    let behaviors = splits.behaviors(&mut oracle, N_AUDIT_PROBES)?;
-    Ok(splits.iter().zip(behaviors).map(|(problem, does)| (problem.set, (problem, does))).into_group_map())
+) -> Result<HashSet<(&'s String, &'s String)>> {
+    let [seen, unseen] =
+        [&TRAINING[..], &TEST].map(|sets| sets.iter().flat_map(|set| splits.get(*set)).collect_vec());
+    let whole = |problem: &&Problem| vec![oracle.add(&problem.reference, (problem.input, problem.output))];
+    let programs: Vec<Chain> = seen.iter().map(whole).collect();
+    let pairs = solving(oracle, &programs, |place, _| seen[place].reference.clone(), &unseen, sandbox)?;
+    Ok(pairs.into_iter().map(|(program, problem)| (&seen[program].key, &unseen[problem].key)).collect())
 }
 
 fn prompt_leaks(splits: &Splits, catalog: &Catalog) -> Vec<Leak> {
@@ -223,11 +233,13 @@ mod tests {
             report.leaks.iter().filter(|leak| leak.kind == kind && leak.test_key == test_key).count()
         };
         assert_eq!(found(LeakKind::Behavior, "renamed"), 1, "{report}");
+        assert_eq!(found(LeakKind::Solution, "renamed"), 1, "{report}");
         assert_eq!(found(LeakKind::Program, "renamed"), 0, "{report}");
         assert_eq!(found(LeakKind::Behavior, "sort_ascending > sort_ascending"), 1, "{report}");
+        assert_eq!(found(LeakKind::Solution, "sort_ascending > sort_ascending"), 1, "{report}");
         assert_eq!(found(LeakKind::Prompt, "sort_ascending > sort_ascending"), 1, "{report}");
         assert_eq!(found(LeakKind::Paraphrase, &trained), 1, "{report}");
-        assert_eq!(report.leaks.len(), 4, "{report}");
+        assert_eq!(report.leaks.len(), 6, "{report}");
         assert!(report.to_string().contains("leaks found"));
     }
 }

@@ -13,6 +13,7 @@ use crate::data::synth::oracle::Oracle;
 use crate::data::synth::rivals::Exam;
 use crate::data::synth::rules::{Fingerprint, Outputs, Rejection, Rules};
 use crate::data::synth::{cases, prompt};
+use crate::data::value::Value;
 use crate::sandbox::Sandbox;
 
 /// Hidden cases a problem, before those that are added to refuse wrong programs.
@@ -27,8 +28,11 @@ const SHARED_PROBES: usize = 48;
 /// Inputs from the first atom's own domain: on these, outputs must vary and steps must matter.
 const DOMAIN_PROBES: usize = 40;
 
-/// Inputs that hidden cases are chosen from.
-const CASE_POOL: usize = 160;
+/// Inputs that hidden cases are chosen from. A wrong program that differs on one input of so many is noticed.
+const CASE_POOL: usize = 320;
+
+/// Two chains that agree on this share of the shared probes are compared on their own domains, too.
+const NEAR: f64 = 0.25;
 
 /// Chains whose rivals are run together; bounds the memory that takes.
 const CHAINS_PER_BATCH: usize = 64;
@@ -49,8 +53,10 @@ pub struct Synthesizer<'a> {
     oracle: Oracle<'a>,
     rules: Rules,
     seed: Seed,
-    /// What atoms do, and chains that were picked.
-    taken: Vec<Fingerprint>,
+    /// The atoms, and the chains that were picked.
+    taken: Vec<Candidate>,
+    /// Of each atom's domain, the inputs that hidden cases are chosen from.
+    pools: Vec<Vec<Value>>,
     /// What pairs of atoms do, picked or not; filled when a deeper chain is asked for.
     pairs: HashSet<Fingerprint>,
     /// Candidates that were looked at, and what became of those that were not kept.
@@ -60,19 +66,22 @@ pub struct Synthesizer<'a> {
 
 impl<'a> Synthesizer<'a> {
     pub fn new(catalog: &'a Catalog, sandbox: &'a Sandbox, rules: Rules, seed: Seed) -> Result<Self> {
+        let pool = |atom: &Atom| atom.probes(CASE_POOL, seed.child("cases"));
         let mut synthesizer = Synthesizer {
             oracle: Oracle::new(catalog, sandbox),
             rules,
             seed,
             taken: Vec::new(),
+            pools: catalog.atoms().iter().map(pool).collect(),
             pairs: HashSet::new(),
             considered: 0,
             rejected: BTreeMap::new(),
         };
         let alone: Vec<Chain> = (0..catalog.atoms().len()).map(|place| vec![place]).collect();
-        for (atom, fingerprint) in catalog.atoms().iter().zip(synthesizer.fingerprints(&alone)?) {
+        let fingerprints = synthesizer.fingerprints(&alone)?;
+        for ((atom, place), fingerprint) in catalog.atoms().iter().zip(alone).zip(fingerprints) {
             let (chain, message) = (atom.id.clone(), "fails on a probe; see `catalog check`".to_owned());
-            synthesizer.taken.push(fingerprint.ok_or(Error::Chain { chain, message })?);
+            synthesizer.taken.push((place, fingerprint.ok_or(Error::Chain { chain, message })?));
         }
         Ok(synthesizer)
     }
@@ -123,17 +132,36 @@ impl<'a> Synthesizer<'a> {
                     return Err(Error::config("count", message));
                 };
                 let (chain, fingerprint) = candidates.remove(place);
-                if self.taken.iter().any(|taken| taken.agreement(&fingerprint) >= self.rules.max_agreement) {
+                if self.behaves_like_taken(&chain, &fingerprint)? {
                     self.reject(Rejection::SameBehavior);
                     continue;
                 }
                 chain.iter().for_each(|&atom| usage[atom] += 1);
-                self.taken.push(fingerprint);
+                self.taken.push((chain.clone(), fingerprint));
                 chains.push(chain);
                 picked += 1;
             }
         }
         Ok(chains)
+    }
+
+    /// Whether a chain behaves like one that was taken: on most shared probes, or on all inputs of the domain of
+    /// either's first atom, as `sort_unique > sort_by_last_digit` and `sort_unique > sort_by_digit_sum` do
+    /// where numbers have one digit.
+    fn behaves_like_taken(&mut self, chain: &Chain, fingerprint: &Fingerprint) -> Result<bool> {
+        let mut near: Vec<Chain> = Vec::new();
+        for (taken, print) in &self.taken {
+            match print.agreement(fingerprint) {
+                agreement if agreement >= self.rules.max_agreement => return Ok(true),
+                agreement if agreement >= NEAR => near.push(taken.clone()),
+                _ => {}
+            }
+        }
+        let domains = |other: &Chain| [chain[0], other[0]].map(|first| &self.pools[first]);
+        let asked =
+            near.iter().flat_map(|other| domains(other).map(|inputs| [(chain, inputs), (other, inputs)]));
+        let outputs = self.oracle.run(asked.flatten())?;
+        Ok(outputs.chunks(2).any(|pair| pair[0] == pair[1]))
     }
 
     /// The chains as problems of `set`. Hidden cases are computed atom by atom, and every reference
