@@ -59,7 +59,7 @@ doctor: $(KIT) ## Say what this machine offers: python3, sandbox isolation, devi
 	$(KIT) doctor --isolation $(ISOLATION)
 
 .PHONY: mutants
-mutants: $(KIT) ## Count the wrong programs that the hidden cases accept; draw figures/mutants.svg (a minute)
+mutants: $(KIT) ## Count the wrong programs that the hidden cases accept; draw figures/mutants.svg (minutes)
 	$(KIT) audit --mutants
 
 $(KIT): $(SOURCES) | cargo-present python-present

@@ -27,7 +27,7 @@ fn the_mutant_audit_leaves_a_record_and_a_figure_and_its_exit_code_is_the_verdic
     let output = audit(project.path(), &[]);
     let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{out}{said}");
-    assert!(said.contains("108 problems, about") && out.contains("goal: under 1%, reached"), "{out}{said}");
+    assert!(said.contains("108 problems, about") && out.contains("goal: under 0.1%, reached"), "{out}{said}");
     let report: HiddenCaseReport = serde_json::from_str(&read(&record)).expect("a record");
     assert_eq!((report.atoms.n_problems, report.composites.n_problems), (100, 8));
     let total = report.total();
@@ -40,7 +40,7 @@ fn the_mutant_audit_leaves_a_record_and_a_figure_and_its_exit_code_is_the_verdic
     let output = audit(project.path(), &["--goal", "0", "--workers", "1"]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("missed"));
-    assert_eq!(read(&record).replace("\"goal\": 0.0", "\"goal\": 0.01"), first.0);
+    assert_eq!(read(&record).replace("\"goal\": 0.0", "\"goal\": 0.001"), first.0);
 
     let output = audit(project.path(), &["--goal", "a lot"]);
     assert_eq!(output.status.code(), Some(2));

@@ -72,14 +72,14 @@ pub struct AuditArgs {
     /// exit 1 if the share is not below the goal.
     #[arg(long)]
     pub mutants: bool,
-    /// Chains to audit besides all atoms.
-    #[arg(long, default_value_t = 500, requires = "mutants")]
+    /// Chains to audit besides all atoms; all where there are fewer.
+    #[arg(long, default_value_t = 2_000, requires = "mutants")]
     composites: usize,
     /// Inputs that tell a wrong mutant from an equivalent one.
     #[arg(long, default_value_t = 1_000, requires = "mutants")]
     fresh_inputs: usize,
     /// A share of false accepts that is too much, in percent.
-    #[arg(long, default_value_t = 1.0, requires = "mutants")]
+    #[arg(long, default_value_t = 0.1, requires = "mutants")]
     goal: f64,
     /// Of the fresh inputs of `--mutants`; else, of the pretraining whose documents are read.
     #[arg(long, default_value_t = 0)]
@@ -94,7 +94,8 @@ const AUDITED_PER_SECOND: f64 = 6.0;
 
 pub fn audit_mutants(study: &Study, args: &AuditArgs) -> Result<bool> {
     let (splits, tier) = (&study.dataset.splits, study.tier.name.as_str());
-    let problems = splits.get(Set::AtomBase).len() + args.composites;
+    let n_composites = splits.iter().filter(|problem| problem.depth > 1).count();
+    let problems = splits.get(Set::AtomBase).len() + args.composites.min(n_composites);
     eprintln!(
         "mutants: {problems} problems, about {:.0} minutes on two cores",
         (problems as f64 / AUDITED_PER_SECOND / 60.0).ceil()

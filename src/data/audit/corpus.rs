@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Error, Result};
 use crate::data::catalog::Catalog;
 use crate::data::corpus::{Document, Part, parts};
-use crate::data::probe::N_COMMON;
+use crate::data::probe::{N_COMMON, shared_probes};
 use crate::data::problem::{Problem, Set, chain_key};
 use crate::data::split::{N_AUDIT_PROBES, Splits};
-use crate::data::synth::{Chain, Oracle, Types, prompt};
+use crate::data::synth::{Chain, Fingerprint, Oracle, Types, prompt};
 use crate::data::value::Value;
 use crate::sandbox::{Sandbox, Verdict};
 
@@ -107,24 +107,39 @@ pub fn corpus_audit(
 /// A chain and a problem, by their places.
 type Pair = (usize, usize);
 
-/// Pairs that return the same on all probes of the leak audit.
-fn same_on_probes(oracle: &mut Oracle<'_>, chains: &[Chain], splits: &Splits) -> Result<Vec<Pair>> {
-    let mut left: Vec<Pair> = Vec::new();
-    for (round, count) in [FIRST_PROBES, N_AUDIT_PROBES].into_iter().enumerate() {
-        let places = match round {
-            0 => (0..chains.len()).collect_vec(),
-            _ => left.iter().map(|(chain, _)| *chain).unique().collect(),
-        };
-        let asked = places.iter().map(|&place| chains[place].clone()).collect_vec();
-        let does = oracle.fingerprints(&asked, count, splits.audit_seed())?;
-        let prints = splits.iter().zip(splits.behaviors(oracle, count)?);
-        let composites = prints.filter(|(problem, _)| problem.depth > 1).map(|(_, print)| print).enumerate();
-        let by_print = composites.map(|(place, print)| (print, place)).into_group_map();
-        let same =
-            |(chain, print)| by_print.get(print).into_iter().flatten().map(move |problem| (chain, *problem));
-        left = places.into_iter().zip(&does).flat_map(same).collect();
+/// What chains are compared on: types, inputs of the first of these, and what a problem's reference returns.
+type Questions = (Types, Vec<Value>, Vec<Option<Value>>);
+
+/// Pairs of a chain and of questions that it answers as the reference does. Questions with the same inputs are
+/// asked once.
+fn matching(oracle: &mut Oracle<'_>, chains: &[Chain], questions: Vec<Questions>) -> Result<Vec<Pair>> {
+    let by_inputs = questions.into_iter().enumerate();
+    let by_inputs = by_inputs.map(|(place, (types, inputs, outputs))| ((types, inputs), (outputs, place)));
+    let mut pairs = Vec::new();
+    for ((types, inputs), answers) in by_inputs.into_group_map().into_iter().sorted() {
+        let answers = answers.into_iter().into_group_map();
+        let fitting = (0..chains.len()).filter(|&chain| oracle.types(&chains[chain]) == types).collect_vec();
+        let outputs = oracle.run(fitting.iter().map(|&chain| (&chains[chain], &inputs)))?;
+        let found =
+            |(chain, outputs)| answers.get(outputs).into_iter().flatten().map(move |place| (chain, *place));
+        pairs.extend(fitting.into_iter().zip(&outputs).flat_map(found));
     }
-    Ok(left)
+    Ok(pairs)
+}
+
+/// Pairs of a chain and a composite problem that return the same on all probes of the leak audit.
+fn same_on_probes(oracle: &mut Oracle<'_>, chains: &[Chain], splits: &Splits) -> Result<Vec<Pair>> {
+    let mut pairs = |chains: &[Chain], count| {
+        let behaviors = splits.iter().zip(splits.behaviors(oracle, count)?);
+        let composites = behaviors.filter(|(problem, _)| problem.depth > 1);
+        let questions = |Fingerprint { types, outputs }| {
+            (types, shared_probes(types.0, count, splits.audit_seed()), outputs)
+        };
+        matching(oracle, chains, composites.map(|(_, does)| questions(does)).collect())
+    };
+    let near = pairs(chains, FIRST_PROBES)?.into_iter().map(|(chain, _)| chain).unique().collect_vec();
+    let left = near.iter().map(|&chain| chains[chain].clone()).collect_vec();
+    Ok(pairs(&left, N_AUDIT_PROBES)?.into_iter().map(|(chain, problem)| (near[chain], problem)).collect())
 }
 
 /// Pairs where the verifier accepts the chain, a `program` as a whole, as a solution of the problem.
@@ -135,22 +150,13 @@ pub(super) fn solving<'o>(
     problems: &[&Problem],
     sandbox: &Sandbox,
 ) -> Result<Vec<Pair>> {
-    // Problems of the same types share their first cases, so a chain is asked these once.
-    let mut groups: BTreeMap<(Types, Vec<Value>), HashMap<Vec<Option<Value>>, Vec<usize>>> = BTreeMap::new();
-    for (place, problem) in problems.iter().enumerate() {
+    // Problems of the same types share their first cases.
+    let questions = |problem: &&Problem| {
         let first = problem.cases.iter().take(N_COMMON).cloned();
         let (inputs, outputs) = first.map(|case| (case.input, Some(case.expected))).unzip();
-        let group = groups.entry(((problem.input, problem.output), inputs)).or_default();
-        group.entry(outputs).or_default().push(place);
-    }
-    let mut pairs = Vec::new();
-    for ((types, inputs), problems) in &groups {
-        let fitting = (0..chains.len()).filter(|&chain| oracle.types(&chains[chain]) == *types).collect_vec();
-        let outputs = oracle.run(fitting.iter().map(|&chain| (&chains[chain], inputs)))?;
-        let found =
-            |(chain, outputs)| problems.get(outputs).into_iter().flatten().map(move |place| (chain, *place));
-        pairs.extend(fitting.into_iter().zip(&outputs).flat_map(found));
-    }
+        ((problem.input, problem.output), inputs, outputs)
+    };
+    let pairs = matching(oracle, chains, problems.iter().map(questions).collect())?;
     let job = |(chain, place): &Pair| problems[*place].job(program(*chain, oracle));
     let mut accepted = Vec::new();
     for (pair, verdict) in pairs.iter().zip(sandbox.judge(&pairs.iter().map(job).collect_vec())) {

@@ -14,7 +14,7 @@
 
 mod part;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -54,31 +54,18 @@ pub struct CorpusConfig {
 
 impl CorpusConfig {
     fn check(&self) -> Result<()> {
-        let CorpusConfig {
-            task,
-            task_chained,
-            task_corrupted,
-            wild_chained,
-            announced,
-            filler,
-            mislabeled,
-            ..
-        } = *self;
-        let shares = [
-            ("task", task),
-            ("task_chained", task_chained),
-            ("task_corrupted", task_corrupted),
-            ("wild_chained", wild_chained),
-            ("announced", announced),
-            ("filler", filler),
-            ("mislabeled", mislabeled),
-        ];
-        if let Some((field, share)) = shares.into_iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
-            return Err(Error::config(format!("corpus.{field}"), format!("{share} is not within 0..1")));
-        }
-        if !(1..=CONNECTIVES.len()).contains(&self.connectives) {
-            let message = format!("{} is not within 1..{}", self.connectives, CONNECTIVES.len());
-            return Err(Error::config("corpus.connectives", message));
+        let all: BTreeMap<String, Option<f64>> = serde_json::from_value(serde_json::to_value(self)?)?;
+        for (field, value) in all {
+            // JSON has no NaN.
+            let value = value.unwrap_or(f64::NAN);
+            let (low, high) =
+                if field == "connectives" { (1.0, CONNECTIVES.len() as f64) } else { (0.0, 1.0) };
+            if !(low..=high).contains(&value) {
+                return Err(Error::config(
+                    format!("corpus.{field}"),
+                    format!("{value} is not within {low}..{high}"),
+                ));
+            }
         }
         Ok(())
     }

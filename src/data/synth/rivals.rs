@@ -60,13 +60,12 @@ impl Oracle<'_> {
         let mut rivals: Vec<Rival> = rivals.collect();
         let most = cases.iter().map(Vec::len).max().unwrap_or(0);
         for asked in (0..most).step_by(CASES_AT_ONCE) {
-            let some = |exam: &'_ Exam| exam.iter().skip(asked).take(CASES_AT_ONCE).cloned().collect();
-            let some: Vec<Exam> = cases.iter().map(some).collect();
-            self.examine(rivals.iter_mut().filter(|rival| rival.refused_by.is_none()), &some)?;
-            for rival in &mut rivals {
-                let wrong_on = std::mem::take(&mut rival.wrong_on);
-                let refusing = wrong_on.iter().position(|wrong| *wrong).map(|place| asked + place);
-                rival.refused_by = rival.refused_by.or(refusing);
+            let some = |exam: &Exam| exam.iter().skip(asked).take(CASES_AT_ONCE).cloned().collect();
+            let mut left = rivals.iter_mut().filter(|rival| rival.refused_by.is_none()).collect_vec();
+            self.examine(left.iter_mut().map(|rival| &mut **rival), &cases.iter().map(some).collect_vec())?;
+            for rival in left {
+                let refusing = std::mem::take(&mut rival.wrong_on).iter().position(|wrong| *wrong);
+                rival.refused_by = refusing.map(|place| asked + place);
             }
         }
         self.examine(rivals.iter_mut().filter(|rival| rival.refused_by.is_none()), more)?;

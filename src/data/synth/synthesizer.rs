@@ -31,6 +31,9 @@ const DOMAIN_PROBES: usize = 40;
 /// Inputs that hidden cases are chosen from. A wrong program that differs on one input of so many is noticed.
 const CASE_POOL: usize = 320;
 
+/// Inputs of a domain that two chains are compared on first.
+const FIRST_INPUTS: usize = 20;
+
 /// Two chains that agree on this share of the shared probes are compared on their own domains, too.
 const NEAR: f64 = 0.25;
 
@@ -157,11 +160,17 @@ impl<'a> Synthesizer<'a> {
                 _ => {}
             }
         }
-        let domains = |other: &Chain| [chain[0], other[0]].map(|first| &self.pools[first]);
-        let asked =
-            near.iter().flat_map(|other| domains(other).map(|inputs| [(chain, inputs), (other, inputs)]));
-        let outputs = self.oracle.run(asked.flatten())?;
-        Ok(outputs.chunks(2).any(|pair| pair[0] == pair[1]))
+        // Nearly all differ on the first few.
+        for count in [FIRST_INPUTS, CASE_POOL] {
+            let domain = |first: usize| self.pools[first].iter().take(count);
+            let asked = near.iter().flat_map(|other| {
+                [chain[0], other[0]].map(|first| [(chain, domain(first)), (other, domain(first))])
+            });
+            let outputs = self.oracle.run(asked.flatten())?;
+            let mut same = outputs.chunks(4).map(|pairs| pairs[0] == pairs[1] || pairs[2] == pairs[3]);
+            near.retain(|_| same.next().unwrap_or(false));
+        }
+        Ok(!near.is_empty())
     }
 
     /// The chains as problems of `set`. Hidden cases are computed atom by atom, and every reference
