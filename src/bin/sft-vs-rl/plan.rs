@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use serde_json::json;
-use sft_vs_rl::{Error, Result, Study, StudyPlan};
+use sft_vs_rl::{Error, Result, StageMemory, Study, StudyPlan};
 
 /// More seeds than that are a slip of the keyboard.
 const MAX_SEEDS: u64 = 10_000;
@@ -76,6 +76,7 @@ pub fn plan(study: &Study, args: &PlanArgs, options: &[String]) -> Result<bool> 
     }
     let mut value = json!(plan);
     value["tier"] = study.tier.name.clone().into();
+    value["memory_mb"] = (StageMemory::largest(&study.tier).peak() >> 20).into(); // of each run
     for (run, shown) in plan.runs.iter().zip(value["runs"].as_array_mut().into_iter().flatten()) {
         let command = ["run".to_owned(), run.arm.clone(), "--seed".to_owned(), run.seed.to_string()];
         shown["arguments"] = json!([&command[..], options].concat());
