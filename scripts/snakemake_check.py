@@ -57,7 +57,7 @@ def results(folder):
 
 def fan_out(folder):
     """Starts Snakemake on a new plan of the folder's runs; returns the process, plan and marks."""
-    arguments = ["plan", *TIER, "--findings", "2", "--seeds", "0-1", "--no-calibration", "--json"]
+    arguments = ["plan", *TIER, "--arms", "finding2", "--seeds", "0-1", "--no-calibration", "--json"]
     text = subprocess.run([KIT, *arguments], cwd=folder, check=True, stdout=subprocess.PIPE).stdout
     (folder / "plan.json").write_bytes(text)
     marks = folder / "data/generated/snakemake" / hashlib.sha256(text).hexdigest()[:12]

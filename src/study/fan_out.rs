@@ -11,14 +11,6 @@ use crate::base::{Error, Result};
 /// Bytes of stack: what the main thread of a program has.
 const STACK: usize = 8 << 20;
 
-#[derive(Clone, Copy, PartialEq)]
-enum State {
-    Waiting,
-    Running,
-    Done,
-    Failed,
-}
-
 impl Study {
     /// Trains what is missing of `runs` (as [`Study::planned`] lists them), `jobs` at a time, each with its
     /// share of the threads and all with one sandbox. What is trained depends on none of that. Where a run
@@ -59,24 +51,21 @@ pub(super) fn pool(threads: usize) -> Result<rayon::ThreadPool> {
 /// Does `work(0)` to `work(parents.len() - 1)`, at most `jobs` at a time: of what can begin the first
 /// begins. Nothing begins before its parent has succeeded. The first error is returned at the end.
 fn fan_out(parents: &[Option<usize>], jobs: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
-    let mut states = vec![State::Waiting; parents.len()];
+    let (mut waiting, mut done) = ((0..parents.len()).collect::<Vec<_>>(), vec![false; parents.len()]);
     let (mut running, mut first_failure) = (0, None);
     let (sender, ended) = mpsc::channel();
     thread::scope(|scope| -> Result<()> {
         loop {
-            let ready = |at: &usize| {
-                let parent = parents[*at].map(|parent| states[parent]);
-                states[*at] == State::Waiting && parent.is_none_or(|parent| parent == State::Done)
-            };
-            if let (true, Some(next)) = (running < jobs, (0..parents.len()).find(ready)) {
-                let (sender, work) = (sender.clone(), &work);
+            let ready = waiting.iter().position(|at| parents[*at].is_none_or(|parent| done[parent]));
+            if let (true, Some(ready)) = (running < jobs, ready) {
+                let (sender, work, next) = (sender.clone(), &work, waiting.remove(ready));
                 let work = move || {
                     // A panic, too, has to be told, or this would wait for ever.
                     let _ = sender.send((next, catch_unwind(AssertUnwindSafe(|| work(next)))));
                 };
                 let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
                 thread.map_err(|error| Error::config("jobs", format!("no thread for a run: {error}")))?;
-                (states[next], running) = (State::Running, running + 1);
+                running += 1;
                 continue;
             }
             if running == 0 {
@@ -84,8 +73,8 @@ fn fan_out(parents: &[Option<usize>], jobs: usize, work: impl Fn(usize) -> Resul
             }
             let Ok((index, ending)) = ended.recv() else { return Ok(()) }; // not while `sender` lives
             running -= 1;
-            states[index] = if matches!(ending, Ok(Ok(()))) { State::Done } else { State::Failed };
-            if first_failure.is_none() && states[index] == State::Failed {
+            done[index] = matches!(ending, Ok(Ok(())));
+            if first_failure.is_none() && !done[index] {
                 first_failure = Some(ending);
             }
         }

@@ -134,15 +134,12 @@ struct StudyArgs {
 impl StudyArgs {
     /// Themselves, to be written on another command line.
     fn arguments(&self, isolation: &str) -> Vec<String> {
-        let mut arguments = Vec::new();
-        let named = [("--tier", &self.tier.tier), ("--device", &self.device)];
-        let settings = self.settings.iter().map(|setting| ("--set", setting));
-        for (name, value) in named.into_iter().chain(settings) {
-            arguments.extend([name.to_owned(), value.clone()]);
-        }
-        arguments.extend(self.composed.then(|| "--composed".to_owned()));
-        arguments.extend(["--isolation".to_owned(), isolation.to_owned()]);
-        arguments
+        let named = [("--tier", &self.tier.tier), ("--device", &self.device)].into_iter();
+        let named = named.chain(self.settings.iter().map(|setting| ("--set", setting)));
+        let composed = self.composed.then(|| "--composed".to_owned());
+        let isolation = ["--isolation".to_owned(), isolation.to_owned()];
+        let named = named.flat_map(|(name, value)| [name.to_owned(), value.clone()]);
+        named.chain(composed).chain(isolation).collect()
     }
 
     fn open(&self, sandbox: SandboxConfig) -> Result<Study> {
