@@ -83,8 +83,8 @@ impl Study {
 
     /// [`Study::planned`] with the time that each run takes when `jobs` run at a time: the median of finished
     /// runs of the same tier and arm on this machine, scaled by steps and threads; where there is none and
-    /// `calibrate` allows it, a few steps and answers are timed with a model that has learned nothing, within
-    /// a minute. Such a model's answers run to the longest, so that is rather too much.
+    /// `calibrate` allows it, a few steps and answers are timed with a model that has learned nothing: about a
+    /// minute of CPU at the quick tier. Such a model's answers run to the longest, so that is rather too much.
     pub fn schedule(
         &self,
         names: &[String],
