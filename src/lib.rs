@@ -86,8 +86,8 @@ pub use sandbox::{
 };
 pub use study::{
     AnswerRow, AnswerWord, Arm, Arms, Comparison, Connective, Cost, Dataset, EvalConfig, FINAL_STAGE,
-    FinishedRun, Length, MetricRow, Options, OutcomeRow, Prompts, Question, Recipe, Record, RunFacts, Runs,
-    Shape, StageMemory, Study, Tier, evaluate, project_root,
+    FinishedRun, Length, MetricRow, Options, OutcomeRow, PlannedRun, Prompts, Question, Recipe, Record,
+    RunFacts, Runs, Shape, StageMemory, Study, StudyPlan, Tier, evaluate, project_root,
 };
 pub use train::{
     AdamW, AdamWConfig, Baseline, Court, Decay, Example, ExamplePool, Gradients, Judge, Judgement,

@@ -58,3 +58,54 @@ fn runs_are_trained_once_read_from_records_and_the_same_when_trained_again() {
     assert_eq!(compared.len(), 2);
     assert!(compared.iter().all(|row| row.same_settings && row.same_weights && row.same_outcomes));
 }
+
+/// Seeds and arms of a fan-out in miniature, with what it takes to open it.
+fn small(root: &Path) -> Study {
+    let settings = ["pretrain_steps=4", "start_steps=2", "rl_steps=1"].map(str::to_owned);
+    let tier = Tier::named("smoke").unwrap().with(&settings).unwrap();
+    Study::with(Options { root: root.to_path_buf(), tier, ..Options::here("smoke").unwrap() }).unwrap()
+}
+
+#[test]
+fn runs_side_by_side_are_those_one_after_the_other_and_a_failure_takes_only_its_children() {
+    let (one, two) = (project(), project());
+    let (study, names, seeds) = (small(one.path()), ["finding2".to_owned()], [1, 0]);
+    let plan = study.schedule(&names, &seeds, 1, true).unwrap();
+    assert!(plan.runs.iter().all(|run| !run.finished && run.seconds.unwrap() > 0.0));
+    study.train_all(&plan.runs, 1).unwrap();
+
+    // The plan: seeds as asked for, parents first, nothing left; and time is that of the finished runs.
+    let after = study.schedule(&names, &seeds, 1, false).unwrap();
+    let listed: Vec<(u64, &str)> = after.runs.iter().map(|run| (run.seed, run.arm.as_str())).collect();
+    let arms = ["base", "sft-start", "sft-more", "sft-rl"];
+    assert_eq!(listed, [1, 0].into_iter().flat_map(|seed| arms.map(|arm| (seed, arm))).collect::<Vec<_>>());
+    assert!(after.runs.iter().all(|run| run.finished) && after.hours == Some(0.0));
+    let more = study.schedule(&["sft-rl".to_owned(), "rl-format".to_owned()], &[2], 1, false).unwrap();
+    assert_eq!(more.hours, None);
+    let own = Runs::own(one.path(), &study.tier.name).unwrap();
+    let longest = own.of_arm("sft-rl").iter().map(|run| run.record.facts.cost.seconds).fold(0.0, f64::max);
+    let [base, start, rl, format] = &more.runs[..] else { panic!("{:?}", more.runs) };
+    assert_eq!((&start.parent, &rl.parent), (&Some(base.hash.clone()), &Some(start.hash.clone())));
+    assert_eq!((rl.seconds, rl.basis.as_str()), (Some(longest), "2 finished runs"));
+    assert_eq!((format.seconds, format.basis.as_str()), (None, ""));
+
+    // Two at a time, and one that cannot begin: a file lies where its folder should be.
+    let study = small(two.path());
+    let runs = study.planned(&names, &seeds).unwrap();
+    let in_the_way = two.path().join(format!("data/runs/sft-start/1-{}", &runs[1].hash[..12]));
+    fs::create_dir_all(in_the_way.parent().unwrap()).unwrap();
+    fs::write(&in_the_way, "").unwrap();
+    let message = study.train_all(&runs, 2).unwrap_err().to_string();
+    assert!(message.contains("sft-start/1-"), "{message}");
+    let finished = study.planned(&names, &seeds).unwrap().into_iter().filter(|run| run.finished);
+    let finished: Vec<String> = finished.map(|run| format!("{} {}", run.arm, run.seed)).collect();
+    assert_eq!(finished, ["base 1", "base 0", "sft-start 0", "sft-more 0", "sft-rl 0"]);
+
+    // Without it, the rest; and all of it has the bits of the runs one after the other.
+    fs::remove_file(&in_the_way).unwrap();
+    study.train_all(&runs, 2).unwrap();
+    let compared = Runs::own(two.path(), &study.tier.name).unwrap().compare(&own).unwrap();
+    assert_eq!(compared.len(), 8);
+    assert!(compared.iter().all(|row| row.same_settings && row.same_weights && row.same_outcomes));
+    assert!(study.train_all(&runs, 0).is_err());
+}

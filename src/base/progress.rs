@@ -1,8 +1,12 @@
 //! Progress on stderr: a bar where stderr is a terminal, now and then a plain line elsewhere.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// The bars on the terminal, one below the other: several runs may be in progress.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// How often a plain line is written.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);
@@ -21,6 +25,7 @@ impl Progress {
         let style = ProgressStyle::with_template("{prefix:24} {wide_bar} {pos}/{len} {eta} {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(total as u64).with_style(style).with_prefix(label.to_owned());
+        let bar = BARS.add(bar);
         Progress { bar, last_line: Instant::now(), first_step: None }
     }
 
@@ -45,6 +50,8 @@ impl Progress {
     /// Ends the bar, or writes the last line.
     pub fn done(self, message: &str) {
         self.bar.finish_and_clear();
-        eprintln!("{}: {message} ({:.0} s)", self.bar.prefix(), self.bar.elapsed().as_secs_f64());
+        BARS.remove(&self.bar);
+        let seconds = self.bar.elapsed().as_secs_f64();
+        BARS.suspend(|| eprintln!("{}: {message} ({seconds:.0} s)", self.bar.prefix()));
     }
 }

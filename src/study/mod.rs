@@ -13,7 +13,9 @@
 mod arms;
 mod dataset;
 mod evaluate;
+mod fan_out;
 mod memory;
+mod plan;
 mod run;
 mod runs;
 mod store;
@@ -37,6 +39,7 @@ pub use arms::{Arm, Arms, Length, Recipe};
 pub use dataset::Dataset;
 pub use evaluate::{EvalConfig, Question, evaluate};
 pub use memory::StageMemory;
+pub use plan::{PlannedRun, StudyPlan};
 pub use runs::{Comparison, Runs};
 pub use store::{
     AnswerRow, AnswerWord, Connective, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts,
@@ -141,6 +144,11 @@ impl Study {
     /// The finished run of `arm` at `seed` on this machine: from the store, or trained now (its parents
     /// first).
     pub fn run(&self, arm: &Arm, seed: u64) -> Result<FinishedRun> {
+        self.run_as(arm, seed, &arm.name)
+    }
+
+    /// [`Study::run`] with progress told under the name `label`.
+    fn run_as(&self, arm: &Arm, seed: u64, label: &str) -> Result<FinishedRun> {
         let spec = self.spec(arm, seed)?;
         if let Some(run) = self.store.find(&spec)? {
             return Ok(run);
@@ -148,7 +156,7 @@ impl Study {
         let parent = arm.parent.as_ref().map(|name| self.run(self.arms.arm(name)?, seed)).transpose()?;
         match self.store.begin(&spec, PATIENCE)? {
             Begin::Complete(run) => Ok(*run),
-            Begin::Ready(handle) => self.train_run(arm, seed, parent.as_ref(), *handle),
+            Begin::Ready(handle) => self.train_run(arm, seed, label, parent.as_ref(), *handle),
         }
     }
 

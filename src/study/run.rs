@@ -11,7 +11,7 @@ use itertools::Itertools;
 use serde_json::{Value, json};
 
 use super::Study;
-use crate::base::{Error, Progress, Result, Seed, read_json, write_json};
+use crate::base::{Progress, Result, Seed, read_json, write_json};
 use crate::data::{Corpus, CorpusReport, Problem, Set, corpus_audit};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Length, Recipe};
@@ -32,7 +32,7 @@ const COST: &str = "cost.json";
 pub(super) struct Plan<'a> {
     /// Of its random streams and its metrics. Arms that continue the same data order share a stream:
     /// `sft-start` is the beginning of `sft-mix-256`, and `sft-more` draws on where it stopped.
-    kind: &'static str,
+    pub kind: &'static str,
     /// What decides what is trained: part of the run's hash.
     pub settings: Value,
     pub steps: usize,
@@ -41,12 +41,14 @@ pub(super) struct Plan<'a> {
     /// Evaluations besides the last one: after how many steps, and their names. Step 0 is the parent's
     /// last one, and the arm's own last one counts again under its name here.
     stages: BTreeMap<usize, String>,
-    start: Box<Start<'a>>,
+    pub start: Box<Start<'a>>,
 }
 
-/// Makes the method from the model as it stands, the parent and the folder of a checkpoint.
-type Start<'a> =
-    dyn FnOnce(Decoder, Option<&FinishedRun>, Option<&Path>) -> Result<Box<dyn Method + 'a>> + 'a;
+/// Makes the method from the model as it stands, what loads the parent's model, and the folder of a checkpoint.
+type Start<'a> = dyn FnOnce(Decoder, &Load, Option<&Path>) -> Result<Box<dyn Method + 'a>> + 'a;
+
+/// Loads a model when it is asked for one.
+type Load<'a> = dyn Fn() -> Result<Decoder> + 'a;
 
 impl Plan<'_> {
     /// Steps after which the arm is evaluated before its end: part of the run's hash.
@@ -111,7 +113,7 @@ impl Study {
                 steps: tier.rl_steps,
                 checkpoint_every: often.div_ceil(10), // a step takes ten times as long
                 stages: BTreeMap::new(),
-                start: Box::new(move |model, parent, checkpoint| {
+                start: Box::new(move |model, reference, checkpoint| {
                     let (atoms, composites) = dataset.pool(atoms, composites);
                     let problems: Vec<&Problem> = atoms.into_iter().chain(composites).collect();
                     let mut tasks = Vec::new();
@@ -121,9 +123,7 @@ impl Study {
                         }
                     }
                     let judge = Judge::new(self.court(), problems, reward);
-                    let parent =
-                        parent.ok_or_else(|| Error::config("parent", "RL needs a model to start from"))?;
-                    let learner = Learner::new(model, self.load_model(parent)?, &tier.ppo, checkpoint)?;
+                    let learner = Learner::new(model, reference()?, &tier.ppo, checkpoint)?;
                     Ok(Box::new(Ppo { learner, tasks, judge, config: &tier.ppo }))
                 }),
             },
@@ -177,11 +177,13 @@ impl Study {
         Mixture::new(vec![pool("atoms", atoms)?, pool("composites", composites)?])
     }
 
-    /// Trains `arm` at `seed` from where `handle` stands, evaluates it, completes its record.
+    /// Trains `arm` at `seed` from where `handle` stands, evaluates it, completes its record; progress is told
+    /// under the name `label`.
     pub(super) fn train_run(
         &self,
         arm: &Arm,
         seed: u64,
+        label: &str,
         parent: Option<&FinishedRun>,
         mut handle: RunHandle,
     ) -> Result<FinishedRun> {
@@ -191,7 +193,7 @@ impl Study {
         let keep_answers = self.tier.eval.keep_answers.contains(&seed);
         let (plan, seed) = (self.plan(arm), Seed::new(seed));
         let stream = seed.child(plan.kind);
-        let mut progress = Progress::new(&arm.name, plan.steps);
+        let mut progress = Progress::new(label, plan.steps);
 
         // ---- Where it stands.
         let checkpoint = handle.latest_checkpoint();
@@ -199,16 +201,11 @@ impl Study {
             checkpoint.as_ref().map_or((0, None), |(step, folder)| (*step, Some(folder.as_path())));
         let mut cost = folder.map_or(Ok(Cost::default()), |folder| read_json(&folder.join(COST)))?;
         let codec = &self.dataset.codec;
-        let model = match (folder, parent) {
-            (Some(folder), _) => Decoder::load(folder, &self.device, self.kernels)?,
-            (None, Some(parent)) => self.load_model(parent)?,
-            (None, None) => {
-                let config = self.tier.model.config(codec.vocabulary(), codec.end());
-                Decoder::new(&config, seed.child("model"), &self.device, self.kernels)?
-            }
-        };
+        let start = || parent.map_or_else(|| self.new_model(seed), |parent| self.load_model(parent));
+        let load = |folder| Decoder::load(folder, &self.device, self.kernels);
+        let model = folder.map_or_else(start, load)?;
         let parameters = model.config().parameters() as f64;
-        let mut method = (plan.start)(model, parent, folder)?;
+        let mut method = (plan.start)(model, &start, folder)?;
         if let (0, Some(parent), Some(stage)) = (step, parent, plan.stages.get(&0)) {
             // The sweep over epochs begins where its parent ended: the same model, not asked again.
             handle.outcomes(&last_named(&parent.outcomes()?, stage))?;
@@ -274,6 +271,13 @@ impl Study {
         })?;
         progress.done(&format!("pass rates, greedy/sampled: {shown}"));
         Ok(run)
+    }
+
+    /// A model that has learned nothing.
+    pub(super) fn new_model(&self, seed: Seed) -> Result<Decoder> {
+        let codec = &self.dataset.codec;
+        let config = self.tier.model.config(codec.vocabulary(), codec.end());
+        Decoder::new(&config, seed.child("model"), &self.device, self.kernels)
     }
 
     /// One evaluation. All arms of a seed draw their answers from the same streams.

@@ -11,6 +11,8 @@ use sft_vs_rl::{
     read_json, synthesize, write_atomically, write_problems,
 };
 
+use crate::plan;
+
 /// Was this started without a standard output (`>&-`)? Rust's runtime then opens `/dev/null` in its place, for
 /// reading and writing, and all that is written is lost without an error. Linux tells.
 pub fn output_is_closed() -> bool {
@@ -119,26 +121,26 @@ pub fn audit_mutants(study: &Study, args: &AuditArgs) -> Result<bool> {
     Ok(report.passed())
 }
 
-/// What a training of `tier` will take, for the line that is printed before it starts.
-pub fn expected_memory(tier: &Tier) -> String {
-    let gib = StageMemory::largest(tier).peak() as f64 / (1u64 << 30) as f64;
+/// What `jobs` trainings of `tier` will take, for the line that is printed before they start.
+pub fn expected_memory(tier: &Tier, jobs: usize) -> String {
+    let gib = (jobs * StageMemory::largest(tier).peak()) as f64 / (1u64 << 30) as f64;
     format!("up to {gib:.1} GiB of memory with the fused kernels")
 }
 
 /// The main job: all arms, all figures, all verdicts.
-pub fn study(study: &Study, seeds: &[u64]) -> Result<bool> {
+pub fn study(study: &Study, seeds: &[u64], jobs: usize) -> Result<bool> {
     let tier = &study.tier;
     eprintln!(
         "tier {}: about {:.0} minutes a seed on two cores, {}; finished runs are taken from data/runs",
         tier.name,
         tier.expected_minutes,
-        expected_memory(tier)
+        expected_memory(tier, jobs)
     );
-    for seed in seeds {
-        for arm in study.arms.select("study")? {
-            study.run(arm, *seed)?;
-        }
+    let arms = ["study".to_owned()];
+    if jobs > 1 {
+        eprintln!("{}", plan::summary(&study.schedule(&arms, seeds, jobs, false)?));
     }
+    study.train_all(&study.planned(&arms, seeds)?, jobs)?;
     let folder = local_figures(&study.root, &tier.name);
     dataset_figure(&tier.name, study.dataset.splits.iter())?.save(folder.join("dataset.svg"))?;
     for path in Runs::own(&study.root, &tier.name)?.draw(&folder)? {

@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 fine, 1 the thing checked does not hold, 2 wrong usage or input.
 
 mod commands;
+mod plan;
 
 use std::io::{BufReader, BufWriter};
 use std::process::ExitCode;
@@ -57,9 +58,20 @@ enum Command {
     Study {
         #[command(flatten)]
         study: StudyArgs,
-        /// Seeds to run, for example `0,1,2`.
-        #[arg(long, value_delimiter = ',', default_value = "0")]
-        seeds: Vec<u64>,
+        /// Seeds to run, for example `0,1,2` or `10-19`.
+        #[arg(long, default_value = "0")]
+        seeds: plan::Seeds,
+        /// Runs at a time, each with its share of the threads.
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+    },
+    /// Say which runs a study has, which of them are finished, and how long the others take on this
+    /// machine.
+    Plan {
+        #[command(flatten)]
+        study: StudyArgs,
+        #[command(flatten)]
+        plan: plan::PlanArgs,
     },
     /// Evaluate a checkpoint on a set of problems.
     Eval(commands::EvalArgs),
@@ -124,6 +136,16 @@ struct StudyArgs {
 }
 
 impl StudyArgs {
+    /// Themselves, to be written on another command line.
+    fn arguments(&self, isolation: &str) -> Vec<String> {
+        let named = [("--tier", &self.tier.tier), ("--device", &self.device)].into_iter();
+        let named = named.chain(self.settings.iter().map(|setting| ("--set", setting)));
+        let composed = self.composed.then(|| "--composed".to_owned());
+        let isolation = ["--isolation".to_owned(), isolation.to_owned()];
+        let named = named.flat_map(|(name, value)| [name.to_owned(), value.clone()]);
+        named.chain(composed).chain(isolation).collect()
+    }
+
     fn open(&self, sandbox: SandboxConfig) -> Result<Study> {
         let tier = Tier::named(&self.tier.tier)?.with(&self.settings)?;
         let device = device::choose(&self.device)?;
@@ -162,16 +184,20 @@ fn dispatch(cli: Cli) -> Result<bool> {
             // Before the sandbox starts: a wrong name is said at once.
             Arms::load(&project_root())?.select(&what)?;
             let study = study.open(sandbox_config)?;
-            eprintln!("tier {}: {}", study.tier.name, commands::expected_memory(&study.tier));
+            eprintln!("tier {}: {}", study.tier.name, commands::expected_memory(&study.tier, 1));
             for arm in study.arms.select(&what)? {
                 let run = study.run(arm, seed)?;
                 println!("{} seed {seed}: {}", arm.name, run.folder().display());
             }
             Ok(true)
         }
-        Command::Study { study, seeds } => {
+        Command::Study { study, seeds, jobs } => {
             let study = study.open(sandbox_config)?;
-            commands::study(&study, &seeds)
+            commands::study(&study, &seeds.0, jobs)
+        }
+        Command::Plan { study, plan } => {
+            let options = study.arguments(&cli.isolation);
+            plan::plan(&study.open(sandbox_config)?, &plan, &options)
         }
         Command::Eval(args) => commands::eval(&args, sandbox_config),
         Command::Sandbox => {
