@@ -11,8 +11,9 @@ use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::attention::RotaryTable;
-use super::block::{self, Activations, BlockSizes, Packed, Rows};
+use super::block::{self, Activations, BlockSizes, Packed};
 use super::decode::{Cache, Network, Place, Step};
+use super::families::{Rows, Sequence};
 use super::gemm::{Matrix, Panels};
 use super::operation::{lock, with_cpu};
 use super::simd::gather;
@@ -96,10 +97,13 @@ impl Prompts {
     /// Runs the distinct prompts through the network, packed, and keeps their keys and values.
     fn read(network: &Network, prompts: &[&[u32]]) -> Prompts {
         let lengths: Vec<usize> = prompts.iter().map(|prompt| prompt.len()).collect();
-        let mut offsets = vec![0];
-        lengths.iter().for_each(|length| offsets.push(offsets[offsets.len() - 1] + length));
-        let positions = lengths.iter().flat_map(|&length| 0..length as u32).collect();
-        let rows = Rows { offsets, positions, rotary: network.rotary.clone() };
+        let mut end = 0;
+        let alone = lengths.iter().map(|&length| {
+            end += length;
+            Sequence { family: end - length, shared: 0, own: end - length..end }
+        });
+        let sequences: Vec<Sequence> = alone.collect();
+        let rows = Rows::new(sequences.clone(), network.rotary.clone());
 
         let BlockSizes { hidden, heads, .. } = network.sizes;
         let longest = lengths.iter().copied().max().unwrap_or(0);
@@ -108,13 +112,13 @@ impl Prompts {
         gather(network.embedding, hidden, prompts.concat(), &mut x);
         for (layer, block) in network.blocks.iter().enumerate() {
             block::forward(block, &rows, &mut activations, &mut x);
-            for (prompt, (&start, &length)) in rows.offsets.iter().zip(&lengths).enumerate() {
-                let sequence = activations.qkv.chunks_exact(heads.qkv_size()).skip(start).take(length);
+            for (prompt, Sequence { own, .. }) in sequences.iter().enumerate() {
+                let sequence = activations.qkv.chunks_exact(heads.qkv_size()).skip(own.start).take(own.len());
                 sequence.enumerate().for_each(|(position, qkv)| cache.write(prompt, layer, position, qkv));
             }
         }
         let (mut last, mut states, mut logits) = (Vec::new(), Vec::new(), Vec::new());
-        gather(&x, hidden, rows.offsets[1..].iter().map(|&end| end as u32 - 1), &mut last);
+        gather(&x, hidden, sequences.iter().map(|sequence| sequence.own.end as u32 - 1), &mut last);
         network.logits(&last, &mut states, &mut logits);
         Prompts { lengths, cache, states, logits }
     }
