@@ -83,6 +83,15 @@ impl Panels {
         }
     }
 
+    /// Copies `inner` rows of `columns` columns, and what stands beside them in their last panel.
+    pub fn copy_from(&mut self, other: &Panels, inner: usize, columns: usize) {
+        let panels =
+            self.data.chunks_exact_mut(self.inner * PANEL).zip(other.data.chunks_exact(other.inner * PANEL));
+        for (to, from) in panels.take(columns.div_ceil(PANEL)) {
+            to[..inner * PANEL].copy_from_slice(&from[..inner * PANEL]);
+        }
+    }
+
     pub fn columns(&self) -> usize {
         self.columns
     }
