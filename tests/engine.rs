@@ -151,16 +151,14 @@ fn what_passages_share_changes_no_loss_and_no_gradient() {
         .collect();
     let shared = Microbatch::pack_groups(groups.iter().map(Vec::as_slice), &Device::Cpu).unwrap();
     let plain = Microbatch::pack(&groups.concat(), &Device::Cpu).unwrap();
-    assert_eq!((shared.batch.tokens(), plain.batch.tokens()), (20, 56));
+    assert_eq!((shared.batch.tokens(), plain.batch.tokens()), (19, 50));
     assert_eq!(shared.targets, plain.targets);
     for (tied, kv_heads) in [(true, 4), (false, 2), (true, 1)] {
         for kernels in [Kernels::Fused, Kernels::Composed] {
             let model = decoder(tied, kv_heads, kernels);
             let value = ValueHead::new(24, &Device::Cpu).unwrap();
-            value.variables()[0]
-                .1
-                .set(&Tensor::arange(0f32, 24.0, &Device::Cpu).unwrap().reshape((1, 24)).unwrap())
-                .unwrap();
+            let weight = Tensor::arange(0f32, 24.0, &Device::Cpu).unwrap().reshape((1, 24)).unwrap();
+            value.variables()[1].1.set(&(weight / 24.0).unwrap()).unwrap();
             let loss = |packed: &Microbatch| {
                 let hidden = model.hidden(&packed.batch).unwrap();
                 let log_probs = model.log_probs(&hidden, &packed.rows, &packed.targets).unwrap();
@@ -175,7 +173,7 @@ fn what_passages_share_changes_no_loss_and_no_gradient() {
             let (a, b) = (a.backward().unwrap(), b.backward().unwrap());
             for (name, var) in model.variables() {
                 let (a, b) = (a.get(&var).unwrap(), b.get(&var).unwrap());
-                assert!(distance(a, b) < 1e-5, "{kernels:?} {name}: {}", distance(a, b));
+                assert!(distance(a, b) < 2e-6, "{kernels:?} {name}: {}", distance(a, b));
             }
         }
     }
@@ -289,6 +287,23 @@ fn the_number_of_threads_changes_no_bit() {
         })
     };
     assert_eq!(run(1), run(2));
+}
+
+/// Rows with the same prompt are decoded as one until they part: each is what it is among other prompts.
+#[test]
+fn a_row_does_not_depend_on_rows_with_the_same_prompt() {
+    let model = decoder(true, 2, Kernels::Fused);
+    for temperature in [0.0, 0.2, 1.0] {
+        let draw = |prompts: &[Vec<u32>]| {
+            sample(&model, None, prompts, &sampling(temperature), Seed::new(3)).unwrap()
+        };
+        let same = draw(&vec![vec![3, 8, 1]; 40]);
+        for row in [0, 7, 39] {
+            let mut prompts: Vec<Vec<u32>> = (0..40).map(|other| vec![other % 37, 5]).collect();
+            prompts[row] = vec![3, 8, 1];
+            assert_eq!(draw(&prompts)[row], same[row], "row {row} at {temperature}");
+        }
+    }
 }
 
 fn sampling(temperature: f64) -> Sampling {
