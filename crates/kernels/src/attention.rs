@@ -161,9 +161,8 @@ pub fn attention_backward(
     heads: Heads,
     family: &[Sequence],
     qkv: &[f32],
-    out: &[f32],
+    [out, dout]: [&[f32]; 2],
     log_sums: &[f32],
-    dout: &[f32],
     dqkv: &mut [f32],
     scratch: &mut Scratch,
 ) {
@@ -371,7 +370,7 @@ mod tests {
                 let (out, log_sums) = run(heads, &family, &qkv);
                 let mut dqkv = vec![7.0; qkv.len()];
                 let scratch = &mut Scratch::default();
-                attention_backward(heads, &family, &qkv, &out, &log_sums, &dout, &mut dqkv, scratch);
+                attention_backward(heads, &family, &qkv, [&out, &dout], &log_sums, &mut dqkv, scratch);
                 assert_gradient(&qkv, &dqkv, &dout, |qkv| run(heads, &family, qkv).0);
             }
         }

@@ -263,7 +263,7 @@ pub fn backward(
             let of = |width: usize| tokens.start * width..tokens.end * width;
             let (qkv, mixed, dmixed) = (&qkv[of(qkv_size)], &mixed[of(q_size)], &dmixed[of(q_size)]);
             let log_sums = &log_sums[of(heads.heads)];
-            attention_backward(heads, family, qkv, mixed, log_sums, dmixed, dqkv, scratch);
+            attention_backward(heads, family, qkv, [mixed, dmixed], log_sums, dqkv, scratch);
             rows.rotary.rotate(heads, dqkv, &rows.positions[tokens], -1.0);
         },
     );
