@@ -180,7 +180,8 @@ class Session:
                         seconds.setdefault((part, None, engine.name), []).append(statistics.median(values))
             answers = [kit.ask("ppo", repeats=1)]
             answers.append(torch.ask("ppo", lengths=answers[0]["lengths"]))
-            assert all(answers[1][key] == answers[0][key] for key in ("tokens", "tokens_trained"))
+            # Not the tokens trained: the kit reads what a group shares once.
+            assert answers[1]["tokens"] == answers[0]["tokens"]
             if warm:
                 answers.append(composed.ask("ppo", repeats=1))
             for engine, answer in zip((kit, torch, composed), answers):

@@ -6,7 +6,8 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use sft_vs_rl::{
-    AdamW, AdamWConfig, Batch, Config, Decoder, Error, Gradients, Kernels, Sampling, Seed, ValueHead, sample,
+    AdamW, AdamWConfig, Batch, Config, Decoder, Error, Gradients, Kernels, Microbatch, Passage, Sampling,
+    Seed, ValueHead, sample,
 };
 
 fn config(tied: bool, kv_heads: usize) -> Config {
@@ -40,8 +41,8 @@ fn sequences() -> Vec<Vec<u32>> {
 fn loss(model: &Decoder, sequences: &[Vec<u32>]) -> Tensor {
     let batch = Batch::pack(sequences, &Device::Cpu).unwrap();
     let (mut rows, mut targets) = (vec![], vec![]);
-    for index in 0..batch.sequences() {
-        for row in batch.range(index).skip(1) {
+    for sequence in batch.sequences() {
+        for row in sequence.own.clone().skip(1) {
             rows.push(row as u32 - 1);
             targets.push(batch.ids()[row]);
         }
@@ -75,7 +76,7 @@ fn a_packed_sequence_does_not_see_its_neighbors() {
         let hidden = model.hidden(&together).unwrap();
         for (index, sequence) in sequences().iter().enumerate() {
             let alone = model.hidden(&Batch::pack(&[sequence], &Device::Cpu).unwrap()).unwrap();
-            let range = together.range(index);
+            let range = together.sequences()[index].own.clone();
             let packed = hidden.narrow(0, range.start, range.len()).unwrap();
             assert!(distance(&alone, &packed) < 1e-5, "{kernels:?}, sequence {index}");
         }
@@ -129,6 +130,51 @@ fn fused_equals_composed_forward_and_backward() {
         for (name, var) in composed.variables() {
             let (a, b) = (a.get(&var).unwrap(), b.get(&var).unwrap());
             assert!(distance(a, b) < 2e-6, "{name}: {}", distance(a, b));
+        }
+    }
+}
+
+/// Loss and gradients, of groups that share prompts and more: as without sharing, on both paths. The
+/// gradients of the latter are held to finite differences above.
+#[test]
+fn what_passages_share_changes_no_loss_and_no_gradient() {
+    let prompts: [&[u32]; 3] = [&[3, 8, 1, 30], &[6], &[3, 8]];
+    let responses: [&[&[u32]]; 3] = [
+        &[&[5, 9, 9, 14, 2], &[5, 9, 2], &[7, 2], &[2], &[5, 9, 9, 14, 2], &[5, 9, 9, 14, 20, 21, 2]],
+        &[&[2], &[4, 4, 2]],
+        &[&[11, 12, 13, 2]],
+    ];
+    let groups: Vec<Vec<Passage>> = prompts
+        .iter()
+        .zip(responses)
+        .map(|(prompt, of)| of.iter().map(|response| Passage { prompt, response }).collect())
+        .collect();
+    let shared = Microbatch::pack_groups(groups.iter().map(Vec::as_slice), &Device::Cpu).unwrap();
+    let plain = Microbatch::pack(&groups.concat(), &Device::Cpu).unwrap();
+    assert_eq!((shared.batch.tokens(), plain.batch.tokens()), (19, 50));
+    assert_eq!(shared.targets, plain.targets);
+    for (tied, kv_heads) in [(true, 4), (false, 2), (true, 1)] {
+        for kernels in [Kernels::Fused, Kernels::Composed] {
+            let model = decoder(tied, kv_heads, kernels);
+            let value = ValueHead::new(24, &Device::Cpu).unwrap();
+            let weight = Tensor::arange(0f32, 24.0, &Device::Cpu).unwrap().reshape((1, 24)).unwrap();
+            value.variables()[1].1.set(&(weight / 24.0).unwrap()).unwrap();
+            let loss = |packed: &Microbatch| {
+                let hidden = model.hidden(&packed.batch).unwrap();
+                let log_probs = model.log_probs(&hidden, &packed.rows, &packed.targets).unwrap();
+                let values = value.forward(&packed.select(&hidden).unwrap()).unwrap();
+                let count = packed.rows.len();
+                let weights: Vec<f32> = (0..count).map(|i| (i * 5 % 7) as f32 / 7.0 - 0.3).collect();
+                let weights = Tensor::from_vec(weights, count, &Device::Cpu).unwrap();
+                ((log_probs + values).unwrap() * weights).unwrap().mean_all().unwrap()
+            };
+            let (a, b) = (loss(&shared), loss(&plain));
+            assert!((scalar(&a) - scalar(&b)).abs() < 1e-5, "{kernels:?}");
+            let (a, b) = (a.backward().unwrap(), b.backward().unwrap());
+            for (name, var) in model.variables() {
+                let (a, b) = (a.get(&var).unwrap(), b.get(&var).unwrap());
+                assert!(distance(a, b) < 2e-6, "{kernels:?} {name}: {}", distance(a, b));
+            }
         }
     }
 }
@@ -241,6 +287,23 @@ fn the_number_of_threads_changes_no_bit() {
         })
     };
     assert_eq!(run(1), run(2));
+}
+
+/// Rows with the same prompt are decoded as one until they part: each is what it is among other prompts.
+#[test]
+fn a_row_does_not_depend_on_rows_with_the_same_prompt() {
+    let model = decoder(true, 2, Kernels::Fused);
+    for temperature in [0.0, 0.2, 1.0] {
+        let draw = |prompts: &[Vec<u32>]| {
+            sample(&model, None, prompts, &sampling(temperature), Seed::new(3)).unwrap()
+        };
+        let same = draw(&vec![vec![3, 8, 1]; 40]);
+        for row in [0, 7, 39] {
+            let mut prompts: Vec<Vec<u32>> = (0..40).map(|other| vec![other % 37, 5]).collect();
+            prompts[row] = vec![3, 8, 1];
+            assert_eq!(draw(&prompts)[row], same[row], "row {row} at {temperature}");
+        }
+    }
 }
 
 fn sampling(temperature: f64) -> Sampling {

@@ -62,8 +62,8 @@ fn close(case: &str, what: &str, found: f64, expected: f64, tolerance: f64) {
 fn next_tokens(model: &Decoder, sequences: &[Vec<u32>]) -> (Tensor, Tensor) {
     let batch = Batch::pack(sequences, &Device::Cpu).unwrap();
     let (mut rows, mut targets) = (vec![], vec![]);
-    for index in 0..batch.sequences() {
-        for row in batch.range(index).skip(1) {
+    for sequence in batch.sequences() {
+        for row in sequence.own.clone().skip(1) {
             rows.push(row as u32 - 1);
             targets.push(batch.ids()[row]);
         }

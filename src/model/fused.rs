@@ -9,11 +9,8 @@ use kernels::{BlockSizes, Heads, PARTS, RotaryTable, Rows, hidden_states};
 /// See [`Decoder::hidden`].
 pub(super) fn hidden(model: &Decoder, batch: &Batch) -> Result<Tensor> {
     let config = model.config();
-    let rows = Rows {
-        offsets: batch.offsets().to_vec(),
-        positions: batch.positions(),
-        rotary: RotaryTable::new(config.rope_theta, config.head_dim(), batch.longest()),
-    };
+    let rotary = RotaryTable::new(config.rope_theta, config.head_dim(), batch.longest());
+    let rows = Rows::new(batch.sequences().to_vec(), rotary);
     let (embedding, flat, keep) = (&model.embedding(), &flat_weights(model)?, !model.frozen);
     Ok(hidden_states(embedding, flat, sizes(config), batch.ids(), rows, &model.buffers, keep)?)
 }

@@ -145,16 +145,17 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// Whole sequences. A causal mask is all they need: no real query sees the padding after it.
+    /// Whole sequences. A causal mask is all they need: no real query sees the padding after it. Tokens
+    /// that sequences share stand in the row of each, and are read back from the first.
     pub(crate) fn of_sequences(config: &Config, batch: &Batch) -> Result<Grid> {
-        let (rows, width) = (batch.sequences(), batch.longest());
+        let (rows, width) = (batch.sequences().len(), batch.longest());
         let mut tokens = vec![0u32; rows * width];
         let mut cells = Vec::with_capacity(batch.tokens());
-        for row in 0..rows {
-            for (column, token) in batch.range(row).enumerate() {
-                tokens[row * width + column] = token as u32;
-                cells.push((row * width + column) as u32);
+        for (row, sequence) in batch.sequences().iter().enumerate() {
+            for column in 0..sequence.len() {
+                tokens[row * width + column] = sequence.row(column) as u32;
             }
+            cells.extend((sequence.shared..sequence.len()).map(|column| (row * width + column) as u32));
         }
         let mask = mask([1, width, width], |_, query, key| key <= query, batch.device())?;
         Grid::new(config, [rows, width], &tokens, &cells, mask, &batch.positions())
@@ -163,8 +164,8 @@ impl Grid {
     /// One token more of each sequence of `prompts`, of which `written` were added before: columns
     /// after the longest prompt.
     pub(crate) fn of_next_tokens(config: &Config, prompts: &Batch, written: usize) -> Result<Grid> {
-        let (rows, longest) = (prompts.sequences(), prompts.longest());
-        let length = |row: usize| prompts.range(row).len();
+        let (rows, longest) = (prompts.sequences().len(), prompts.longest());
+        let length = |row: usize| prompts.sequences()[row].len();
         let seen = |row: usize, _, key: usize| key < length(row) || key >= longest;
         let mask = mask([rows, 1, longest + written + 1], seen, prompts.device())?;
         let cells: Vec<u32> = (0..rows as u32).collect();

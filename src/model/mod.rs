@@ -25,6 +25,7 @@ mod sample;
 mod value;
 
 pub use batch::Batch;
+pub(crate) use batch::common_start;
 pub use config::Config;
 pub use file::{read_tensors, write_tensors};
 use llama::{Grid, Llama};

@@ -108,7 +108,7 @@ fn stages(tier: &Tier) -> [StageMemory; 4] {
     let Tier { pretrain, sft, ppo, eval, .. } = tier;
     let config = tier.model.config(tier.vocabulary, 0);
     let (context, weights) = (tier.model.context, NUMBER * config.parameters());
-    // A microbatch holds at most its bound, or one passage that is longer than it, or the whole step.
+    // A microbatch holds at most its bound, or one passage (RL: group) that is longer, or the whole step.
     let tokens = |bound: usize, passages: usize| bound.max(context).min(passages * context);
     // Without a graph, one layer's activations at a time; and the two caches of sampling.
     let pass = 6 * config.hidden_size + 2 * config.kv_size() + 2 * config.intermediate_size;
@@ -118,7 +118,8 @@ fn stages(tier: &Tier) -> [StageMemory; 4] {
         NUMBER * ((prompts * LONGEST_PROMPT + own) * position + prompts * config.vocab_size)
     };
     let training = |name, tokens| StageMemory::of_training(name, &config, tokens);
-    let rollouts = tokens(ppo.tokens_per_microbatch, ppo.rollouts_per_step());
+    let group = ppo.samples_per_prompt * context; // if its rollouts share nothing
+    let rollouts = tokens(ppo.tokens_per_microbatch.max(group), ppo.rollouts_per_step());
     let mut rl = training("RL", rollouts);
     rl.weights += weights; // the frozen reference, which reads the microbatches, too
     rl.activations += NUMBER * rollouts * pass;
@@ -193,6 +194,10 @@ mod tests {
         tier.sft.tokens_per_microbatch = 1;
         let least = StageMemory::of_training("", &tier.model.config(tier.vocabulary, 0), tier.model.context);
         assert_eq!(stages(&tier)[1].activations, least.activations);
+        // Nor is a group of rollouts.
+        let bounded = tier.clone();
+        tier.ppo.samples_per_prompt = 32;
+        assert!(stages(&tier)[2].activations > stages(&bounded)[2].activations);
     }
 
     #[cfg(target_os = "linux")]

@@ -1,7 +1,10 @@
-//! Causal softmax attention with rotary positions, one sequence at a time, in blocks of query rows:
-//! memory beside inputs and outputs is `BLOCK * length`, never `length * length` (as FlashAttention,
+//! Causal softmax attention with rotary positions, one family of sequences at a time, in blocks of query
+//! rows: memory beside inputs and outputs is `BLOCK * length`, never `length * length` (as FlashAttention,
 //! Dao et al. 2022, keeps only the logarithm of each row's softmax sum for the backward pass).
+//!
+//! Sequences of a family start alike, and what they share is computed once (`families.rs`).
 
+use super::families::Sequence;
 use super::gemm::{Matrix, Panels, Store, gemm};
 use super::instructions::vectorized;
 use super::simd::{dot, exp, exp_shifted, max, sum};
@@ -102,89 +105,137 @@ pub struct Scratch {
     douts: Panels,
 }
 
-/// Attention of one sequence, after rotation.
+/// Attention of one family, after rotation. Rows are those of the family: it starts at row zero of all
+/// slices, whatever row its sequences say.
 ///
 /// # Shapes
 /// `qkv (tokens, qkv)`; writes `out (tokens, heads * head_dim)` and `log_sums (tokens, heads)`, the
 /// logarithm of each softmax's sum
-pub fn attention(heads: Heads, qkv: &[f32], out: &mut [f32], log_sums: &mut [f32], scratch: &mut Scratch) {
+pub fn attention(
+    heads: Heads,
+    family: &[Sequence],
+    qkv: &[f32],
+    out: &mut [f32],
+    log_sums: &mut [f32],
+    scratch: &mut Scratch,
+) {
     let Heads { heads: n_heads, kv_heads, head_dim } = heads;
     let (width, q_size) = (heads.qkv_size(), heads.q_size());
-    let tokens = qkv.len() / width;
+    let (longest, group) = (longest(family), n_heads / kv_heads);
     let Scratch { scores, keys_t, values, .. } = scratch;
-    for head in 0..n_heads {
-        let [q_start, k_start, v_start] = heads.starts(head);
-        if head % (n_heads / kv_heads) == 0 {
-            keys_t.pack(Matrix::rows(&qkv[k_start..], width).transposed(), head_dim, tokens);
-            values.pack(Matrix::rows(&qkv[v_start..], width), tokens, head_dim);
-        }
-        for start in (0..tokens).step_by(BLOCK) {
-            let end = (start + BLOCK).min(tokens);
-            let rows = end - start;
-            scores.resize(rows * end, 0.0);
-            let q = Matrix::rows(&qkv[start * width + q_start..], width);
-            gemm(rows, end, 0..head_dim, q, keys_t, scores, end, Store::Overwrite);
-            softmax(scores, end, start, heads.scale(), &mut log_sums[start * n_heads + head..], n_heads);
-            let (weights, out) = (Matrix::rows(scores, end), &mut out[start * q_size + q_start..]);
-            gemm(rows, head_dim, 0..end, weights, values, out, q_size, Store::Overwrite);
+    for kv_head in 0..kv_heads {
+        let [_, k_start, v_start] = heads.starts(kv_head * group);
+        keys_t.resize(head_dim, longest);
+        values.resize(longest, head_dim);
+        let mut kept = 0;
+        for sequence in family.iter().filter(|sequence| !sequence.own.is_empty()) {
+            for position in kept.min(sequence.shared)..sequence.len() {
+                let row = &qkv[sequence.row_in_family(position) * width..];
+                keys_t.set_column(position, &row[k_start..][..head_dim]);
+                values.set_row(position, &row[v_start..][..head_dim]);
+            }
+            kept = kept_of_first(sequence);
+            for head in kv_head * group..(kv_head + 1) * group {
+                let [q_start, ..] = heads.starts(head);
+                for start in (sequence.shared..sequence.len()).step_by(BLOCK) {
+                    let end = (start + BLOCK).min(sequence.len());
+                    let (rows, first) = (end - start, sequence.row_in_family(start));
+                    scores.resize(rows * end, 0.0);
+                    let q = Matrix::rows(&qkv[first * width + q_start..], width);
+                    gemm(rows, end, 0..head_dim, q, keys_t, scores, end, Store::Overwrite);
+                    let log_sums = &mut log_sums[first * n_heads + head..];
+                    softmax(scores, end, start, heads.scale(), log_sums, n_heads);
+                    let (weights, out) = (Matrix::rows(scores, end), &mut out[first * q_size + q_start..]);
+                    gemm(rows, head_dim, 0..end, weights, values, out, q_size, Store::Overwrite);
+                }
+            }
         }
     }
 }
 
-/// Gradients of one sequence's queries, keys and values (rotated, as `attention` took them).
+/// Gradients of one family's queries, keys and values (rotated, as `attention` took them).
 ///
 /// # Shapes
 /// `qkv`, `dqkv (tokens, qkv)`; `out`, `dout (tokens, heads * head_dim)`; `log_sums (tokens, heads)`
 pub fn attention_backward(
     heads: Heads,
+    family: &[Sequence],
     qkv: &[f32],
-    out: &[f32],
+    [out, dout]: [&[f32]; 2],
     log_sums: &[f32],
-    dout: &[f32],
     dqkv: &mut [f32],
     scratch: &mut Scratch,
 ) {
     let Heads { heads: n_heads, kv_heads, head_dim } = heads;
     let (width, q_size) = (heads.qkv_size(), heads.q_size());
-    let tokens = qkv.len() / width;
+    let (longest, group) = (longest(family), n_heads / kv_heads);
     let Scratch { scores: weights, dscores, keys_t, values_t, keys, queries, douts, .. } = scratch;
     dqkv.fill(0.0);
-    for head in 0..n_heads {
-        let [q_start, k_start, v_start] = heads.starts(head);
-        if head % (n_heads / kv_heads) == 0 {
-            let k = Matrix::rows(&qkv[k_start..], width);
-            keys_t.pack(k.transposed(), head_dim, tokens);
-            values_t.pack(Matrix::rows(&qkv[v_start..], width).transposed(), head_dim, tokens);
-            keys.pack(k, tokens, head_dim);
-        }
-        queries.pack(Matrix::rows(&qkv[q_start..], width), tokens, head_dim);
-        douts.pack(Matrix::rows(&dout[q_start..], q_size), tokens, head_dim);
-        for start in (0..tokens).step_by(BLOCK) {
-            let end = (start + BLOCK).min(tokens);
-            let rows = end - start;
-            weights.resize(rows * end, 0.0);
-            dscores.resize(rows * end, 0.0);
-            let q = Matrix::rows(&qkv[start * width + q_start..], width);
-            gemm(rows, end, 0..head_dim, q, keys_t, weights, end, Store::Overwrite);
-            let block_out = Matrix::rows(&dout[start * q_size + q_start..], q_size);
-            gemm(rows, end, 0..head_dim, block_out, values_t, dscores, end, Store::Overwrite);
-            let both = weights.chunks_exact_mut(end).zip(dscores.chunks_exact_mut(end));
-            for (token, (weights, dscores)) in (start..end).zip(both) {
-                let log_sum = log_sums[token * n_heads + head];
-                let [out, dout] = [out, dout].map(|rows| &rows[token * q_size + q_start..][..head_dim]);
-                softmax_backward(weights, dscores, token + 1, heads.scale(), log_sum, out, dout);
+    for kv_head in 0..kv_heads {
+        let [_, k_start, v_start] = heads.starts(kv_head * group);
+        keys_t.resize(head_dim, longest);
+        values_t.resize(head_dim, longest);
+        keys.resize(longest, head_dim);
+        let mut kept = 0;
+        for sequence in family.iter().filter(|sequence| !sequence.own.is_empty()) {
+            for position in kept.min(sequence.shared)..sequence.len() {
+                let row = &qkv[sequence.row_in_family(position) * width..];
+                keys_t.set_column(position, &row[k_start..][..head_dim]);
+                values_t.set_column(position, &row[v_start..][..head_dim]);
+                keys.set_row(position, &row[k_start..][..head_dim]);
             }
-            // From here on `dscores` is the gradient of `q . k`.
-            let (weights, dscores) = (Matrix::rows(weights, end), Matrix::rows(dscores, end));
-            let dq = &mut dqkv[start * width + q_start..];
-            gemm(rows, head_dim, 0..end, dscores, keys, dq, width, Store::Overwrite);
-            // Keys and values collect from all blocks and, in grouped attention, from all heads.
-            let dk = &mut dqkv[k_start..];
-            gemm(end, head_dim, start..end, dscores.transposed(), queries, dk, width, Store::Add);
-            let dv = &mut dqkv[v_start..];
-            gemm(end, head_dim, start..end, weights.transposed(), douts, dv, width, Store::Add);
+            kept = kept_of_first(sequence);
+            let (shared, own) = (sequence.shared, sequence.row_in_family(sequence.shared));
+            for head in kv_head * group..(kv_head + 1) * group {
+                let [q_start, ..] = heads.starts(head);
+                let count = sequence.own.len();
+                queries.pack(Matrix::rows(&qkv[own * width + q_start..], width), count, head_dim);
+                douts.pack(Matrix::rows(&dout[own * q_size + q_start..], q_size), count, head_dim);
+                for start in (shared..sequence.len()).step_by(BLOCK) {
+                    let end = (start + BLOCK).min(sequence.len());
+                    let (rows, first) = (end - start, own + start - shared);
+                    weights.resize(rows * end, 0.0);
+                    dscores.resize(rows * end, 0.0);
+                    let q = Matrix::rows(&qkv[first * width + q_start..], width);
+                    gemm(rows, end, 0..head_dim, q, keys_t, weights, end, Store::Overwrite);
+                    let block_out = Matrix::rows(&dout[first * q_size + q_start..], q_size);
+                    gemm(rows, end, 0..head_dim, block_out, values_t, dscores, end, Store::Overwrite);
+                    let both = weights.chunks_exact_mut(end).zip(dscores.chunks_exact_mut(end));
+                    for (i, (weights, dscores)) in both.enumerate() {
+                        let row = first + i;
+                        let log_sum = log_sums[row * n_heads + head];
+                        let [out, dout] = [out, dout].map(|rows| &rows[row * q_size + q_start..][..head_dim]);
+                        let seen = start + i + 1;
+                        softmax_backward(weights, dscores, seen, heads.scale(), log_sum, out, dout);
+                    }
+                    // From here on `dscores` is the gradient of `q . k`.
+                    let dq = &mut dqkv[first * width + q_start..];
+                    let by_row = Matrix::rows(dscores, end);
+                    gemm(rows, head_dim, 0..end, by_row, keys, dq, width, Store::Overwrite);
+                    // Keys and values collect from all blocks, in grouped attention from all heads, and where
+                    // they are shared from all sequences.
+                    let block = start - shared..end - shared;
+                    for (positions, row) in [(0..shared, 0), (shared..end, own)] {
+                        let parts = [(&*dscores, &*queries, k_start), (&*weights, &*douts, v_start)];
+                        for (scores, of_queries, column) in parts {
+                            let by_key = Matrix::rows(&scores[positions.start..], end).transposed();
+                            let (keys, sum) = (positions.len(), &mut dqkv[row * width + column..]);
+                            gemm(keys, head_dim, block.clone(), by_key, of_queries, sum, width, Store::Add);
+                        }
+                    }
+                }
+            }
         }
     }
+}
+
+fn longest(family: &[Sequence]) -> usize {
+    family.iter().map(Sequence::len).max().unwrap_or(0)
+}
+
+/// How many positions of the packed keys are those of the family's first sequence after `sequence`.
+fn kept_of_first(sequence: &Sequence) -> usize {
+    if sequence.own.start == sequence.family { sequence.len() } else { sequence.shared }
 }
 
 vectorized! {
@@ -232,14 +283,36 @@ mod tests {
     use super::super::testing::{assert_gradient, numbers};
     use super::*;
 
-    fn run(heads: Heads, qkv: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    fn run(heads: Heads, family: &[Sequence], qkv: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let tokens = qkv.len() / heads.qkv_size();
         let (mut out, mut log_sums) = (vec![0.0; tokens * heads.q_size()], vec![0.0; tokens * heads.heads]);
-        attention(heads, qkv, &mut out, &mut log_sums, &mut Scratch::default());
+        attention(heads, family, qkv, &mut out, &mut log_sums, &mut Scratch::default());
         (out, log_sums)
     }
 
-    /// Straight from the definition, in `f64`.
+    /// A family of a sequence of `first` tokens and of others, as `(shared, own)` tokens.
+    fn family(first: usize, others: &[(usize, usize)]) -> Vec<Sequence> {
+        let mut end = 7; // what lies before the family is none of its business
+        let mut sequence = |(shared, own): (usize, usize)| {
+            end += own;
+            Sequence { family: 7, shared, own: end - own..end }
+        };
+        [(0, first)].iter().chain(others).map(|&sizes| sequence(sizes)).collect()
+    }
+
+    /// Alone; sharing more, less, all and nothing of the first; one that is the first again.
+    fn families() -> Vec<Vec<Sequence>> {
+        let alone = [1, 2, 5, 31, 32, 33, 70].map(|tokens| family(tokens, &[]));
+        let together =
+            [family(1, &[(1, 1)]), family(40, &[(3, 35), (33, 2), (40, 0), (40, 5), (0, 3), (17, 20)])];
+        alone.into_iter().chain(together).collect()
+    }
+
+    fn tokens(family: &[Sequence]) -> usize {
+        family.iter().map(|sequence| sequence.own.len()).sum()
+    }
+
+    /// Straight from the definition, in `f64`, of one sequence.
     fn plain(heads: Heads, qkv: &[f32]) -> Vec<f32> {
         let width = heads.qkv_size();
         let (tokens, dim) = (qkv.len() / width, heads.head_dim);
@@ -269,10 +342,20 @@ mod tests {
     fn attention_agrees_with_its_definition() {
         for (n_heads, kv_heads, head_dim) in SHAPES {
             let heads = Heads { heads: n_heads, kv_heads, head_dim };
-            for tokens in [1, 2, 31, 32, 33, 70] {
-                let qkv = numbers(tokens * heads.qkv_size(), tokens);
-                let (found, expected) = (run(heads, &qkv).0, plain(heads, &qkv));
-                assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{tokens} tokens");
+            let (width, q_size) = (heads.qkv_size(), heads.q_size());
+            for family in families() {
+                let qkv = numbers(tokens(&family) * width, 3);
+                let found = run(heads, &family, &qkv).0;
+                for sequence in &family {
+                    let rows = (0..sequence.len()).map(|position| sequence.row_in_family(position));
+                    let whole: Vec<f32> =
+                        rows.clone().flat_map(|row| &qkv[row * width..][..width]).copied().collect();
+                    let found = rows.flat_map(|row| &found[row * q_size..][..q_size]);
+                    assert!(
+                        found.zip(&plain(heads, &whole)).all(|(a, b)| (a - b).abs() < 1e-5),
+                        "{sequence:?}"
+                    );
+                }
             }
         }
     }
@@ -281,13 +364,14 @@ mod tests {
     fn gradients_agree_with_finite_differences() {
         for (n_heads, kv_heads, head_dim) in SHAPES {
             let heads = Heads { heads: n_heads, kv_heads, head_dim };
-            for tokens in [1, 5, 40] {
-                let qkv = numbers(tokens * heads.qkv_size(), 1);
-                let dout = numbers(tokens * heads.q_size(), 2);
-                let (out, log_sums) = run(heads, &qkv);
+            for family in families() {
+                let qkv = numbers(tokens(&family) * heads.qkv_size(), 1);
+                let dout = numbers(tokens(&family) * heads.q_size(), 2);
+                let (out, log_sums) = run(heads, &family, &qkv);
                 let mut dqkv = vec![7.0; qkv.len()];
-                attention_backward(heads, &qkv, &out, &log_sums, &dout, &mut dqkv, &mut Scratch::default());
-                assert_gradient(&qkv, &dqkv, &dout, |qkv| run(heads, qkv).0);
+                let scratch = &mut Scratch::default();
+                attention_backward(heads, &family, &qkv, [&out, &dout], &log_sums, &mut dqkv, scratch);
+                assert_gradient(&qkv, &dqkv, &dout, |qkv| run(heads, &family, qkv).0);
             }
         }
     }

@@ -1,12 +1,13 @@
 //! One transformer block, forward and backward, on plain slices.
 //!
-//! The work is cut into tiles of rows (attention: into sequences) that threads take in any order:
+//! The work is cut into tiles of rows (attention: into families) that threads take in any order:
 //! each writes its own rows. Weight gradients are summed per group of tiles and then over the groups
 //! in order; both cuts depend on the batch only, so the number of threads changes no bit.
 
 use rayon::prelude::*;
 
 use super::attention::{self, Heads, RotaryTable, attention, attention_backward};
+use super::families::Rows;
 use super::gemm::{Matrix, Panels, Store, linear, outer};
 use super::groups::{TILE, groups, reduce, split_rows};
 use super::layers::{rms_norm, rms_norm_backward, swiglu, swiglu_backward};
@@ -124,16 +125,6 @@ impl<'a> Packed<'a> {
     }
 }
 
-/// How the rows of a batch fall into sequences; shared by all blocks of a pass.
-pub struct Rows {
-    /// Start of each sequence, and the end of the last one.
-    pub offsets: Vec<usize>,
-    /// Position of each token in its own sequence.
-    pub positions: Vec<u32>,
-    /// Angles of at least those positions.
-    pub rotary: RotaryTable,
-}
-
 /// What a block computes on the way and its backward pass needs again. Kept from step to step, so
 /// that the memory is touched for the first time once.
 #[derive(Default)]
@@ -183,15 +174,14 @@ pub fn forward(block: &Packed, rows: &Rows, activations: &mut Activations, x: &m
             block.project(x, positions, &rows.rotary, qkv, tile);
         });
 
-    // Attention, sequence by sequence.
-    let offsets = &rows.offsets;
-    split_rows(mixed, offsets, q_size)
+    // Attention, family by family.
+    let (families, bounds) = rows.families();
+    split_rows(mixed, &bounds, q_size)
         .into_par_iter()
-        .zip(split_rows(log_sums, offsets, heads.heads))
-        .enumerate()
-        .for_each_init(attention::Scratch::default, |scratch, (index, (mixed, log_sums))| {
-            let qkv = &qkv[offsets[index] * qkv_size..offsets[index + 1] * qkv_size];
-            attention(heads, qkv, mixed, log_sums, scratch);
+        .zip(split_rows(log_sums, &bounds, heads.heads))
+        .zip(families)
+        .for_each_init(attention::Scratch::default, |scratch, ((mixed, log_sums), family)| {
+            attention(heads, family, &qkv[family[0].family * qkv_size..], mixed, log_sums, scratch);
         });
 
     // The residual stream and SwiGLU.
@@ -264,16 +254,17 @@ pub fn backward(
             }
         });
 
-    // Back through attention, sequence by sequence.
-    let offsets = &rows.offsets;
-    split_rows(dqkv, offsets, qkv_size).into_par_iter().enumerate().for_each_init(
+    // Back through attention, family by family.
+    let (families, offsets) = rows.families();
+    split_rows(dqkv, &offsets, qkv_size).into_par_iter().zip(families).enumerate().for_each_init(
         attention::Scratch::default,
-        |scratch, (index, dqkv)| {
-            let sequence = offsets[index]..offsets[index + 1];
-            let of = |width: usize| sequence.start * width..sequence.end * width;
+        |scratch, (index, (dqkv, family))| {
+            let tokens = offsets[index]..offsets[index + 1];
+            let of = |width: usize| tokens.start * width..tokens.end * width;
             let (qkv, mixed, dmixed) = (&qkv[of(qkv_size)], &mixed[of(q_size)], &dmixed[of(q_size)]);
-            attention_backward(heads, qkv, mixed, &log_sums[of(heads.heads)], dmixed, dqkv, scratch);
-            rows.rotary.rotate(heads, dqkv, &rows.positions[sequence], -1.0);
+            let log_sums = &log_sums[of(heads.heads)];
+            attention_backward(heads, family, qkv, [mixed, dmixed], log_sums, dqkv, scratch);
+            rows.rotary.rotate(heads, dqkv, &rows.positions[tokens], -1.0);
         },
     );
 

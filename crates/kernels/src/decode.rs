@@ -66,10 +66,22 @@ impl Cache {
             all_values.set_row(position, value);
         }
     }
+
+    /// Copies the first `positions` of a segment to another one.
+    pub fn copy(&mut self, from: usize, to: usize, positions: usize) {
+        let (from, to) = (self.heads_of(from, 0).start, self.heads_of(to, 0).start);
+        for index in 0..self.layers * self.heads.kv_heads {
+            let [keys, values] = std::mem::take(&mut self.panels[from + index]);
+            let copy = &mut self.panels[to + index];
+            copy[0].copy_from(&keys, self.heads.head_dim, positions);
+            copy[1].copy_from(&values, positions, self.heads.head_dim);
+            self.panels[from + index] = [keys, values];
+        }
+    }
 }
 
-/// A row being written: its last token, where it finds its keys and values, and where it puts the new
-/// ones.
+/// A row being written, or several that are equal so far: its last token, where it finds its keys and
+/// values, and where it puts the new ones.
 #[derive(Clone, Copy)]
 pub struct Place {
     pub token: u32,

@@ -3,7 +3,8 @@
 //! Rows never meet: each row's numbers come from its own prompt and draws in one fixed order of
 //! arithmetic. So threads decode their own rows from start to end without waiting for each other,
 //! take the next row from a queue when one of theirs ends, and the result is still the same, bit for
-//! bit, for any number of threads and any batch. Equal prompts are read once and share their cache.
+//! bit, for any number of threads and any batch. Equal prompts are read once and share their cache, and
+//! their rows are decoded as one until they draw different tokens.
 
 use std::sync::Mutex;
 
@@ -11,15 +12,18 @@ use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::attention::RotaryTable;
-use super::block::{self, Activations, BlockSizes, Packed, Rows};
+use super::block::{self, Activations, BlockSizes, Packed};
 use super::decode::{Cache, Network, Place, Step};
+use super::families::{Rows, Sequence};
 use super::gemm::{Matrix, Panels};
 use super::operation::{lock, with_cpu};
 use super::simd::gather;
 
-/// Rows that one thread decodes together: enough to use the weights well while they are in cache, few
-/// enough that the rows' keys and values stay in the caches as well (64 rows took a third longer).
-pub const ROWS_TOGETHER: usize = 16;
+/// Most rows that one thread decodes together.
+pub const ROWS_TOGETHER: usize = 2 * PLACES;
+/// A thread takes more rows while it has fewer different ones than this: enough to use the weights well
+/// while they are in cache, few enough that keys and values stay in the caches as well.
+const PLACES: usize = 16;
 
 /// The network's weights.
 pub struct Weights<'a> {
@@ -68,12 +72,14 @@ pub fn generate<R: Send>(
         let same: Vec<&[usize]> = order.chunk_by(|&a, &b| prompts[a] == prompts[b]).collect();
         let distinct: Vec<&[u32]> = same.iter().map(|rows| prompts[rows[0]].as_slice()).collect();
         let prompts = Prompts::read(&network, &distinct);
-        let queue =
-            same.iter().enumerate().flat_map(|(prompt, rows)| rows.iter().map(move |&row| (prompt, row)));
-        let queue = Mutex::new(queue);
-        let take = || lock(&queue).next();
         let threads = rayon::current_num_threads();
         let slots = order.len().div_ceil(threads).min(ROWS_TOGETHER);
+        let together = slots.clamp(1, PLACES);
+        let parts = |(prompt, rows): (usize, &&'_ [usize])| -> Vec<(usize, Vec<usize>)> {
+            rows.chunks(together).map(|rows| (prompt, rows.to_vec())).collect()
+        };
+        let queue = Mutex::new(same.iter().enumerate().flat_map(parts).peekable());
+        let take = |most: usize| lock(&queue).next_if(|(_, rows)| rows.len() <= most);
         let workers = (0..threads).into_par_iter().with_max_len(1);
         let mut finished: Vec<(usize, R)> = workers
             .flat_map_iter(|_| decode(&network, &prompts, [slots, longest], take, &start, &next))
@@ -96,10 +102,13 @@ impl Prompts {
     /// Runs the distinct prompts through the network, packed, and keeps their keys and values.
     fn read(network: &Network, prompts: &[&[u32]]) -> Prompts {
         let lengths: Vec<usize> = prompts.iter().map(|prompt| prompt.len()).collect();
-        let mut offsets = vec![0];
-        lengths.iter().for_each(|length| offsets.push(offsets[offsets.len() - 1] + length));
-        let positions = lengths.iter().flat_map(|&length| 0..length as u32).collect();
-        let rows = Rows { offsets, positions, rotary: network.rotary.clone() };
+        let mut end = 0;
+        let alone = lengths.iter().map(|&length| {
+            end += length;
+            Sequence { family: end - length, shared: 0, own: end - length..end }
+        });
+        let sequences: Vec<Sequence> = alone.collect();
+        let rows = Rows::new(sequences.clone(), network.rotary.clone());
 
         let BlockSizes { hidden, heads, .. } = network.sizes;
         let longest = lengths.iter().copied().max().unwrap_or(0);
@@ -108,63 +117,93 @@ impl Prompts {
         gather(network.embedding, hidden, prompts.concat(), &mut x);
         for (layer, block) in network.blocks.iter().enumerate() {
             block::forward(block, &rows, &mut activations, &mut x);
-            for (prompt, (&start, &length)) in rows.offsets.iter().zip(&lengths).enumerate() {
-                let sequence = activations.qkv.chunks_exact(heads.qkv_size()).skip(start).take(length);
+            for (prompt, Sequence { own, .. }) in sequences.iter().enumerate() {
+                let sequence = activations.qkv.chunks_exact(heads.qkv_size()).skip(own.start).take(own.len());
                 sequence.enumerate().for_each(|(position, qkv)| cache.write(prompt, layer, position, qkv));
             }
         }
         let (mut last, mut states, mut logits) = (Vec::new(), Vec::new(), Vec::new());
-        gather(&x, hidden, rows.offsets[1..].iter().map(|&end| end as u32 - 1), &mut last);
+        gather(&x, hidden, sequences.iter().map(|sequence| sequence.own.end as u32 - 1), &mut last);
         network.logits(&last, &mut states, &mut logits);
         Prompts { lengths, cache, states, logits }
     }
 }
 
-/// One thread: decodes rows that it takes from the queue, as numbers of their prompt and of their own,
-/// until that is empty. At most `slots` rows are decoded together, each `longest` tokens.
+/// Rows with their indices.
+type Numbered<R> = Vec<(usize, R)>;
+
+/// One thread: decodes rows that it takes from the queue, as a prompt's number and the indices of rows
+/// that start from it. At most `slots` rows are decoded together, each `longest` tokens.
 fn decode<R>(
     network: &Network,
     prompts: &Prompts,
     [slots, longest]: [usize; 2],
-    take: impl Fn() -> Option<(usize, usize)>,
+    take: impl Fn(usize) -> Option<(usize, Vec<usize>)>,
     start: impl Fn(usize) -> R,
     next: impl Fn(&mut R, &[f32], &mut [f32]) -> Option<u32>,
-) -> Vec<(usize, R)> {
+) -> Numbered<R> {
     let (hidden, vocab) = (network.sizes.hidden, network.head.columns());
     let mut own_cache = Cache::new(network.sizes.heads, network.blocks.len(), slots, longest);
     let mut free: Vec<usize> = (0..slots).rev().collect();
-    let (mut places, mut active, mut finished) = (Vec::new(), Vec::new(), Vec::new());
-    let mut step = Step::default();
-    loop {
-        // Rows that ended are replaced.
-        while let Some(&own) = free.last() {
-            let Some((prompt, index)) = take() else { break };
-            let state = &prompts.states[prompt * hidden..][..hidden];
-            let mut logits = prompts.logits[prompt * vocab..][..vocab].to_vec();
-            let mut row = start(index);
-            let Some(token) = next(&mut row, state, &mut logits) else {
+    // The rows of each place, and the places.
+    let (mut active, mut places): (Vec<Numbered<R>>, Vec<Place>) = (Vec::new(), Vec::new());
+    let (mut finished, mut scratch, mut step) = (Vec::new(), Vec::new(), Step::default());
+    // Rows draw from the same scores: those that go on, by the token they drew.
+    let mut draw = |rows: Numbered<R>, state: &[f32], logits: &[f32], finished: &mut Numbered<R>| {
+        let mut parts: Vec<(u32, Numbered<R>)> = Vec::new();
+        for (index, mut row) in rows {
+            scratch.clear();
+            scratch.extend_from_slice(logits);
+            let Some(token) = next(&mut row, state, &mut scratch) else {
                 finished.push((index, row));
                 continue;
             };
-            free.pop();
-            active.push((index, row));
-            places.push(Place { token, prompt, prompt_len: prompts.lengths[prompt], own, filled: 0 });
+            match parts.iter_mut().find(|(other, _)| *other == token) {
+                Some((_, rows)) => rows.push((index, row)),
+                None => parts.push((token, vec![(index, row)])),
+            }
         }
-        if active.is_empty() {
+        parts
+    };
+    loop {
+        // Rows that ended are replaced. A row may part from its company at any time: it has a segment.
+        while places.len() < PLACES {
+            let Some((prompt, rows)) = take(slots - active.iter().map(Vec::len).sum::<usize>()) else {
+                break;
+            };
+            let rows = rows.into_iter().map(|index| (index, start(index))).collect();
+            let state = &prompts.states[prompt * hidden..][..hidden];
+            let logits = &prompts.logits[prompt * vocab..][..vocab];
+            let prompt_len = prompts.lengths[prompt];
+            for (token, rows) in draw(rows, state, logits, &mut finished) {
+                let own = free.pop().expect("a segment for each row");
+                places.push(Place { token, prompt, prompt_len, own, filled: 0 });
+                active.push(rows);
+            }
+        }
+        if places.is_empty() {
             return finished;
         }
         step.forward(network, &places, &prompts.cache, &mut own_cache);
-        let scores = step.states.chunks_exact(hidden).zip(step.logits.chunks_exact_mut(vocab));
-        let rows = active.iter_mut().zip(scores);
-        let drawn: Vec<_> = rows.map(|((_, row), (state, logits))| next(row, state, logits)).collect();
-        for (index, token) in drawn.into_iter().enumerate().rev() {
+        for index in (0..places.len()).rev() {
             places[index].filled += 1;
-            match token {
-                Some(token) => places[index].token = token,
+            let place = places[index];
+            let state = &step.states[index * hidden..][..hidden];
+            let logits = &step.logits[index * vocab..][..vocab];
+            let mut parts =
+                draw(std::mem::take(&mut active[index]), state, logits, &mut finished).into_iter();
+            match parts.next() {
+                Some((token, rows)) => (places[index].token, active[index]) = (token, rows),
                 None => {
                     free.push(places.swap_remove(index).own);
-                    finished.push(active.swap_remove(index));
+                    active.swap_remove(index);
                 }
+            }
+            for (token, rows) in parts {
+                let own = free.pop().expect("a segment for each row");
+                own_cache.copy(place.own, own, place.filled);
+                places.push(Place { token, own, ..place });
+                active.push(rows);
             }
         }
     }

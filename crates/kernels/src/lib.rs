@@ -8,7 +8,7 @@
 //! | `adam.rs` | gradient norm, AdamW update | `AdamUpdate::composed` |
 //!
 //! `operation.rs` puts them into candle's graph. Beneath them, on plain slices: `block.rs`, `attention.rs`, `layers.rs` (norm, SwiGLU), `gemm`,
-//! `groups.rs` (how work is cut), `simd.rs` (sums, exponentials), `lanes.rs` (registers) and
+//! `families.rs` (sequences that share their start), `groups.rs` (how work is cut), `simd.rs` (sums, exponentials), `lanes.rs` (registers) and
 //! `instructions.rs` (which vector instructions are used). `decode.rs` has the forward pass of one new
 //! token a row, with a key-value cache, and `generate.rs` the queue of rows that are sampled with it.
 //!
@@ -23,6 +23,7 @@ mod adam;
 mod attention;
 mod block;
 mod decode;
+mod families;
 mod gemm;
 mod generate;
 mod groups;
@@ -37,7 +38,8 @@ mod trunk;
 
 pub use adam::{AdamUpdate, square_sum};
 pub use attention::{Heads, RotaryTable};
-pub use block::{BlockSizes, PARTS, Rows};
+pub use block::{BlockSizes, PARTS};
+pub use families::{Rows, Sequence};
 pub use generate::{ROWS_TOGETHER, Weights, generate};
 pub use groups::groups;
 pub use instructions::InstructionSet;

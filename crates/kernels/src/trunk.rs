@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex};
 use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::block::{self, Activations, BlockSizes, Gradients, Packed, Rows};
+use super::block::{self, Activations, BlockSizes, Gradients, Packed};
+use super::families::Rows;
 use super::groups::{TILE, groups, reduce, split_rows};
 use super::layers::{rms_norm, rms_norm_backward};
 use super::operation::{self, Operation, lock};

@@ -20,7 +20,7 @@ pub(super) fn sample(
     let mut rows: Vec<Row> = (0..prompts.len()).map(|index| Row::new(seed, index)).collect();
     let mut caches = vec![ConcatKvCache::new(2); config.num_hidden_layers]; // along the keys
     let all = network.forward(batch.ids(), &Grid::of_sequences(config, &batch)?, Some(&mut caches))?;
-    let last: Vec<u32> = batch.offsets()[1..].iter().map(|&end| end as u32 - 1).collect();
+    let last: Vec<u32> = batch.sequences().iter().map(|prompt| prompt.own.end as u32 - 1).collect();
     let mut hidden = all.index_select(&Tensor::new(last, model.device())?, 0)?; // (rows, hidden)
     for written in 0.. {
         let mut logits = model.logits(&hidden)?.to_vec2::<f32>()?;

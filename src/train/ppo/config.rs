@@ -68,7 +68,7 @@ pub struct PpoConfig {
     // ---- Update (details 9 to 13)
     /// Passes over the rollouts of a step.
     pub epochs: usize,
-    /// Parts the rollouts are split into in each pass; one optimizer step a part.
+    /// Parts the prompts' groups of rollouts are split into in each pass; one optimizer step a part.
     pub minibatches: usize,
     /// Most tokens in one forward and backward pass: bounds the memory of activations and changes
     /// nothing else than rounding.

@@ -114,10 +114,13 @@ impl Critic {
                 rollouts.iter().flat_map(|rollout| rollout.completion.values.iter().copied()).collect()
             }
             Critic::Trunk(trunk, head, _) => {
-                let passages: Vec<Passage> = rollouts.iter().map(Rollout::passage).collect();
+                let groups = rollouts.chunk_by(|a, b| a.group == b.group);
+                let passages: Vec<Vec<Passage>> =
+                    groups.map(|group| group.iter().map(Rollout::passage).collect()).collect();
+                let passages: Vec<&[Passage]> = passages.iter().map(Vec::as_slice).collect();
                 let mut values = Vec::with_capacity(returns.len());
-                for members in packing::split(&passages, config.tokens_per_microbatch) {
-                    let packed = Microbatch::pack(&passages[members], trunk.device())?;
+                for members in packing::split(passages.iter().copied(), config.tokens_per_microbatch) {
+                    let packed = Microbatch::pack_groups(passages[members].iter().copied(), trunk.device())?;
                     let hidden = trunk.hidden(&packed.batch)?.detach();
                     values.extend(head.forward(&packed.select(&hidden)?)?.to_vec1::<f32>()?);
                 }

@@ -85,9 +85,10 @@ pub struct PpoStep {
     // ---- Cost
     /// Response tokens sampled.
     pub tokens_sampled: usize,
-    /// Tokens that went forward only, through the reference.
+    /// Tokens that went forward only, through the reference; what a group shares counts once.
     pub tokens_scored: usize,
-    /// Tokens that went forward and backward, prompts included, counted once an epoch.
+    /// Tokens that went forward and backward, prompts included, counted once an epoch; what a group
+    /// shares counts once.
     pub tokens_trained: usize,
     /// Programs sent to the verifier.
     pub verifier_calls: usize,

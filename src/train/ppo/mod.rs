@@ -21,8 +21,9 @@
 //!     responses have failed, there is nothing left to come (37 details 5 would bootstrap).
 //!  7. Advantages by GAE with gamma 1 (lm-human-preferences; GAE) and, in `quick`, lambda 1.
 //!  8. Advantages are whitened over the whole batch, but not scaled up where they do not spread.
-//!  9. Each epoch shuffles the rollouts into minibatches (37 details 6). Losses are means over the
-//!     tokens of a minibatch, so a long response weighs more than a short one.
+//!  9. Each epoch shuffles the groups into minibatches (37 details 6 shuffles transitions): what the
+//!     rollouts of a group share, the prompt first, is read once. Losses are means over the tokens of a
+//!     minibatch, so a long response weighs more than a short one.
 //! 10. Clipped surrogate (PPO, equation 7; 37 details 8). No entropy bonus (lm-human-preferences).
 //! 11. A critic that learns by gradient has a clipped value loss (37 details 9), its own optimizer and
 //!     learning rate, and starts at the first step's mean return. A value head's loss stops at the
@@ -129,15 +130,18 @@ pub fn train_ppo(
 
         // ---- Reference log-probabilities, without a graph, and values (5).
         let started = Instant::now();
-        let passages: Vec<Passage> = rollouts.iter().map(Rollout::passage).collect();
+        let passages: Vec<Vec<Passage>> =
+            groups.iter().map(|group| group.iter().map(Rollout::passage).collect()).collect();
+        let passages: Vec<&[Passage]> = passages.iter().map(Vec::as_slice).collect(); // group after group
         let mut reference_log_probs: Vec<f32> = Vec::new(); // rollout after rollout
-        for members in packing::split(&passages, config.tokens_per_microbatch) {
-            let packed = Microbatch::pack(&passages[members], &device)?;
+        for members in packing::split(passages.iter().copied(), config.tokens_per_microbatch) {
+            let packed = Microbatch::pack_groups(passages[members].iter().copied(), &device)?;
             let hidden = reference.hidden(&packed.batch)?; // (tokens, hidden)
             let log_probs = reference.log_probs(&hidden, &packed.rows, &packed.targets)?; // (rows,)
             reference_log_probs.extend(log_probs.to_vec1::<f32>()?);
         }
-        m.tokens_scored = passages.iter().map(Passage::read_tokens).sum();
+        let group_tokens: Vec<usize> = passages.iter().map(|group| packing::group_tokens(group)).collect();
+        m.tokens_scored = group_tokens.iter().sum();
 
         // ---- Rewards of the tokens (3, 4, 6), what came after each, the values (5), advantages (7, 8).
         let old_log_probs: Vec<f32> =
@@ -194,17 +198,18 @@ pub fn train_ppo(
         let policy_learns = !config.baseline.has_gradient() || step >= config.value_warmup_steps; // (12)
         let (mut tokens_computed, mut value_updates) = (0, 0);
         'update: for epoch in 0..config.epochs {
-            let mut order: Vec<usize> = (0..rollouts.len()).collect();
+            let mut order: Vec<usize> = (0..groups.len()).collect();
             order.shuffle(&mut step_seed.child_index(epoch as u64).stream("minibatches"));
-            for minibatch in order.chunks(rollouts.len().div_ceil(config.minibatches)) {
-                let passages: Vec<Passage> = minibatch.iter().map(|i| rollouts[*i].passage()).collect();
-                let minibatch_tokens: usize = passages.iter().map(|passage| passage.response.len()).sum();
+            for minibatch in order.chunks(groups.len().div_ceil(config.minibatches)) {
+                let members: Vec<&[Passage]> = minibatch.iter().map(|group| passages[*group]).collect();
+                let minibatch_tokens: usize =
+                    members.iter().copied().flatten().map(|passage| passage.response.len()).sum();
                 let mut gradients = Gradients::default();
                 let mut approx_kl = 0.0;
-                for members in packing::split(&passages, config.tokens_per_microbatch) {
-                    let packed = Microbatch::pack(&passages[members.clone()], &device)?;
-                    let tokens: Vec<usize> =
-                        minibatch[members].iter().flat_map(|i| rollouts[*i].tokens.clone()).collect();
+                for part in packing::split(members.iter().copied(), config.tokens_per_microbatch) {
+                    let packed = Microbatch::pack_groups(members[part.clone()].iter().copied(), &device)?;
+                    let rollouts = minibatch[part].iter().flat_map(|group| groups[*group]);
+                    let tokens: Vec<usize> = rollouts.flat_map(|rollout| rollout.tokens.clone()).collect();
                     let (loss, new_log_probs) =
                         loss(policy, critic, &packed, &sampled, &tokens, config, &mut m)?; // (10, 11)
                     let share = (loss / minibatch_tokens as f64)?; // the mean is over the whole minibatch
@@ -222,7 +227,7 @@ pub fn train_ppo(
                         }
                     }
                 }
-                m.tokens_trained += passages.iter().map(Passage::read_tokens).sum::<usize>();
+                m.tokens_trained += minibatch.iter().map(|group| group_tokens[*group]).sum::<usize>();
                 tokens_computed += minibatch_tokens;
                 m.approx_kl += approx_kl;
                 if approx_kl / minibatch_tokens as f64 > config.target_kl {

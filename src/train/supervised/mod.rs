@@ -181,7 +181,7 @@ pub fn train_supervised(
         //      response weighs more than a short one: the mean is over tokens, not over examples.
         let mut gradients = Gradients::default();
         let mut loss_sum = 0.0;
-        for members in packing::split(&passages, config.tokens_per_microbatch) {
+        for members in packing::split(passages.chunks(1), config.tokens_per_microbatch) {
             let packed = Microbatch::pack(&passages[members], model.device())?;
             let hidden = model.hidden(&packed.batch)?; // (tokens, hidden)
             let log_probs = model.log_probs(&hidden, &packed.rows, &packed.targets)?; // (rows,)

@@ -53,15 +53,20 @@ impl Panels {
 
     /// Packs `matrix (inner, columns)`, reusing the memory of what was packed before.
     pub fn pack(&mut self, matrix: Matrix, inner: usize, columns: usize) {
-        (self.inner, self.columns) = (inner, columns);
-        self.data.resize(columns.div_ceil(PANEL) * inner * PANEL, 0.0);
-        if !columns.is_multiple_of(PANEL) {
-            self.data.fill(0.0); // the padding of the last panel
-        }
+        self.resize(inner, columns);
         if matrix.col_stride == 1 {
             (0..inner).for_each(|k| self.set_row(k, &matrix.data[k * matrix.row_stride..][..columns]));
         } else {
             (0..columns).for_each(|j| self.set_column(j, &matrix.data[j * matrix.col_stride..][..inner]));
+        }
+    }
+
+    /// Makes room for a matrix `(inner, columns)`, to be set row by row or column by column.
+    pub fn resize(&mut self, inner: usize, columns: usize) {
+        (self.inner, self.columns) = (inner, columns);
+        self.data.resize(columns.div_ceil(PANEL) * inner * PANEL, 0.0);
+        if !columns.is_multiple_of(PANEL) {
+            self.data.fill(0.0); // the padding of the last panel
         }
     }
 
@@ -75,6 +80,15 @@ impl Panels {
         let panel = &mut self.data[column / PANEL * self.inner * PANEL..];
         for (row, &value) in panel.chunks_exact_mut(PANEL).zip(values) {
             row[column % PANEL] = value;
+        }
+    }
+
+    /// Copies `inner` rows of `columns` columns, and what stands beside them in their last panel.
+    pub fn copy_from(&mut self, other: &Panels, inner: usize, columns: usize) {
+        let panels =
+            self.data.chunks_exact_mut(self.inner * PANEL).zip(other.data.chunks_exact(other.inner * PANEL));
+        for (to, from) in panels.take(columns.div_ceil(PANEL)) {
+            to[..inner * PANEL].copy_from_slice(&from[..inner * PANEL]);
         }
     }
 

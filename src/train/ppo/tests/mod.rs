@@ -169,6 +169,16 @@ fn at_the_first_step_nothing_has_moved() {
 }
 
 #[test]
+fn what_a_group_shares_is_read_once() {
+    let config = settings();
+    let step = &Learner::tiny(&config).run(&mut starts_with_three, &config, 0..1).unwrap()[0];
+    // Eight prompts of two tokens and all responses but their last tokens, if no two began alike.
+    assert!(step.tokens_scored < step.tokens_sampled - 64 + 8 * 2, "{} tokens", step.tokens_scored);
+    // Groups stay whole in minibatches.
+    assert_eq!(step.tokens_trained, config.epochs * step.tokens_scored);
+}
+
+#[test]
 fn the_critic_learns_which_prompts_pay() {
     // Problems 1 and 2 always pass, whatever the answer: all there is to learn is that.
     let mut verifier = |answers: &[(usize, &Completion)]| {
