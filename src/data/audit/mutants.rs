@@ -235,6 +235,10 @@ mod tests {
         let total = report.total();
         assert_eq!(total.mutants, total.refused + total.equivalent + total.accepted, "{report}");
         assert!(total.mutants > 5 * good.len() && share(&report) < 0.01, "{report}");
+        for operator in [Operator::WrongHelper, Operator::ExtraStep] {
+            let counts = report.by_operator[&operator];
+            assert!(counts.refused > 300 && counts.accepted <= 1, "{report}");
+        }
         let shares = report.shares_by_cases();
         assert!(shares[0] == 1.0 && shares.is_sorted_by(|a, b| a >= b), "{shares:?}");
         assert_eq!(shares.last(), Some(&share(&report)));

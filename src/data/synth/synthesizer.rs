@@ -265,3 +265,26 @@ impl<'a> Synthesizer<'a> {
         *self.rejected.entry(rejection).or_default() += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::SandboxConfig;
+
+    /// Where numbers have one digit, their digit sum is their last digit: each would solve the other.
+    #[test]
+    fn chains_that_agree_on_their_own_domain_are_one() {
+        let catalog = Catalog::shipped();
+        let sandbox = Sandbox::start(&SandboxConfig::for_this_machine()).unwrap();
+        let mut synthesizer = Synthesizer::new(&catalog, &sandbox, Rules::STANDARD, Seed::new(3)).unwrap();
+        let place = |id: &str| catalog.position(id).unwrap();
+        let chains =
+            ["sort_by_last_digit", "sort_by_digit_sum"].map(|id| vec![place("sort_unique"), place(id)]);
+        let prints = synthesizer.fingerprints(&chains).unwrap().into_iter().flatten().collect_vec();
+        assert!(prints[0].agreement(&prints[1]) < Rules::STANDARD.max_agreement);
+        let mut candidates: Vec<Candidate> = chains.into_iter().zip(prints).collect();
+        let error = synthesizer.pick(&mut candidates, &[(2, 2)].into(), |_| true).unwrap_err();
+        assert!(error.to_string().contains("only 1 of the 2"), "{error}");
+        assert_eq!(synthesizer.rejected[&Rejection::SameBehavior], 1);
+    }
+}
