@@ -23,7 +23,7 @@ const TOKENIZER_DOCUMENTS: usize = 4_000;
 pub struct Dataset {
     /// The problems, set by set.
     pub splits: Splits,
-    /// The chains that no document of the corpus may hold (see [`withheld`]).
+    /// The chains that no document of the corpus may hold.
     pub withheld: BTreeSet<String>,
     /// The tokenizer.
     pub codec: Codec,

@@ -148,7 +148,7 @@ impl Study {
     /// Audits the documents that pretraining at `seed` reads in its first `steps` steps.
     ///
     /// # Errors
-    /// As [`corpus_audit`].
+    /// `Error::Sandbox` where the sandbox fails.
     pub fn audit_corpus(&self, seed: u64, steps: usize) -> Result<CorpusReport> {
         let (tier, stream) = (&self.tier, Seed::new(seed).child(PRETRAIN));
         let corpus = Corpus::new(&self.catalog, &tier.corpus, &self.dataset.withheld)?;

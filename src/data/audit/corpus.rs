@@ -36,7 +36,7 @@ pub struct CorpusHit {
     pub key: String,
 }
 
-/// What [`corpus_audit`] found.
+/// What an audit of the corpus found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CorpusReport {
     /// Documents read.

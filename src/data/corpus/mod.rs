@@ -110,7 +110,7 @@ struct Style {
 }
 
 impl<'a> Corpus<'a> {
-    /// `withheld` are the keys of the chains that must not occur (see [`withheld`]).
+    /// `withheld` are the keys of the chains that must not occur.
     ///
     /// # Errors
     /// `Error::Config` for a share that is none.

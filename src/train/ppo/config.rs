@@ -10,7 +10,7 @@ use crate::{Error, Result};
 #[serde(rename_all = "snake_case")]
 pub enum Baseline {
     /// A value for each token, from a regression on how unlikely the tokens so far were and on how the
-    /// problem was solved before ([`super::critic::Surprise`]), through GAE: the study's PPO.
+    /// problem was solved before, through GAE: the study's PPO.
     Surprise,
     /// The same from a linear layer on the policy's hidden states: PPO as it is usually written down.
     Head,
