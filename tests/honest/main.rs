@@ -16,6 +16,9 @@
 //! Where a program does what the sandbox refuses and does not catch it, its word is `forbidden`; what
 //! belongs to no program at all is in `tests/hostile`.
 
+#[path = "../common/unprivileged.rs"]
+mod unprivileged;
+
 use std::collections::BTreeMap;
 use std::io::{BufReader, Cursor};
 use std::path::{Path, PathBuf};
@@ -92,9 +95,13 @@ fn read(path: &Path) -> Program {
     Program { file, job, words, python: python.unwrap_or(OLDEST), needs }
 }
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/honest/programs")
+}
+
 fn programs() -> Vec<Program> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/honest/programs");
-    let entries = std::fs::read_dir(&folder).expect("a folder of programs");
+    let entries = std::fs::read_dir(std::env::var_os(unprivileged::FILES).map_or(folder(), PathBuf::from))
+        .expect("a folder of programs");
     let paths = entries.map(|entry| entry.expect("an entry of it").path());
     paths
         .filter(|path| path.extension().is_some_and(|name| name == "py"))
@@ -188,4 +195,9 @@ fn honest_programs_get_their_words_on_every_python() {
     assert!(!pythons.is_empty(), "no Python of version 3.9 or later");
     let wrong = pythons.iter().flat_map(|(executable, text)| run(executable, text, &programs)).collect_vec();
     assert!(wrong.is_empty(), "not as they should be:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn as_an_unprivileged_user() {
+    unprivileged::run_all_tests(1, Some(&folder()));
 }

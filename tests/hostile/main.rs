@@ -6,7 +6,7 @@
 //! `a|b` allows either, and one word alone stands for both cases ending as `word, not_run`.
 //!
 //! The set runs through the same reader and writer as `sft-vs-rl sandbox`, as whoever runs the
-//! tests; `unprivileged.rs` runs it once more as a user without any rights.
+//! tests, and then once more as a user without any rights.
 
 mod channel;
 mod exit;
@@ -18,6 +18,7 @@ mod patching;
 mod process;
 mod source;
 mod time;
+#[path = "../common/unprivileged.rs"]
 mod unprivileged;
 mod values;
 
@@ -108,4 +109,9 @@ macro_rules! hostile {
             $crate::check(program.trim_start_matches('\n'), cases[0].0, cases[0].1, $words);
         }
     )*};
+}
+
+#[test]
+fn as_an_unprivileged_user() {
+    unprivileged::run_all_tests(120, None);
 }

@@ -1,4 +1,4 @@
-//! The same set once more as a user without rights, with a `python3` that this user can run.
+//! The tests of a binary once more as a user without rights, with a `python3` that this user can run.
 //!
 //! Root's own Python may lie under /root, where nobody else can read; then the next `python3` on
 //! the PATH is taken, or that of the system. Where there is none, the test fails and says what to
@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 const NOBODY: &str = "65534";
 
+/// Where tests that run as [`NOBODY`] find their files.
+pub const FILES: &str = "SFT_VS_RL_TEST_FILES";
+
 /// Where a system keeps the `python3` that everyone can run, whatever root's PATH says.
 const SYSTEM: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
-
-/// Fewer tests than this is not the set.
-const AT_LEAST: usize = 120;
 
 /// A command that runs as [`NOBODY`], in the root folder.
 fn as_nobody(program: &Path, arguments: &[&str], path: &str) -> duct::Expression {
@@ -52,8 +52,9 @@ fn python_for_nobody() -> (PathBuf, String) {
     )
 }
 
-#[test]
-fn as_an_unprivileged_user() {
+/// Runs all tests of this binary but those named `unprivileged`; fewer than `at_least` are not the set. The
+/// folder `files` is copied to where everyone can read, and the tests find its place in `SFT_VS_RL_TEST_FILES`.
+pub fn run_all_tests(at_least: usize, files: Option<&Path>) {
     // SAFETY: `geteuid` has no preconditions and cannot fail.
     if unsafe { libc::geteuid() } != 0 {
         println!("every other test has run as an unprivileged user");
@@ -62,13 +63,18 @@ fn as_an_unprivileged_user() {
     let (folder, python) = python_for_nobody();
     // The binary may lie where nobody can reach it, so a copy of it runs.
     let place = tempfile::tempdir().expect("a temporary folder");
-    let binary = place.path().join("hostile");
+    let binary = place.path().join("tests");
     std::fs::copy(std::env::current_exe().expect("this binary has a path"), &binary).expect("a copy of it");
     for path in [place.path(), &binary] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("permissions");
     }
+    for file in files.into_iter().flat_map(|folder| std::fs::read_dir(folder).expect("a folder")) {
+        let file = file.expect("an entry").path();
+        std::fs::copy(&file, place.path().join(file.file_name().expect("a name"))).expect("a copy of it");
+    }
     let path = format!("{}:/usr/bin:/bin", folder.display());
-    let output = as_nobody(&binary, &["--skip", "unprivileged"], &path).run().expect("it starts");
+    let command = as_nobody(&binary, &["--skip", "unprivileged", "--nocapture"], &path);
+    let output = command.env(FILES, place.path()).run().expect("it starts");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "as user {NOBODY} with {python}:\n{text}");
     let passed = text
@@ -77,5 +83,5 @@ fn as_an_unprivileged_user() {
         .and_then(|(count, _)| count.parse::<usize>().ok());
     let passed = passed.unwrap_or_else(|| panic!("no result as user {NOBODY}:\n{text}"));
     println!("as user {NOBODY} with {python}: {passed} tests passed");
-    assert!(passed >= AT_LEAST, "only {passed} tests ran as user {NOBODY}");
+    assert!(passed >= at_least, "only {passed} tests ran as user {NOBODY}");
 }
