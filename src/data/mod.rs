@@ -26,6 +26,7 @@ pub use catalog::{Atom, AtomCheck, Catalog, CheckReport, Side, check_catalog};
 pub use corpus::{Corpus, CorpusConfig, Document, withheld};
 pub use problem::{Case, Problem, Set, read_problems, write_problems};
 pub use split::{Provenance, SplitConfig, Splits};
+pub(crate) use synth::CONNECTIVES;
 pub use synth::{
     ChainRequest, Operator, Rejection, Rules, Sizes, Topics, chinese_prompts, connective, synthesize,
 };

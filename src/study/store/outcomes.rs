@@ -13,7 +13,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::Prompts;
 use crate::base::{Error, Result, parse_lines, to_lines};
-use crate::data::Set;
+use crate::data::{CONNECTIVES, Set, connective};
 use crate::sandbox::CaseWord;
 
 /// Of the words in the order of [`AnswerWord::all`]. A letter never changes and is never given to another word.
@@ -72,9 +72,9 @@ pub enum Connective {
 impl Connective {
     /// The one of `prompt`; `None` for an atom's, which has one step.
     pub fn of(prompt: &str) -> Option<Connective> {
-        let texts = [", then ", "; next ", " and after that "];
-        let found = texts.into_iter().position(|text| prompt.contains(text))?;
-        Connective::VARIANTS.get(found).copied()
+        let text = connective(prompt)?;
+        let place = CONNECTIVES.iter().position(|known| *known == text)?;
+        Connective::VARIANTS.get(place).copied()
     }
 
     /// As records name it.

@@ -97,11 +97,12 @@ impl Critic {
     }
 
     /// The value of each state that a response token was sampled in, rollout after rollout, before this
-    /// step's returns are known; `returns` serve the first step, of which nobody knows anything, and
-    /// baselines that are made of them.
+    /// step's returns are known. `passages` are the same rollouts, by groups; `returns` serve the first
+    /// step, of which nobody knows anything, and baselines that are made of them.
     pub(super) fn values(
         &self,
         rollouts: &[Rollout],
+        passages: &[&[Passage]],
         returns: &[f32],
         step: usize,
         config: &PpoConfig,
@@ -114,10 +115,6 @@ impl Critic {
                 rollouts.iter().flat_map(|rollout| rollout.completion.values.iter().copied()).collect()
             }
             Critic::Trunk(trunk, head, _) => {
-                let groups = rollouts.chunk_by(|a, b| a.group == b.group);
-                let passages: Vec<Vec<Passage>> =
-                    groups.map(|group| group.iter().map(Rollout::passage).collect()).collect();
-                let passages: Vec<&[Passage]> = passages.iter().map(Vec::as_slice).collect();
                 let mut values = Vec::with_capacity(returns.len());
                 for members in packing::split(passages.iter().copied(), config.tokens_per_microbatch) {
                     let packed = Microbatch::pack_groups(passages[members].iter().copied(), trunk.device())?;

@@ -170,7 +170,7 @@ pub fn train_ppo(
             (advantages, returns)
         };
         let (received, _) = of_rollouts(&vec![0.0; rewards.len()], 1.0);
-        let old_values = critic.values(&rollouts, &received, step, config)?;
+        let old_values = critic.values(&rollouts, &passages, &received, step, config)?;
         let lambda = if config.baseline.is_critic() { config.lambda as f32 } else { 1.0 };
         let (mut advantages, returns) = of_rollouts(&old_values, lambda);
         critic.learn(&rollouts, &received, step)?;

@@ -125,7 +125,7 @@ fn group_baselines_are_those_of_verl() {
         (Baseline::LeaveOneOut, &golden.leave_one_out_advantages),
     ] {
         let config = PpoConfig { baseline, ..settings() };
-        let values = Critic::None.values(&rollouts, &scores, 3, &config).unwrap();
+        let values = Critic::None.values(&rollouts, &[], &scores, 3, &config).unwrap();
         let advantages: Vec<f32> = scores.iter().zip(&values).map(|(score, value)| score - value).collect();
         assert_close(&advantages, &wanted.concat());
     }
