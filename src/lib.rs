@@ -85,9 +85,9 @@ pub use sandbox::{
     SandboxConfig, Verdict, serve_jsonl,
 };
 pub use study::{
-    AnswerRow, AnswerWord, Arm, Arms, Comparison, Connective, Cost, Dataset, EvalConfig, FINAL_STAGE,
-    FinishedRun, Length, MetricRow, Options, OutcomeRow, PlannedRun, Prompts, Question, Recipe, Record,
-    RunFacts, Runs, Shape, StageMemory, Study, StudyPlan, Tier, evaluate, project_root,
+    AnswerRow, AnswerWord, Arm, Arms, Atoms, Chains, Comparison, Connective, Cost, Dataset, EvalConfig,
+    FINAL_STAGE, FinishedRun, Length, MetricRow, Options, OutcomeRow, PlannedRun, Pool, Prompts, Question,
+    Recipe, Record, RunFacts, Runs, Shape, StageMemory, Study, StudyPlan, Tier, evaluate, project_root,
 };
 pub use train::{
     AdamW, AdamWConfig, Baseline, Court, Decay, Example, ExamplePool, Gradients, Judge, Judgement,

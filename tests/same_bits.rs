@@ -1,6 +1,6 @@
-//! The same weights, bit for bit, whatever vector instructions the CPU has: pretraining, SFT and PPO
-//! in miniature give the hashes of `tests/golden/weights.toml` with AVX-512, with AVX2 and with the
-//! portable kernels.
+//! The same weights, bit for bit, whatever vector instructions the CPU has: the first steps of all methods give
+//! the hashes of `tests/golden/weights.toml`, a small model's with AVX-512, with AVX2 and with the portable kernels,
+//! and one of the judged tier's shape, all arms of the study, with the first two.
 //!
 //! A change that is meant to change weights writes the table anew:
 //! `SFT_VS_RL_WRITE_WEIGHTS=1 cargo test --test same_bits`.
@@ -14,36 +14,68 @@ use std::process::Command;
 use common::project;
 use kernels::InstructionSet::{self, Avx2, Avx512, Portable};
 
-/// What `run` is asked to train; their parents come with them.
-const ARMS: [&str; 2] = ["sft-rl", "rl-base"];
+/// What is trained, and with what.
+struct Training {
+    /// Its table.
+    name: &'static str,
+    /// What `run` is asked to train; their parents come with them.
+    arms: [&'static str; 2],
+    settings: &'static [&'static str],
+}
 
 /// The smoke tier with fewer steps: on the portable path of a CPU without FMA, each multiply-add is a
 /// call of the C library.
-const SETTINGS: [&str; 12] = [
-    "pretrain_steps=4",
-    "pretrain.batch_size=8",
-    "start_steps=2",
-    "sft.batch_size=12",
-    "rl_steps=2",
-    "ppo.prompts_per_step=4",
-    "ppo.max_new_tokens=30",
-    "ppo.value_warmup_steps=0",
-    "ppo.epochs=2",
-    "eval.problems_per_set=1",
-    "eval.samples=1",
-    "eval.max_new_tokens=8",
-];
+const SMALL: Training = Training {
+    name: "small",
+    arms: ["sft-rl", "rl-base"],
+    settings: &[
+        "pretrain_steps=4",
+        "pretrain.batch_size=8",
+        "start_steps=2",
+        "sft.batch_size=12",
+        "rl_steps=2",
+        "ppo.prompts_per_step=4",
+        "ppo.max_new_tokens=30",
+        "ppo.value_warmup_steps=0",
+        "eval.problems_per_set=1",
+        "eval.samples=1",
+        "eval.max_new_tokens=8",
+    ],
+};
+
+/// First steps of every arm, with the network of the judged tier.
+const JUDGED: Training = Training {
+    name: "judged",
+    arms: ["study", "controls"],
+    settings: &[
+        "model.hidden_size=128",
+        "model.intermediate_size=344",
+        "model.layers=4",
+        "model.heads=4",
+        "pretrain_steps=2",
+        "sft_steps=1",
+        "start_steps=1",
+        "tuned_steps=1",
+        "rl_steps=1",
+        "ppo.max_new_tokens=30",
+        "eval.problems_per_set=1",
+        "eval.samples=1",
+        "eval.max_new_tokens=8",
+    ],
+};
 
 /// Where glibc has variants by CPU, this takes the plain ones, as on a CPU without the instructions.
 const PLAIN_C_LIBRARY: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4,-AVX2_Usable,-FMA_Usable";
 
+type Table = BTreeMap<String, String>;
+
 /// Trains all arms with `set`; the weights hash of each.
-fn train(project: &Path, set: InstructionSet) -> BTreeMap<String, String> {
+fn train(project: &Path, training: &Training, set: InstructionSet) -> Table {
     let mut hashes = BTreeMap::new();
-    for arm in ARMS {
+    for arm in training.arms {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sft-vs-rl"));
         command.args(["run", arm, "--tier", "smoke", "--isolation", "process"]).current_dir(project);
-        command.args(SETTINGS.iter().flat_map(|setting| ["--set", setting]));
+        command.args(training.settings.iter().flat_map(|setting| ["--set", setting]));
         command.env("SFT_VS_RL_INSTRUCTIONS", set.to_string());
         if set == Portable {
             command.env("GLIBC_TUNABLES", PLAIN_C_LIBRARY);
@@ -65,24 +97,33 @@ fn train(project: &Path, set: InstructionSet) -> BTreeMap<String, String> {
 
 #[test]
 fn weights_are_the_same_bits_with_every_instruction_set() {
-    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/weights.toml");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/weights.toml");
     let project = project();
     let best = InstructionSet::best();
     if std::env::var_os("SFT_VS_RL_WRITE_WEIGHTS").is_some() {
-        let head = "# Weights hashes of a small smoke tier at seed 0: see tests/same_bits.rs, which rewrites them.\n";
-        let hashes = toml::to_string(&train(project.path(), best)).expect("TOML");
-        std::fs::write(&table, format!("{head}{hashes}")).expect("the table can be written");
+        let head =
+            "# Weights hashes of first steps at seed 0: see tests/same_bits.rs, which rewrites them.\n";
+        let tables: BTreeMap<&str, Table> =
+            [SMALL, JUDGED].iter().map(|of| (of.name, train(project.path(), of, best))).collect();
+        std::fs::write(&path, format!("{head}{}", toml::to_string(&tables).expect("TOML")))
+            .expect("the tables can be written");
     }
-    let expected: BTreeMap<String, String> =
-        toml::from_str(&std::fs::read_to_string(&table).expect("the table")).expect("TOML");
-    assert!(expected.len() >= 4, "base, SFT, PPO after SFT and PPO from the base");
-    for set in [Avx512, Avx2, Portable] {
-        if set > best {
-            println!("{set}: this CPU does not have it; not run");
-            continue;
+    let tables: BTreeMap<String, Table> =
+        toml::from_str(&std::fs::read_to_string(&path).expect("the tables")).expect("TOML");
+    let n_arms = include_str!("../data/arms.toml").matches("\n[[arm]]").count();
+    for (training, sets, at_least) in
+        [(&SMALL, [Avx512, Avx2, Portable].as_slice(), 4), (&JUDGED, &[Avx512, Avx2], n_arms)]
+    {
+        let expected = &tables[training.name];
+        assert!(expected.len() >= at_least, "{}: {} arms of {at_least}", training.name, expected.len());
+        for &set in sets {
+            if set > best {
+                println!("{set}: this CPU does not have it; not run");
+                continue;
+            }
+            assert_eq!(train(project.path(), training, set), *expected, "{} with {set}", training.name);
+            println!("{set}: {} arms have the weights of the table `{}`", expected.len(), training.name);
         }
-        assert_eq!(train(project.path(), set), expected, "{set}");
-        println!("{set}: {} arms have the weights of the table", expected.len());
     }
 }
 

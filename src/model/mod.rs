@@ -128,6 +128,16 @@ impl Decoder {
         Ok(Decoder::assemble(self.config.clone(), &self.device, self.kernels, weights))
     }
 
+    /// A copy whose answers at temperature 1 are this one's at `temperature`: logits are linear in the gain of the
+    /// last norm, which is divided by it.
+    pub fn at_temperature(&self, temperature: f64) -> Result<Decoder> {
+        let cooled = self.copy()?;
+        if let Some(gain) = cooled.weights.get(config::FINAL_NORM) {
+            gain.set(&(gain.as_tensor() / temperature)?)?;
+        }
+        Ok(cooled)
+    }
+
     /// The same model without gradients: its outputs have no graph, which saves the memory of the
     /// activations. For the frozen reference of PPO and for evaluation.
     pub fn freeze(mut self) -> Decoder {

@@ -6,7 +6,7 @@ use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Result, read_toml};
-use crate::train::Reward;
+use crate::train::{Baseline, Reward};
 
 /// What is trained, and on what: each variant is one method (`run.rs`), and its fields are those of
 /// `data/arms.toml`, whose head says what they mean.
@@ -17,9 +17,52 @@ pub enum Recipe {
     /// Next-token prediction on the wild corpus.
     Pretrain,
     /// Supervised fine-tuning on reference programs.
-    Sft { atoms: bool, composites: usize, length: Length },
+    Sft { on: Pool, length: Length, balanced: bool },
+    /// The same on the parent's own passing answers to as many prompts as RL is given.
+    Rft { on: Pool },
     /// PPO on the problems' prompts, rewarded by the sandbox (or by a control's reward).
-    Ppo { atoms: bool, composites: usize, reward: Reward },
+    Ppo { on: Pool, reward: Reward, baseline: Option<Baseline> },
+    /// Nothing is learned: the model that the parent started from, at the temperature at which its answers are as
+    /// certain as the parent's.
+    Cooled { on: Pool },
+}
+
+/// Training problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// Which atoms.
+    pub atoms: Atoms,
+    /// The first so many chains.
+    pub composites: usize,
+    /// Of which.
+    #[serde(default)]
+    pub chains: Chains,
+}
+
+/// The atoms of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Atoms {
+    /// All of Atom_base.
+    All,
+    /// Those of the source topics.
+    Source,
+    /// None.
+    None,
+}
+
+/// What the composites of a pool are the first of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chains {
+    /// The training part of Composite_A.
+    #[default]
+    Train,
+    /// The same with one helper wrong in each program.
+    Broken,
+    /// Composite_B itself, a test set: what an arm could reach.
+    Target,
 }
 
 /// How long SFT is.
@@ -33,6 +76,8 @@ pub enum Length {
     Start,
     /// From where `Start` stopped, as many further samples as the RL arms draw.
     More,
+    /// From the base model, as long as development data found best, with a rate that decays.
+    Tuned,
 }
 
 /// One entry of the design: a recipe, trained over several seeds.
@@ -73,7 +118,9 @@ impl Arms {
             let wrong = match (&arm.recipe, &arm.parent) {
                 _ if above(&arm.name) => "there is another arm of this name".to_owned(),
                 (_, Some(parent)) if !above(parent) => format!("no arm `{parent}` stands above it"),
-                (Recipe::Ppo { .. }, None) => "RL needs a parent to start from".to_owned(),
+                (Recipe::Ppo { .. } | Recipe::Rft { .. } | Recipe::Cooled { .. }, None) => {
+                    "it needs a parent to start from".to_owned()
+                }
                 _ => continue,
             };
             return Err(Error::damaged(&path, format!("arm `{}`: {wrong}", arm.name)));
@@ -144,10 +191,10 @@ mod tests {
     fn a_finding_brings_the_arms_it_compares() {
         let arms = shipped();
         let names = |name: &str| arms.select(name).unwrap().iter().map(|arm| arm.name.as_str()).collect_vec();
-        assert_eq!(names("finding2"), ["base", "sft-start", "sft-more", "sft-rl"]);
+        assert_eq!(names("finding2"), ["base", "sft-start", "sft-more", "sft-tuned", "sft-rl"]);
         assert_eq!(names("sft-atoms"), ["sft-atoms"]);
-        assert_eq!(names("controls"), ["rl-shuffled", "rl-format"]);
-        assert_eq!(names("study").len(), 11);
+        assert!(names("controls").contains(&"rl-shuffled") && !names("controls").contains(&"rl-base"));
+        assert_eq!(names("study").len() + names("controls").len(), arms.all().len());
         assert!(arms.select("finding4").is_err());
     }
 
@@ -156,13 +203,13 @@ mod tests {
         let base = "[[arm]]\nname = \"base\"\nabout = \"\"\nrecipe = \"pretrain\"\n";
         assert_eq!(loaded(base).unwrap().all().len(), 1);
         let orphan = base.to_owned() + "parent = \"nobody\"\n";
-        let rl = "[[arm]]\nname = \"rl\"\nabout = \"\"\nrecipe.ppo = { atoms = true, composites = 1, reward = \"tests\" }\n";
+        let rl = "[[arm]]\nname = \"rl\"\nabout = \"\"\nrecipe.ppo = { on = { atoms = \"all\", composites = 1 }, reward = \"tests\" }\n";
         for (text, said) in [
             (orphan.as_str(), "no arm `nobody` stands above it"),
             (&base.repeat(2), "another arm of this name"),
-            (rl, "needs a parent"),
+            (rl, "arm `rl`: it needs a parent"),
             (&rl.replace("tests", "praise"), "arms.toml:4: unknown variant `praise`"),
-            (&rl.replace("composites", "chains"), "arms.toml:4: unexpected keys in table: chains"),
+            (&rl.replace("composites", "chain"), "arms.toml:4: unknown field `chain`"),
         ] {
             let message = loaded(text).unwrap_err().to_string();
             assert!(message.contains(said), "{message}");

@@ -9,8 +9,9 @@ use std::path::Path;
 use rand::seq::SliceRandom;
 
 use crate::base::{Result, Seed, hash_bytes, read_json, write_atomically, write_json};
-use crate::data::{Catalog, Codec, Corpus, Problem, Set, Splits, withheld};
+use crate::data::{Catalog, Codec, Corpus, Problem, Set, Side, Splits, withheld};
 use crate::sandbox::Sandbox;
+use crate::study::arms::{Atoms, Chains, Pool};
 use crate::study::tier::Tier;
 
 /// Raise it when the way data is made changes without a setting or the catalog changing.
@@ -56,14 +57,25 @@ impl Dataset {
         Ok(Dataset { splits, withheld, codec, hash })
     }
 
-    /// The training problems of an arm: Atom_base, and the first `composites` training chains.
-    pub fn pool(&self, atoms: bool, composites: usize) -> (Vec<&Problem>, Vec<&Problem>) {
-        let atoms = if atoms { self.splits.get(Set::AtomBase).iter().collect() } else { Vec::new() };
+    /// The first `count` chains of what training pools are filled from.
+    pub fn chains(&self, chains: Chains, count: usize) -> Vec<&Problem> {
+        let set = if chains == Chains::Target { Set::CompositeB } else { Set::CompositeATrain };
         // In an order of its own, so that a small pool has chains of every depth.
-        let mut chains: Vec<&Problem> = self.splits.get(Set::CompositeATrain).iter().collect();
+        let mut chains: Vec<&Problem> = self.splits.get(set).iter().collect();
         chains.shuffle(&mut Seed::new(0).stream("order of training chains"));
-        chains.truncate(composites);
-        (atoms, chains)
+        chains.truncate(count);
+        chains
+    }
+
+    /// Atoms and chains of a pool.
+    pub fn pool(&self, pool: Pool, catalog: &Catalog) -> [Vec<&Problem>; 2] {
+        let taken = |atom: &&Problem| match pool.atoms {
+            Atoms::All => true,
+            Atoms::Source => catalog.get(&atom.key).is_some_and(|atom| atom.side == Side::Source),
+            Atoms::None => false,
+        };
+        let atoms = self.splits.get(Set::AtomBase).iter().filter(taken).collect();
+        [atoms, self.chains(pool.chains, pool.composites)]
     }
 }
 

@@ -17,6 +17,7 @@ use crate::base::{Error, Result, Seed};
 use crate::data::{Problem, Set};
 use crate::model::{Completion, Decoder, Sampling, sample};
 use crate::sandbox::Verdict;
+use crate::study::arms::Chains;
 use crate::study::dataset::Dataset;
 use crate::study::store::{AnswerRow, AnswerWord, Connective, Cost, FINAL_STAGE, OutcomeRow, Prompts};
 use crate::train::{Court, Judge, Reward};
@@ -42,6 +43,10 @@ pub struct EvalConfig {
     pub max_new_tokens: usize,
     /// Seeds whose runs keep the texts of their last answers.
     pub keep_answers: Vec<u64>,
+    /// In the course of training, only these sets are asked, in training wordings.
+    pub stage_sets: Vec<Set>,
+    /// Answers at temperature 1 then.
+    pub stage_samples: usize,
 }
 
 /// One question of an evaluation: a problem and which wording of it.
@@ -96,7 +101,7 @@ pub fn questions<'a>(dataset: &'a Dataset, config: &EvalConfig) -> Vec<Question<
     let mut questions = Vec::new();
     for set in Set::ALL {
         let mut problems: Vec<&Problem> = match set {
-            Set::CompositeATrain => dataset.pool(false, ASKED_TRAINING_CHAINS).1,
+            Set::CompositeATrain => dataset.chains(Chains::Train, ASKED_TRAINING_CHAINS),
             _ => dataset.splits.get(set).iter().collect(),
         };
         problems.shuffle(&mut Seed::new(0).child("questions").stream(set.name()));

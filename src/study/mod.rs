@@ -35,7 +35,7 @@ use crate::sandbox::{Sandbox, SandboxConfig};
 use crate::study::store::{Begin, RunSpec, RunStore};
 use crate::train::{Court, KnownVerdicts};
 
-pub use arms::{Arm, Arms, Length, Recipe};
+pub use arms::{Arm, Arms, Atoms, Chains, Length, Pool, Recipe};
 pub use dataset::Dataset;
 pub use evaluate::{EvalConfig, Question, evaluate};
 pub use memory::StageMemory;
@@ -153,10 +153,10 @@ impl Study {
         if let Some(run) = self.store.find(&spec)? {
             return Ok(run);
         }
-        let parent = arm.parent.as_ref().map(|name| self.run(self.arms.arm(name)?, seed)).transpose()?;
+        arm.parent.as_ref().map(|name| self.run(self.arms.arm(name)?, seed)).transpose()?;
         match self.store.begin(&spec, PATIENCE)? {
             Begin::Complete(run) => Ok(*run),
-            Begin::Ready(handle) => self.train_run(arm, seed, label, parent.as_ref(), *handle),
+            Begin::Ready(handle) => self.train_run(arm, seed, label, *handle),
         }
     }
 
@@ -170,7 +170,7 @@ impl Study {
             "recipe": arm.recipe,
             "training": plan.settings,
             "eval": eval,
-            "stages": plan.early_stages(),
+            "stages": plan.stages.keys().collect_vec(),
             "kernels": <&str>::from(self.kernels),
         });
         let parent = arm.parent.as_ref().map(|name| self.spec(self.arms.arm(name)?, seed)).transpose()?;

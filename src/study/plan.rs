@@ -106,7 +106,7 @@ impl Study {
                     timed.insert(plan.kind, pool(threads)?.install(|| self.time(arm))?);
                 }
                 let [step, evaluation] = timed[plan.kind];
-                let evaluations = plan.early_stages().len() as f64 + 1.0;
+                let evaluations = plan.stages.len() as f64 + 1.0;
                 run.seconds = Some(plan.steps as f64 * step + evaluations * evaluation);
                 run.basis = "a few timed steps".to_owned();
             }
@@ -119,8 +119,8 @@ impl Study {
     fn time(&self, arm: &Arm) -> Result<[f64; 2]> {
         eprintln!("plan: timing a few steps of {}", arm.name);
         let (config, seed) = (&self.tier.eval, Seed::new(0).child("timing"));
-        let start = || self.new_model(seed);
-        let mut method = (self.plan(arm).start)(start()?, &start, None)?;
+        let start = |_| self.new_model(seed);
+        let mut method = (self.plan(arm).start)(start(1)?, &start, None)?;
         method.train(seed, 0..1, &mut |_, _| Ok(()))?;
         let started = Instant::now();
         method.train(seed, 1..1 + TIMED_STEPS, &mut |_, _| Ok(()))?;

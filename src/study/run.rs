@@ -3,6 +3,7 @@
 //! The state of a run is (what its method changes, step, cost so far); random streams are addressed by
 //! step, so a resumed run is the uninterrupted one, bit for bit.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
@@ -12,56 +13,57 @@ use serde_json::{Value, json};
 
 use super::Study;
 use crate::base::{Progress, Result, Seed, read_json, write_json};
-use crate::data::{Corpus, CorpusReport, Problem, Set, corpus_audit};
+use crate::data::{Corpus, CorpusReport, Set, corpus_audit};
 use crate::model::{Decoder, Kernels};
-use crate::study::arms::{Arm, Length, Recipe};
-use crate::study::evaluate::{evaluate, pass_rates, questions};
+use crate::study::arms::{Arm, Chains, Length, Pool, Recipe};
+use crate::study::evaluate::{Question, evaluate, pass_rates, questions};
 use crate::study::memory::StageMemory;
 use crate::study::store::{
-    AnswerRow, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle,
+    AnswerRow, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts, RunFacts, RunHandle,
 };
-use crate::train::{Example, ExamplePool, Judge, Learner, Method, Mixture, Ppo, Supervised, Task};
+use crate::train::{
+    Cooled, Decay, Example, ExamplePool, Judge, Learner, LearningRate, Method, Mixture, Ppo, Reward, Rft,
+    Supervised, Task,
+};
 
 /// The stream of pretraining.
 const PRETRAIN: &str = "pretrain";
+/// And of what RL draws.
+const RL: &str = "rl";
 
 /// Of a checkpoint: what the run took so far.
 const COST: &str = "cost.json";
 
 /// How an arm is trained, before anything of it is loaded.
 pub(super) struct Plan<'a> {
-    /// Of its random streams and its metrics. Arms that continue the same data order share a stream:
-    /// `sft-start` is the beginning of `sft-mix-256`, and `sft-more` draws on where it stopped.
+    /// Of its random streams and its metrics.
     pub kind: &'static str,
     /// What decides what is trained: part of the run's hash.
     pub settings: Value,
     pub steps: usize,
     /// Steps between two checkpoints.
     checkpoint_every: usize,
-    /// Evaluations besides the last one: after how many steps, and their names. Step 0 is the parent's
-    /// last one, and the arm's own last one counts again under its name here.
-    stages: BTreeMap<usize, String>,
+    /// Evaluations before the last one: after how many steps, and their names. Part of the run's hash.
+    pub stages: BTreeMap<usize, String>,
     pub start: Box<Start<'a>>,
 }
 
-/// Makes the method from the model as it stands, what loads the parent's model, and the folder of a checkpoint.
+/// Makes the method from the model as it stands, what loads an ancestor's model, and the folder of a checkpoint.
 type Start<'a> = dyn FnOnce(Decoder, &Load, Option<&Path>) -> Result<Box<dyn Method + 'a>> + 'a;
 
-/// Loads a model when it is asked for one.
-type Load<'a> = dyn Fn() -> Result<Decoder> + 'a;
+/// Loads the model of the arm's parent (1), of the parent's parent (2).
+type Load<'a> = dyn Fn(usize) -> Result<Decoder> + 'a;
 
-impl Plan<'_> {
-    /// Steps after which the arm is evaluated before its end: part of the run's hash.
-    pub fn early_stages(&self) -> Vec<usize> {
-        self.stages.keys().copied().filter(|step| (1..self.steps).contains(step)).collect()
-    }
+/// Those of `stages`, counted in steps of a path, that fall within the `steps` steps of it from `offset` on.
+fn named(stages: &[usize], offset: usize, steps: usize) -> BTreeMap<usize, String> {
+    let within = stages.iter().filter(|&&stage| offset < stage && stage < offset + steps);
+    within.map(|stage| (stage - offset, format!("step-{stage}"))).collect()
 }
 
 impl Study {
     /// The only place that tells methods apart: a new one is one more arm of this `match`.
     pub(super) fn plan(&self, arm: &Arm) -> Plan<'_> {
-        let (tier, dataset) = (&self.tier, &self.dataset);
-        let often = tier.checkpoint_every;
+        let (tier, often) = (&self.tier, self.tier.checkpoint_every);
         match arm.recipe {
             Recipe::Pretrain => Plan {
                 kind: PRETRAIN,
@@ -73,58 +75,75 @@ impl Study {
                 checkpoint_every: often,
                 stages: BTreeMap::new(),
                 start: Box::new(move |model, _, checkpoint| {
-                    let documents = self.documents()?;
-                    Ok(Box::new(Supervised::new(model, checkpoint, &tier.pretrain, documents, 0)?))
+                    let (config, documents) = (Cow::Borrowed(&tier.pretrain), self.documents()?);
+                    Ok(Box::new(Supervised::new(model, checkpoint, config, documents)?))
                 }),
             },
-            Recipe::Sft { atoms, composites, length } => {
-                let (steps, offset) = match length {
-                    Length::Full => (tier.sft_steps, 0),
-                    Length::Start => (tier.start_steps, 0),
-                    Length::More => (tier.more_steps(), tier.start_steps),
+            Recipe::Sft { on, length, balanced } => {
+                let (kind, steps, offset) = match length {
+                    Length::Full => ("sft", tier.sft_steps, 0),
+                    Length::Start => ("sft", tier.start_steps, 0),
+                    Length::More => ("sft-more", tier.more_steps(), tier.start_steps),
+                    Length::Tuned => ("sft", tier.tuned_steps, 0),
                 };
-                let mut plan = Plan {
-                    kind: "sft",
-                    settings: json!({ "sft": tier.sft, "steps": steps }),
+                let mut config = Cow::Borrowed(&tier.sft);
+                if length == Length::Tuned {
+                    let rate = &mut config.to_mut().learning_rate;
+                    *rate =
+                        LearningRate { decay: Decay::Linear, total_steps: steps, floor: 0.0, ..rate.clone() };
+                }
+                Plan {
+                    kind,
+                    settings: json!({ "sft": config, "steps": steps }),
                     steps,
                     checkpoint_every: often,
-                    stages: BTreeMap::new(),
+                    stages: named(&tier.sft_stages, offset, steps),
                     start: Box::new(move |model, _, checkpoint| {
-                        let mixture = self.mixture(atoms, composites)?;
+                        let mixture = self.mixture(on, balanced)?;
                         let batch = move |_, seed| Ok(mixture.batch(tier.sft.batch_size, seed));
-                        Ok(Box::new(Supervised::new(model, checkpoint, &tier.sft, batch, offset)?))
+                        Ok(Box::new(Supervised::new(model, checkpoint, config, batch)?))
                     }),
-                };
-                if length == Length::More {
-                    // The sweep of SFT counts in epochs, one epoch being as many samples as there are
-                    // training problems, from the base model on.
-                    let (atoms, composites) = dataset.pool(atoms, composites);
-                    let problems = (atoms.len() + composites.len()) as f64;
-                    let shares = [0.0].iter().chain(&tier.stages).chain(&[1.0]);
-                    let at = shares.map(|share| (share * steps as f64).round() as usize);
-                    let epochs = |step| (((offset + step) * tier.sft.batch_size) as f64 / problems).round();
-                    plan.stages = at.map(|step| (step, format!("epoch-{}", epochs(step)))).collect();
                 }
-                plan
             }
-            Recipe::Ppo { atoms, composites, reward } => Plan {
-                kind: "rl",
-                settings: json!({ "ppo": tier.ppo, "steps": tier.rl_steps }),
-                steps: tier.rl_steps,
-                checkpoint_every: often.div_ceil(10), // a step takes ten times as long
+            Recipe::Rft { on } => Plan {
+                kind: RL, // the prompts are those of RL
+                settings: json!({ "sft": tier.sft, "steps": tier.more_steps(), "ppo": tier.ppo }),
+                steps: tier.more_steps(),
+                checkpoint_every: often,
+                stages: named(&tier.sft_stages, tier.start_steps, tier.more_steps()),
+                start: Box::new(move |model, _, checkpoint| {
+                    let (tasks, judge) = self.tasks(on, Reward::Tests)?;
+                    let sampling = (&tier.ppo, tier.rl_steps);
+                    Ok(Box::new(Rft::new(model, checkpoint, &tier.sft, sampling, tasks, judge)?))
+                }),
+            },
+            Recipe::Ppo { on, reward, baseline } => {
+                let mut config = Cow::Borrowed(&tier.ppo);
+                if let Some(baseline) = baseline {
+                    config.to_mut().baseline = baseline;
+                }
+                Plan {
+                    kind: RL,
+                    settings: json!({ "ppo": config, "steps": tier.rl_steps }),
+                    steps: tier.rl_steps,
+                    checkpoint_every: often.div_ceil(10), // a step takes ten times as long
+                    stages: named(&tier.rl_stages, 0, tier.rl_steps),
+                    start: Box::new(move |model, ancestor, checkpoint| {
+                        let (tasks, judge) = self.tasks(on, reward)?;
+                        let learner = Learner::new(model, ancestor(1)?, &config, checkpoint)?;
+                        Ok(Box::new(Ppo { learner, tasks, judge, config }))
+                    }),
+                }
+            }
+            Recipe::Cooled { on } => Plan {
+                kind: RL,
+                settings: json!({ "ppo": tier.ppo, "steps": 1 }),
+                steps: 1,
+                checkpoint_every: often,
                 stages: BTreeMap::new(),
-                start: Box::new(move |model, reference, checkpoint| {
-                    let (atoms, composites) = dataset.pool(atoms, composites);
-                    let problems: Vec<&Problem> = atoms.into_iter().chain(composites).collect();
-                    let mut tasks = Vec::new();
-                    for (problem, of) in problems.iter().enumerate() {
-                        for prompt in &of.prompts {
-                            tasks.push(Task { prompt: dataset.codec.encode(prompt)?, problem });
-                        }
-                    }
-                    let judge = Judge::new(self.court(), problems, reward);
-                    let learner = Learner::new(model, reference()?, &tier.ppo, checkpoint)?;
-                    Ok(Box::new(Ppo { learner, tasks, judge, config: &tier.ppo }))
+                start: Box::new(move |like, ancestor, _| {
+                    let (tasks, _) = self.tasks(on, Reward::Tests)?;
+                    Ok(Box::new(Cooled { model: ancestor(2)?, like, tasks, sampling: &tier.ppo }))
                 }),
             },
         }
@@ -159,22 +178,39 @@ impl Study {
         corpus_audit(documents, &self.dataset.splits, &self.catalog, &self.sandbox)
     }
 
-    /// Atoms and composites in equal shares where both are there, whatever their numbers: else a
-    /// handful of composites would drown among the atoms.
-    fn mixture(&self, atoms: bool, composites: usize) -> Result<Mixture> {
+    /// Reference programs. Balanced: atoms and composites in equal shares where both are there, whatever their
+    /// numbers, else a handful of composites would drown among the atoms. Not balanced: each prompt is as likely as
+    /// any other, as in RL.
+    fn mixture(&self, on: Pool, balanced: bool) -> Result<Mixture> {
         let codec = &self.dataset.codec;
-        let (atoms, composites) = self.dataset.pool(atoms, composites);
-        let pool = |name: &str, problems: Vec<&Problem>| -> Result<ExamplePool> {
+        let mut pools = Vec::new();
+        for (name, problems) in ["atoms", "composites"].into_iter().zip(self.dataset.pool(on, &self.catalog))
+        {
+            let broken = on.chains == Chains::Broken && name == "composites";
             let mut examples = Vec::new();
             for problem in problems {
-                let response = codec.encode_response(&problem.reference)?;
+                let wrong = broken.then(|| self.catalog.with_wrong_helper(problem)).flatten();
+                let response = codec.encode_response(wrong.as_ref().unwrap_or(&problem.reference))?;
                 for prompt in &problem.prompts {
                     examples.push(Example { prompt: codec.encode(prompt)?, response: response.clone() });
                 }
             }
-            Ok(ExamplePool { name: name.to_owned(), weight: 1.0, examples })
-        };
-        Mixture::new(vec![pool("atoms", atoms)?, pool("composites", composites)?])
+            let weight = if balanced { 1.0 } else { examples.len() as f64 };
+            pools.push(ExamplePool { name: name.to_owned(), weight, examples });
+        }
+        Mixture::new(pools)
+    }
+
+    /// The prompts of a pool and what judges the answers to them.
+    fn tasks(&self, on: Pool, reward: Reward) -> Result<(Vec<Task>, Judge<'_>)> {
+        let problems = self.dataset.pool(on, &self.catalog).concat();
+        let mut tasks = Vec::new();
+        for (problem, of) in problems.iter().enumerate() {
+            for prompt in &of.prompts {
+                tasks.push(Task { prompt: self.dataset.codec.encode(prompt)?, problem });
+            }
+        }
+        Ok((tasks, Judge::new(self.court(), problems, reward)))
     }
 
     /// Trains `arm` at `seed` from where `handle` stands, evaluates it, completes its record; progress is told
@@ -184,14 +220,13 @@ impl Study {
         arm: &Arm,
         seed: u64,
         label: &str,
-        parent: Option<&FinishedRun>,
         mut handle: RunHandle,
     ) -> Result<FinishedRun> {
         if self.kernels == Kernels::Fused {
             StageMemory::largest(&self.tier).check()?; // it is of these kernels
         }
         let keep_answers = self.tier.eval.keep_answers.contains(&seed);
-        let (plan, seed) = (self.plan(arm), Seed::new(seed));
+        let (plan, number, seed) = (self.plan(arm), seed, Seed::new(seed));
         let stream = seed.child(plan.kind);
         let mut progress = Progress::new(label, plan.steps);
 
@@ -201,15 +236,19 @@ impl Study {
             checkpoint.as_ref().map_or((0, None), |(step, folder)| (*step, Some(folder.as_path())));
         let mut cost = folder.map_or(Ok(Cost::default()), |folder| read_json(&folder.join(COST)))?;
         let codec = &self.dataset.codec;
-        let start = || parent.map_or_else(|| self.new_model(seed), |parent| self.load_model(parent));
+        let ancestor = |generation: usize| {
+            let parent = |of: &Arm| of.parent.as_ref().map(|name| self.arms.arm(name)).transpose();
+            let mut of = Some(arm);
+            for _ in 0..generation {
+                of = of.map(parent).transpose()?.flatten();
+            }
+            // Finished long since: `run` trains parents first.
+            of.map_or_else(|| self.new_model(seed), |arm| self.load_model(&self.run(arm, number)?))
+        };
         let load = |folder| Decoder::load(folder, &self.device, self.kernels);
-        let model = folder.map_or_else(start, load)?;
+        let model = folder.map_or_else(|| ancestor(1), load)?;
         let parameters = model.config().parameters() as f64;
-        let mut method = (plan.start)(model, &start, folder)?;
-        if let (0, Some(parent), Some(stage)) = (step, parent, plan.stages.get(&0)) {
-            // The sweep over epochs begins where its parent ended: the same model, not asked again.
-            handle.outcomes(&last_named(&parent.outcomes()?, stage))?;
-        }
+        let mut method = (plan.start)(model, &ancestor, folder)?;
 
         // ---- Segments between checkpoints; evaluations fall on their ends.
         while step < plan.steps {
@@ -232,7 +271,7 @@ impl Study {
             })?;
             cost.verifier_calls += method.programs_judged() - judged;
             step = end;
-            if let (true, Some(stage)) = (step < plan.steps, plan.stages.get(&step)) {
+            if let Some(stage) = plan.stages.get(&step) {
                 handle.outcomes(&outcomes(&self.answer(method.model(), stage, seed, &mut cost)?))?;
             }
             cost.seconds += started.elapsed().as_secs_f64();
@@ -248,16 +287,13 @@ impl Study {
         // ---- The last evaluation and the record.
         let started = Instant::now();
         let mut answers = self.answer(method.model(), FINAL_STAGE, seed, &mut cost)?;
-        let mut rows = outcomes(&answers);
+        let rows = outcomes(&answers);
         if !keep_answers {
             answers.clear();
         }
         let rate =
             |(set, [greedy, sampled]): (Set, [f64; 2])| format!("{} {greedy:.2}/{sampled:.2}", set.name());
         let shown = pass_rates(&rows).into_iter().map(rate).join(", ");
-        if let Some(stage) = plan.stages.get(&plan.steps) {
-            rows.extend(last_named(&rows, stage));
-        }
         cost.seconds += started.elapsed().as_secs_f64();
         let facts = RunFacts {
             cost,
@@ -282,17 +318,19 @@ impl Study {
 
     /// One evaluation. All arms of a seed draw their answers from the same streams.
     fn answer(&self, model: &Decoder, stage: &str, seed: Seed, cost: &mut Cost) -> Result<Vec<AnswerRow>> {
-        let (config, seed) = (&self.tier.eval, seed.child("evaluation"));
-        evaluate(model, self.court(), &questions(&self.dataset, config), stage, config, seed, cost)
+        let (mut config, seed) = (Cow::Borrowed(&self.tier.eval), seed.child("evaluation"));
+        let mut questions = questions(&self.dataset, &config);
+        if stage != FINAL_STAGE {
+            config.to_mut().samples = config.stage_samples;
+            let asked = |asked: &Question| {
+                asked.prompts == Prompts::Train && config.stage_sets.contains(&asked.problem.set)
+            };
+            questions.retain(asked);
+        }
+        evaluate(model, self.court(), &questions, stage, &config, seed, cost)
     }
 }
 
 fn outcomes(answers: &[AnswerRow]) -> Vec<OutcomeRow> {
     answers.iter().map(|answer| answer.outcome.clone()).collect()
-}
-
-/// The rows of the last evaluation under the name `stage`.
-fn last_named(rows: &[OutcomeRow], stage: &str) -> Vec<OutcomeRow> {
-    let last = rows.iter().filter(|row| row.stage == FINAL_STAGE);
-    last.map(|row| OutcomeRow { stage: stage.to_owned(), ..row.clone() }).collect()
 }

@@ -49,18 +49,22 @@ pub struct Tier {
     pub sft_steps: usize,
     /// Steps of `sft-start`.
     pub start_steps: usize,
+    /// Steps of `sft-tuned`.
+    pub tuned_steps: usize,
+    /// Evaluations in the course of SFT, after so many steps from the base model on.
+    pub sft_stages: Vec<usize>,
 
     // ---- RL
     /// Of all RL arms.
     pub ppo: PpoConfig,
     /// PPO steps of each RL arm.
     pub rl_steps: usize,
+    /// Evaluations in the course of RL, after so many of its steps.
+    pub rl_stages: Vec<usize>,
 
     // ---- Evaluation
     /// Of every evaluation.
     pub eval: EvalConfig,
-    /// Evaluations in the course of `sft-more` (the sweep over SFT epochs), as shares of its length.
-    pub stages: Vec<f64>,
     /// Training steps between checkpoints of SFT and pretraining; RL saves ten times as often.
     pub checkpoint_every: usize,
 }

@@ -3,6 +3,7 @@
 //!
 //! A new method implements [`Method`] in a file of its own, beside its loop.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -42,23 +43,21 @@ pub trait Method {
 pub struct Supervised<'a> {
     model: Decoder,
     optimizer: AdamW,
-    config: &'a SupervisedConfig,
+    config: Cow<'a, SupervisedConfig>,
     examples: Box<dyn Fn(usize, Seed) -> Result<Vec<Example>> + 'a>,
-    offset: usize,
 }
 
 impl<'a> Supervised<'a> {
-    /// `examples` as of [`train_supervised`]; step 0 is its step `offset`.
+    /// `examples` as of [`train_supervised`].
     pub fn new(
         model: Decoder,
         checkpoint: Option<&Path>,
-        config: &'a SupervisedConfig,
+        config: Cow<'a, SupervisedConfig>,
         examples: impl Fn(usize, Seed) -> Result<Vec<Example>> + 'a,
-        offset: usize,
     ) -> Result<Self> {
         let mut optimizer = AdamW::new(model.variables(), config.optimizer.clone())?;
         checkpoint.map_or(Ok(()), |folder| optimizer.load(&folder.join(AdamW::FILE)))?;
-        Ok(Supervised { model, optimizer, config, examples: Box::new(examples), offset })
+        Ok(Supervised { model, optimizer, config, examples: Box::new(examples) })
     }
 }
 
@@ -68,10 +67,9 @@ impl Method for Supervised<'_> {
     }
 
     fn train(&mut self, seed: Seed, steps: Range<usize>, observe: &mut Observe) -> Result<()> {
-        let Supervised { model, optimizer, config, examples, offset } = self;
-        let steps = steps.start + *offset..steps.end + *offset;
+        let Supervised { model, optimizer, config, examples } = self;
         train_supervised(model, optimizer, examples, config, seed, steps, &mut |m| {
-            observe(m.step - *offset, metric_values(m.step, m)?)
+            observe(m.step, metric_values(m.step, m)?)
         })
     }
 
@@ -89,7 +87,7 @@ pub struct Ppo<'a> {
     /// Of the answers to them.
     pub judge: Judge<'a>,
     /// All settings.
-    pub config: &'a PpoConfig,
+    pub config: Cow<'a, PpoConfig>,
 }
 
 impl Method for Ppo<'_> {

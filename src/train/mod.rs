@@ -8,6 +8,8 @@
 //! | `reward.rs` | the verifier: answers in, judgements out, through the sandbox or a control |
 //! | `statistics.rs` | whitening, estimators of the KL, explained variance |
 //! | `ppo/` | the loop of PPO with its numbered details, its settings and its metrics |
+//! | `rft.rs` | SFT on the model's own passing answers |
+//! | `cooled.rs` | no training: a model at a lower temperature |
 //! | `method.rs` | a loop with its data, settings and state, as a study stops it and takes it up again |
 //!
 //! A loop is written out from top to bottom and shares only leaf mathematics with the others. Each is
@@ -16,14 +18,17 @@
 //! optimizers change and the next step. A new method is one file of that form,
 //! with an `impl Method`, and one more arm of the `match` in `study/run.rs`.
 
+mod cooled;
 mod method;
 mod optim;
 mod packing;
 mod ppo;
 mod reward;
+mod rft;
 mod statistics;
 mod supervised;
 
+pub use cooled::Cooled;
 pub use method::{Method, Ppo, Supervised};
 pub use optim::{AdamW, AdamWConfig, Decay, Gradients, LearningRate};
 pub use packing::{Microbatch, Passage};
@@ -31,6 +36,7 @@ pub use ppo::{
     Baseline, Learner, PpoConfig, PpoStep, Task, clipped_policy_loss, clipped_value_loss, gae, train_ppo,
 };
 pub use reward::{Court, Judge, Judgement, KnownVerdicts, Reward, Verifier};
+pub use rft::Rft;
 pub use statistics::{explained_variance, kl_k1, kl_k3, mean_and_deviation, whiten};
 pub use supervised::{Example, ExamplePool, Mixture, SupervisedConfig, SupervisedStep, train_supervised};
 

@@ -64,6 +64,8 @@ pub enum Reward {
     Shuffled,
     /// Negative control: 1 for any answer that runs to a value of the expected type.
     Format,
+    /// Negative control: 0 for every answer, so that nothing but the KL penalty is left.
+    Nothing,
 }
 
 impl Reward {
@@ -72,6 +74,7 @@ impl Reward {
         let earned = |word| match self {
             Reward::Format => matches!(word, CaseWord::Pass | CaseWord::WrongAnswer),
             Reward::Tests | Reward::Shuffled => word == CaseWord::Pass,
+            Reward::Nothing => false,
         };
         let mut rewards = words.iter().map(|word| word.map(|word| f32::from(earned(word)))).collect_vec();
         if self == Reward::Shuffled {

@@ -245,11 +245,10 @@ pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
     let problems: Vec<_> = dataset.splits.get(set).iter().collect();
     let questions = Question::of_each(&problems, prompts);
     let config = EvalConfig {
-        problems_per_set: questions.len(),
         samples: args.samples,
         held_out_samples: args.samples,
         max_new_tokens: args.max_new_tokens,
-        keep_answers: Vec::new(),
+        ..tier.eval
     };
     let court = Court { sandbox: &sandbox, codec: &codec, known: &KnownVerdicts::default() };
     let seed = Seed::new(args.seed).child("eval");

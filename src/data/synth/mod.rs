@@ -16,6 +16,7 @@ mod rivals;
 mod rules;
 mod solvers;
 mod synthesizer;
+mod wrong_helper;
 
 pub use chain::{Chain, Topics};
 pub use mutate::Operator;

@@ -71,7 +71,8 @@ use critic::Critic;
 pub use learner::Learner;
 pub use metrics::PpoStep;
 pub use rollouts::Task;
-use rollouts::{Rollout, choose_tasks, score};
+pub(super) use rollouts::choose_tasks;
+use rollouts::{Rollout, score};
 
 /// Log-probability under which a token was sampled "open": .95.
 const OPEN: f32 = -0.051_293_3;

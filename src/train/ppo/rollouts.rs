@@ -45,7 +45,7 @@ impl Rollout<'_> {
 
 /// The tasks of step `step`, a pure function of (tasks, seed, step). All steps together walk
 /// through the tasks epoch after epoch, each epoch in a new order; a step may span two epochs.
-pub(super) fn choose_tasks(tasks: &[Task], count: usize, step: usize, seed: Seed) -> Result<Vec<&Task>> {
+pub fn choose_tasks(tasks: &[Task], count: usize, step: usize, seed: Seed) -> Result<Vec<&Task>> {
     if tasks.is_empty() {
         return Err(Error::Empty { what: "the list of tasks".into(), needed: "PPO needs at least one" });
     }

@@ -27,7 +27,7 @@ use crate::model::Decoder;
 use crate::{Error, Result};
 
 /// A prompt and the response that is taught.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Example {
     /// Read, not predicted. Not empty.
     pub prompt: Vec<u32>,
