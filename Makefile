@@ -9,6 +9,8 @@ SHELL := /bin/bash
 TIER ?= quick
 # "0 1 2" or 10-19.
 SEEDS ?= 0
+# Arms, finding1 to finding3, study or controls.
+ARMS ?= study
 # Runs at a time, each with its share of the cores.
 JOBS ?= 1
 # The least isolation to accept for programs that models write; `make doctor` says what is there.
@@ -40,23 +42,23 @@ export JUPYTER_PATH := $(CURDIR)/.cache/jupyter
 
 .PHONY: help
 help: ## Show this list
-	@echo 'make TARGET [TIER=smoke|quick|full] [SEEDS="0 1 2"] [JOBS=1] [ISOLATION=full|process]'
+	@echo 'make TARGET [TIER=smoke|quick|full] [SEEDS="0 1 2"] [ARMS="study controls"] [JOBS=1] [ISOLATION=full|process]'
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16 | sed 's/^/  /'
 
 ##### The study
 
 .PHONY: study
 study: doctor ## Train all arms here, draw figures/local/, judge the findings, compare with the committed runs (the main job)
-	$(KIT) study --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS)) --jobs $(JOBS)
+	$(KIT) study --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS)) --arms $(call comma-list,$(ARMS)) --jobs $(JOBS)
 	@echo 'Figures of your own runs are in figures/local/. To read the study cell by cell: make lab'
 
 .PHONY: plan
 plan: $(KIT) ## Say which runs the study has, which are finished, how long the others take here (a minute)
-	$(KIT) plan --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS)) --jobs $(JOBS)
+	$(KIT) plan --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS)) --arms $(call comma-list,$(ARMS)) --jobs $(JOBS)
 
 .PHONY: snakemake
 snakemake: $(KIT) $(SNAKEMAKE)/installed ## Train all arms as `study` does, through Snakemake: see docs/cluster.md
-	$(KIT) plan --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS)) --json > .cache/plan-$(TIER).json
+	$(KIT) plan --isolation $(ISOLATION) --tier $(TIER) --seeds $(call comma-list,$(SEEDS)) --arms $(call comma-list,$(ARMS)) --json > .cache/plan-$(TIER).json
 	$(SNAKEMAKE)/bin/snakemake -s workflow/Snakefile --cores $(JOBS) --keep-going --config plan=.cache/plan-$(TIER).json kit=$(KIT)
 
 .PHONY: figures

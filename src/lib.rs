@@ -85,8 +85,8 @@ pub use sandbox::{
     SandboxConfig, Verdict, serve_jsonl,
 };
 pub use study::{
-    AnswerRow, AnswerWord, Arm, Arms, Atoms, Chains, Comparison, Connective, Cost, Dataset, EvalConfig,
-    FINAL_STAGE, FinishedRun, Length, MetricRow, Options, OutcomeRow, PlannedRun, Pool, Prompts, Question,
+    AnswerRow, AnswerWord, Arm, Arms, Atoms, Chains, Comparison, Connective, Cost, Dataset, Drift,
+    EvalConfig, FINAL_STAGE, FinishedRun, Length, MetricRow, Options, OutcomeRow, PlannedRun, Pool, Prompts, Question,
     Recipe, Record, RunFacts, Runs, Shape, StageMemory, Study, StudyPlan, Tier, evaluate, project_root,
 };
 pub use train::{

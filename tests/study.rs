@@ -83,7 +83,7 @@ fn runs_side_by_side_are_those_one_after_the_other_and_a_failure_takes_only_its_
     let more = study.schedule(&["sft-rl".to_owned(), "rl-format".to_owned()], &[2], 1, false).unwrap();
     assert_eq!(more.hours, None);
     let own = Runs::own(one.path(), &study.tier.name).unwrap();
-    let longest = own.of_arm("sft-rl").iter().map(|run| run.record.facts.cost.seconds).fold(0.0, f64::max);
+    let longest = own.of_arm("sft-rl").iter().map(|run| run.record.facts.seconds()).fold(0.0, f64::max);
     let [base, start, rl, format] = &more.runs[..] else { panic!("{:?}", more.runs) };
     assert_eq!((&start.parent, &rl.parent), (&Some(base.hash.clone()), &Some(start.hash.clone())));
     assert_eq!((rl.seconds, rl.basis.as_str()), (Some(longest), "2 finished runs"));

@@ -12,6 +12,7 @@ mod python;
 mod table;
 mod problem;
 mod catalog;
+mod fault;
 mod synth;
 mod split;
 mod corpus;
@@ -23,6 +24,7 @@ pub use audit::{
     MutantReport, OperatorCounts, PairSummary, Survivor, corpus_audit, hidden_case_audit, leak_audit,
 };
 pub use catalog::{Atom, AtomCheck, Catalog, CheckReport, Side, check_catalog};
+pub use fault::{Fault, Steps};
 pub use corpus::{Corpus, CorpusConfig, Document, withheld};
 pub use problem::{Case, Problem, Set, read_problems, write_problems};
 pub use split::{Provenance, SplitConfig, Splits};

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use itertools::Itertools;
 
 use crate::base::{Error, Result};
-use crate::report::figure::{Evidence, FINDINGS};
+use crate::report::figure::{Evidence, FIGURES, forest_figure};
 use crate::report::frame::{Bootstrap, Scores, metric_frame};
 use crate::study::{FinishedRun, MetricRow, OutcomeRow, Runs};
 
@@ -57,22 +57,26 @@ impl Runs {
         self.rows(FinishedRun::metrics)
     }
 
-    /// The figure of finding `number`.
+    /// The figure called `name`: `finding2`, `frontier`.
     ///
     /// # Errors
-    /// `Error::Unknown` where no figure belongs to it, `Error::Figure` where its runs are missing.
-    pub fn figure(&self, number: u32) -> Result<Svg> {
-        let Some((_, draw)) = FINDINGS.iter().find(|(finding, _)| *finding == number) else {
-            let known = FINDINGS.iter().map(|(finding, _)| finding).join(", ");
-            return Err(Error::Unknown { kind: "finding", name: number.to_string(), known });
+    /// `Error::Unknown` where there is none, `Error::Figure` where its runs are missing.
+    pub fn figure(&self, name: &str) -> Result<Svg> {
+        let Some((_, draw)) = FIGURES.iter().find(|(figure, _)| *figure == name) else {
+            let known = FIGURES.iter().map(|(figure, _)| figure).join(", ");
+            return Err(Error::Unknown { kind: "figure", name: name.to_owned(), known });
         };
-        let evidence = Evidence {
+        let evidence = self.evidence()?;
+        Svg::draw(|area| draw(&evidence, area))
+    }
+
+    fn evidence(&self) -> Result<Evidence> {
+        Ok(Evidence {
             scores: Scores(self.outcomes()?),
             metrics: metric_frame(&self.metrics()?)?,
             bootstrap: Bootstrap::standard(),
             source: self.source(),
-        };
-        Svg::draw(|area| draw(&evidence, area))
+        })
     }
 
     /// Judges `data/claims.toml`; records of version 1 of the study by the claims that were registered for them.
@@ -89,14 +93,22 @@ impl Runs {
         claims.power(&Scores(self.outcomes()?), n_seeds, n_problems)
     }
 
-    /// Draws the figure of each finding into `folder`, and returns their paths. A figure none of
-    /// whose arms was run is left out and named on stderr.
+    /// All clauses of [`Runs::claims`] with their intervals and verdicts.
+    pub fn forest(&self) -> Result<Svg> {
+        forest_figure(&self.claims()?, &self.source())
+    }
+
+    /// Draws the verdicts and all figures into `folder`, and returns their paths. A figure none of whose arms was
+    /// run is left out and named on stderr.
     pub fn draw(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let mut figures = vec![("forest", self.forest())];
+        let evidence = self.evidence()?;
+        figures.extend(FIGURES.map(|(name, draw)| (name, Svg::draw(|area| draw(&evidence, area)))));
         let mut drawn = Vec::new();
-        for (number, _) in FINDINGS {
-            match self.figure(number) {
+        for (name, figure) in figures {
+            match figure {
                 Ok(svg) => {
-                    drawn.push(folder.join(format!("finding{number}.svg")));
+                    drawn.push(folder.join(format!("{name}.svg")));
                     svg.save(&drawn[drawn.len() - 1])?;
                 }
                 Err(Error::Figure(why)) => eprintln!("not drawn: {why}"),

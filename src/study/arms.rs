@@ -156,6 +156,12 @@ impl Arms {
         if chosen.is_empty() { Ok(vec![self.arm(name)?]) } else { Ok(chosen) }
     }
 
+    /// `arm`, its parent, the parent's parent, to the first.
+    pub fn lineage<'a>(&'a self, arm: &'a Arm) -> impl Iterator<Item = &'a Arm> {
+        let parent = |of: &&Arm| of.parent.as_ref().and_then(|name| self.arm(name).ok());
+        std::iter::successors(Some(arm), parent)
+    }
+
     fn known_names(&self) -> String {
         let findings = self.arms.iter().flat_map(|arm| &arm.findings).sorted().dedup();
         let names = self.arms.iter().map(|arm| arm.name.clone());

@@ -43,9 +43,9 @@ pub struct EvalConfig {
     pub max_new_tokens: usize,
     /// Seeds whose runs keep the texts of their last answers.
     pub keep_answers: Vec<u64>,
-    /// In the course of training, only these sets are asked, in training wordings.
+    /// In the course of training, only these sets are asked.
     pub stage_sets: Vec<Set>,
-    /// Answers at temperature 1 then.
+    /// Answers at temperature 1 then, in training wordings.
     pub stage_samples: usize,
 }
 

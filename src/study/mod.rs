@@ -12,6 +12,7 @@
 
 mod arms;
 mod dataset;
+mod drift;
 mod evaluate;
 mod fan_out;
 mod memory;
@@ -42,7 +43,7 @@ pub use memory::StageMemory;
 pub use plan::{PlannedRun, StudyPlan};
 pub use runs::{Comparison, Runs};
 pub use store::{
-    AnswerRow, AnswerWord, Connective, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts,
+    AnswerRow, AnswerWord, Connective, Cost, Drift, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts,
     Record, RunFacts,
 };
 pub use tier::{Shape, Tier};

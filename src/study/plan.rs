@@ -60,8 +60,7 @@ impl Study {
         for name in names {
             wanted.extend(self.arms.select(name)?);
         }
-        let parent = |arm: &&Arm| arm.parent.as_ref().and_then(|name| self.arms.arm(name).ok());
-        let wanted = wanted.into_iter().flat_map(|arm| std::iter::successors(Some(arm), parent));
+        let wanted = wanted.into_iter().flat_map(|arm| self.arms.lineage(arm));
         let wanted: Vec<&str> = wanted.map(|arm| arm.name.as_str()).collect();
         let arms = self.arms.all().iter().filter(|arm| wanted.contains(&arm.name.as_str()));
         let planned = |(seed, arm): (&u64, &Arm)| {
@@ -145,7 +144,7 @@ fn from_earlier(earlier: &[FinishedRun], arm: &Arm, steps: usize, threads: usize
         of_arm.min_set_by_key(|run| threads_of(run).map_or(usize::MAX, |had| had.abs_diff(threads)));
     let seconds = nearest.iter().filter_map(|run| {
         let had = run.spec.config["training"]["steps"].as_f64()? * threads as f64;
-        Some(run.record.facts.cost.seconds * (steps * threads_of(run)?) as f64 / had)
+        Some(run.record.facts.seconds() * (steps * threads_of(run)?) as f64 / had)
     });
     let seconds = seconds.sorted_by(f64::total_cmp).collect_vec();
     Some((*seconds.get(seconds.len() / 2)?, format!("{} finished runs", seconds.len())))

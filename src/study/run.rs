@@ -16,10 +16,10 @@ use crate::base::{Progress, Result, Seed, read_json, write_json};
 use crate::data::{Corpus, CorpusReport, Set, corpus_audit};
 use crate::model::{Decoder, Kernels};
 use crate::study::arms::{Arm, Chains, Length, Pool, Recipe};
-use crate::study::evaluate::{Question, evaluate, pass_rates, questions};
+use crate::study::evaluate::{evaluate, pass_rates, questions};
 use crate::study::memory::StageMemory;
 use crate::study::store::{
-    AnswerRow, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, Prompts, RunFacts, RunHandle,
+    AnswerRow, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle,
 };
 use crate::train::{
     Cooled, Decay, Example, ExamplePool, Judge, Learner, LearningRate, Method, Mixture, Ppo, Reward, Rft,
@@ -31,7 +31,7 @@ const PRETRAIN: &str = "pretrain";
 /// And of what RL draws.
 const RL: &str = "rl";
 
-/// Of a checkpoint: what the run took so far.
+/// Of a checkpoint: what the run took so far, training and evaluation.
 const COST: &str = "cost.json";
 
 /// How an arm is trained, before anything of it is loaded.
@@ -150,7 +150,7 @@ impl Study {
     }
 
     /// What pretraining reads. Seeds differ in that, too: each reads documents of its own.
-    fn documents(&self) -> Result<impl Fn(usize, Seed) -> Result<Vec<Example>>> {
+    pub(super) fn documents(&self) -> Result<impl Fn(usize, Seed) -> Result<Vec<Example>>> {
         let (tier, codec) = (&self.tier, &self.dataset.codec);
         let corpus = Corpus::new(&self.catalog, &tier.corpus, &self.dataset.withheld)?;
         Ok(move |step, seed| {
@@ -234,16 +234,12 @@ impl Study {
         let checkpoint = handle.latest_checkpoint();
         let (mut step, folder) =
             checkpoint.as_ref().map_or((0, None), |(step, folder)| (*step, Some(folder.as_path())));
-        let mut cost = folder.map_or(Ok(Cost::default()), |folder| read_json(&folder.join(COST)))?;
+        let (mut cost, mut evaluation): (Cost, Cost) =
+            folder.map_or(Ok(Default::default()), |folder| read_json(&folder.join(COST)))?;
         let codec = &self.dataset.codec;
-        let ancestor = |generation: usize| {
-            let parent = |of: &Arm| of.parent.as_ref().map(|name| self.arms.arm(name)).transpose();
-            let mut of = Some(arm);
-            for _ in 0..generation {
-                of = of.map(parent).transpose()?.flatten();
-            }
-            // Finished long since: `run` trains parents first.
-            of.map_or_else(|| self.new_model(seed), |arm| self.load_model(&self.run(arm, number)?))
+        let ancestor = |generation: usize| match self.arms.lineage(arm).nth(generation) {
+            None => self.new_model(seed),
+            Some(arm) => self.load_model(&self.run(arm, number)?), // finished long since: parents come first
         };
         let load = |folder| Decoder::load(folder, &self.device, self.kernels);
         let model = folder.map_or_else(|| ancestor(1), load)?;
@@ -270,23 +266,22 @@ impl Study {
                 handle.metric(&MetricRow { stage: plan.kind.to_owned(), step, values })
             })?;
             cost.verifier_calls += method.programs_judged() - judged;
+            cost.seconds += started.elapsed().as_secs_f64();
             step = end;
             if let Some(stage) = plan.stages.get(&step) {
-                handle.outcomes(&outcomes(&self.answer(method.model(), stage, seed, &mut cost)?))?;
+                handle.outcomes(&outcomes(&self.answer(method.model(), stage, seed, &mut evaluation)?))?;
             }
-            cost.seconds += started.elapsed().as_secs_f64();
             if step < plan.steps {
                 handle.checkpoint(step, |folder| {
                     method.model().save(folder)?;
                     method.save(folder)?;
-                    write_json(&folder.join(COST), &cost)
+                    write_json(&folder.join(COST), &(&cost, &evaluation))
                 })?;
             }
         }
 
         // ---- The last evaluation and the record.
-        let started = Instant::now();
-        let mut answers = self.answer(method.model(), FINAL_STAGE, seed, &mut cost)?;
+        let mut answers = self.answer(method.model(), FINAL_STAGE, seed, &mut evaluation)?;
         let rows = outcomes(&answers);
         if !keep_answers {
             answers.clear();
@@ -294,9 +289,12 @@ impl Study {
         let rate =
             |(set, [greedy, sampled]): (Set, [f64; 2])| format!("{} {greedy:.2}/{sampled:.2}", set.name());
         let shown = pass_rates(&rows).into_iter().map(rate).join(", ");
-        cost.seconds += started.elapsed().as_secs_f64();
+        let base = self.arms.lineage(arm).last().filter(|base| base.name != arm.name);
+        let base = base.map(|base| self.load_model(&self.run(base, number)?)).transpose()?;
         let facts = RunFacts {
             cost,
+            evaluation,
+            drift: Some(self.drift(method.model(), base.as_ref(), seed)?),
             isolation: serde_json::to_value(self.sandbox.isolation())?,
             environment: self.environment()?,
             weights_hash: method.model().weights_hash()?,
@@ -321,13 +319,14 @@ impl Study {
         let (mut config, seed) = (Cow::Borrowed(&self.tier.eval), seed.child("evaluation"));
         let mut questions = questions(&self.dataset, &config);
         if stage != FINAL_STAGE {
-            config.to_mut().samples = config.stage_samples;
-            let asked = |asked: &Question| {
-                asked.prompts == Prompts::Train && config.stage_sets.contains(&asked.problem.set)
-            };
-            questions.retain(asked);
+            let config = config.to_mut();
+            (config.samples, config.held_out_samples) = (config.stage_samples, 0);
+            questions.retain(|asked| config.stage_sets.contains(&asked.problem.set));
         }
-        evaluate(model, self.court(), &questions, stage, &config, seed, cost)
+        let started = Instant::now();
+        let answers = evaluate(model, self.court(), &questions, stage, &config, seed, cost)?;
+        cost.seconds += started.elapsed().as_secs_f64();
+        Ok(answers)
     }
 }
 

@@ -128,7 +128,7 @@ pub fn expected_memory(tier: &Tier, jobs: usize) -> String {
 }
 
 /// The main job: all arms, all figures, all verdicts.
-pub fn study(study: &Study, seeds: &[u64], jobs: usize) -> Result<bool> {
+pub fn study(study: &Study, arms: &[String], seeds: &[u64], jobs: usize) -> Result<bool> {
     let tier = &study.tier;
     eprintln!(
         "tier {}: about {:.0} minutes a seed on two cores, {}; finished runs are taken from data/runs",
@@ -136,11 +136,10 @@ pub fn study(study: &Study, seeds: &[u64], jobs: usize) -> Result<bool> {
         tier.expected_minutes,
         expected_memory(tier, jobs)
     );
-    let arms = ["study".to_owned()];
     if jobs > 1 {
-        eprintln!("{}", plan::summary(&study.schedule(&arms, seeds, jobs, false)?));
+        eprintln!("{}", plan::summary(&study.schedule(arms, seeds, jobs, false)?));
     }
-    study.train_all(&study.planned(&arms, seeds)?, jobs)?;
+    study.train_all(&study.planned(arms, seeds)?, jobs)?;
     let folder = local_figures(&study.root, &tier.name);
     dataset_figure(&tier.name, study.dataset.splits.iter())?.save(folder.join("dataset.svg"))?;
     for path in Runs::own(&study.root, &tier.name)?.draw(&folder)? {

@@ -61,6 +61,9 @@ enum Command {
         /// Seeds to run, for example `0,1,2` or `10-19`.
         #[arg(long, default_value = "0")]
         seeds: plan::Seeds,
+        /// Arms, `finding1` to `finding3`, `study` or `controls`; the arms they start from come along.
+        #[arg(long, value_delimiter = ',', default_value = "study")]
+        arms: Vec<String>,
         /// Runs at a time, each with its share of the threads.
         #[arg(long, default_value_t = 1)]
         jobs: usize,
@@ -191,9 +194,9 @@ fn dispatch(cli: Cli) -> Result<bool> {
             }
             Ok(true)
         }
-        Command::Study { study, seeds, jobs } => {
+        Command::Study { study, seeds, arms, jobs } => {
             let study = study.open(sandbox_config)?;
-            commands::study(&study, &seeds.0, jobs)
+            commands::study(&study, &arms, &seeds.0, jobs)
         }
         Command::Plan { study, plan } => {
             let options = study.arguments(&cli.isolation);

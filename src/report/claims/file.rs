@@ -1,5 +1,6 @@
 //! Reading a claims file: every mistake is reported with its line or its clause and field.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use crate::base::{Error, Result, parse_toml};
 use crate::data::Set;
 use crate::report::frame::{Cell, Decode, Extreme, Quantity, Scores};
-use crate::study::{FINAL_STAGE, Prompts};
+use crate::study::{Connective, FINAL_STAGE, Prompts};
 
 /// The pre-registered claims, checked for consistency.
 #[derive(Debug, Clone, Deserialize)]
@@ -89,6 +90,9 @@ pub struct Clause {
     #[serde(default)]
     pub role: Role,
     pub text: String,
+    /// The same in a few words, for figures.
+    #[serde(default)]
+    label: String,
     /// One metric, or else several in `metrics`.
     metric: Option<Decode>,
     /// The clause has to hold in each of them.
@@ -97,8 +101,10 @@ pub struct Clause {
     pub left: Term,
     pub right: Term,
     pub relation: Relation,
-    /// In pass rate, 0..1; of a share of a gain, that share.
+    /// In pass rate, 0..1.
     pub threshold: f64,
+    /// Only questions whose steps it joins; all where nothing is said.
+    pub connective: Option<Connective>,
     /// Tiers the clause belongs to; empty for all.
     #[serde(default)]
     pub tiers: Vec<String>,
@@ -124,7 +130,7 @@ pub struct Rate {
     pub gap: Option<[Set; 2]>,
     /// What is taken off the rate on `set`: the same of a path of SFT at the same training level.
     pub level_matched: Option<LevelMatched>,
-    /// The rate on `set` becomes its share of a gain.
+    /// The rate on `set` becomes what it is above a share of a gain.
     pub share: Option<Box<Share>>,
     /// `train` where nothing is said. The train set of a gap, and levels, are always asked as in training.
     pub prompts: Option<Prompts>,
@@ -142,10 +148,11 @@ pub struct LevelMatched {
     pub level: Set,
 }
 
-/// `(rate - from) / (to - from)`.
+/// `(rate - from) - of * (to - from)`: by how much the rate's part of a gain is more than that share of it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
+    pub of: f64,
     pub from: Rate,
     pub to: Rate,
 }
@@ -159,6 +166,20 @@ pub enum ArmNames {
 }
 
 impl Clause {
+    /// What figures call it.
+    pub fn label(&self) -> &str {
+        if self.label.is_empty() { &self.id } else { &self.label }
+    }
+
+    /// The arm that it is about: the first one.
+    pub fn arm(&self) -> &str {
+        match &self.left {
+            Term::Constant(_) => "",
+            Term::Rate(Rate { arm: ArmNames::One(arm), .. }) => arm,
+            Term::Rate(Rate { arm: ArmNames::Several(arms), .. }) => arms.first().map_or("", String::as_str),
+        }
+    }
+
     /// In which it has to hold.
     pub fn metrics(&self) -> &[Decode] {
         self.metric.as_ref().map_or(&self.metrics, std::slice::from_ref)
@@ -175,6 +196,13 @@ impl Clause {
             Term::Rate(rate) => Ask { name, metric, prompts, scores }.rate(rate),
         };
         Ok(side("left", &self.left)?.minus(side("right", &self.right)?))
+    }
+
+    /// The questions that it is about.
+    pub fn asked<'a>(&self, scores: &'a Scores) -> Cow<'a, Scores> {
+        self.connective.map_or(Cow::Borrowed(scores), |connective| {
+            Cow::Owned(scores.only(|row| row.connective == Some(connective)))
+        })
     }
 
     /// Whether runs of `tier` are judged by it.
@@ -232,8 +260,8 @@ impl Ask<'_> {
             }
             (Some(set), None, None, Some(share)) => {
                 let (from, to) = (self.rate(&share.from)?, self.rate(&share.to)?);
-                let [gained, whole] = [own(set, asked), to].map(|end| Box::new(end.minus(from.clone())));
-                Ok(Quantity::Ratio(gained, whole))
+                let [gained, whole] = [own(set, asked), to].map(|end| end.minus(from.clone()));
+                Ok(gained.minus(Quantity::Scaled(share.of, Box::new(whole))))
             }
             _ => self.wrong("set", "give `set`, alone or with `level_matched` or `share`, or else `gap`"),
         }

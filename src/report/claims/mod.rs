@@ -23,7 +23,7 @@ pub use file::{Claims, Clause, Finding, Relation, Role};
 pub use report::ClaimsReport;
 
 /// What runs say of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Ruling {
     /// The whole interval satisfies the relation.
@@ -76,6 +76,11 @@ pub struct JudgedFinding {
 }
 
 impl JudgedClause {
+    /// In the metrics that decide.
+    pub(super) fn deciding(&self) -> impl Iterator<Item = &Measured> {
+        self.measured.iter().filter(|of| of.prompts == Prompts::Train)
+    }
+
     /// In its first metric, where its runs are there.
     pub fn interval(&self) -> Option<&Interval> {
         self.measured.first()?.interval.as_ref().ok()

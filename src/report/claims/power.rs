@@ -23,8 +23,9 @@ impl Claims {
         let mut rows = vec![["control", "metric", "margin", "power", "margin for .8"].map(String::from)];
         let mut rng = Seed::new(2406).child("power").stream("studies");
         for clause in self.clauses.iter().filter(|clause| clause.role == Role::Control) {
+            let scores = clause.asked(scores);
             for metric in clause.metrics() {
-                let quantity = clause.quantity(*metric, Prompts::Train, scores)?;
+                let quantity = clause.quantity(*metric, Prompts::Train, &scores)?;
                 let mut found = match scores.contributions(&quantity) {
                     Err(Error::MissingRuns { .. }) => continue,
                     found => found?.components(),

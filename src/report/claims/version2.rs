@@ -16,7 +16,7 @@ use itertools::Itertools;
 use super::Ruling::{Inconclusive, NotJudged, Refuted, Supported};
 use super::{Against, Claims, Clause, Judged, JudgedClause, Measured, Role, Ruling};
 use crate::base::Result;
-use crate::report::frame::{Bootstrap, Scores};
+use crate::report::frame::Scores;
 use crate::study::Prompts;
 
 pub(super) const AGAINST: &[Against] = &[
@@ -38,6 +38,7 @@ impl Claims {
         let scores = Scores(scores.0.iter().filter(|(_, seed, _)| counts(seed)).cloned().collect());
         let mut judged = Vec::new();
         for clause in clauses {
+            let scores = clause.asked(&scores);
             let measure = |prompts| -> Result<Vec<Measured>> {
                 let metrics = clause.metrics().iter();
                 metrics.map(|metric| self.measure(clause, *metric, prompts, &scores)).collect()
@@ -45,7 +46,7 @@ impl Claims {
             let mut measured = measure(Prompts::Train)?;
             let test = match registered {
                 None => Err((NotJudged, format!("tier `{tier}` has no registered seeds"))),
-                Some(seeds) => self.test(clause, &measured, seeds.len(), &scores)?,
+                Some(seeds) => Claims::test(clause, &measured, seeds.len()),
             };
             measured.extend(measure(Prompts::HeldOut)?.into_iter().filter(|other| other.interval.is_ok()));
             judged.push((*clause, measured, test));
@@ -71,22 +72,13 @@ impl Claims {
     }
 
     /// What `clause` was found to be, before any correction for other clauses.
-    fn test(&self, clause: &Clause, measured: &[Measured], needed: usize, scores: &Scores) -> Result<Test> {
+    fn test(clause: &Clause, measured: &[Measured], needed: usize) -> Test {
         let missing = measured.iter().find_map(|measured| measured.interval.as_ref().err());
         let found = || measured.iter().filter_map(|measured| measured.interval.as_ref().ok());
         let n_seeds = found().map(|found| found.n_seeds).min().filter(|_| missing.is_none()).unwrap_or(0);
         if n_seeds < needed {
             let why = missing.map_or_else(String::new, |what| format!(": no finished run {what}"));
-            return Ok(Err((NotJudged, format!("{n_seeds} of {needed} seeds{why}"))));
-        }
-        for metric in clause.metrics() {
-            for gain in clause.quantity(*metric, Prompts::Train, scores)?.denominators() {
-                let gain = scores.interval(gain, &Bootstrap { draws: 1, level: self.level })?;
-                if gain.low <= 0.0 {
-                    let why = format!("the gain to be shared is not clear of 0 ({metric})");
-                    return Ok(Err((Inconclusive, why)));
-                }
-            }
+            return Err((NotJudged, format!("{n_seeds} of {needed} seeds{why}")));
         }
         let holds = found().map(|found| found.spread.p_value(clause.excess(found.value)));
         let fails = found().map(|found| found.spread.p_value(-clause.excess(found.value)));
@@ -94,7 +86,7 @@ impl Claims {
             Role::Control => fails.fold(0.0, f64::max),
             _ => (fails.fold(1.0, f64::min) * measured.len() as f64).min(1.0),
         };
-        Ok(Ok([holds.fold(0.0, f64::max), fails]))
+        Ok([holds.fold(0.0, f64::max), fails])
     }
 
     /// `alone` and `corrected` are p-values of holding and of failing.

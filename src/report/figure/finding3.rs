@@ -1,5 +1,5 @@
 //! Finding 3: over-fitting. Left: how the gap between training prompts and unseen problems grows
-//! with SFT epochs, RL from the base beside it. Right: the pass rates behind the gaps.
+//! with SFT, RL from the base beside it. Right: the pass rates behind the gaps.
 
 use std::ops::Range;
 
@@ -22,21 +22,21 @@ const TRAIN: Set = Set::CompositeATrain;
 const TEST: [(Set, &str); 2] =
     [(Set::CompositeB, "to B: target"), (Set::CompositeAHeldOut, "to A: new chains")];
 
-/// The strip for RL from the base, to the right of SFT's epochs, which are spread over 0..1 by their
+/// The strip for RL from the base, to the right of SFT's steps, which are spread over 0..1 by their
 /// logarithm: its middle and half its width.
 const STRIP: (f64, f64) = (1.22, 0.12);
 
-/// A place on the horizontal axis, and what stands there of SFT: epochs, and the stage's name.
+/// A place on the horizontal axis, and what stands there of SFT: steps, and the stage's name.
 type Tick<'a> = (f64, u64, &'a str);
 
 /// Draws both panels. What was not run is left out; an error where none of it was.
 pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
     let stages = evidence.scores.stages(SFT).into_iter().map(|stage| (stage_number(stage), stage));
-    let stages = stages.filter(|(epochs, _)| *epochs > 0).collect_vec();
-    let first = stages.first().map_or(1, |(epochs, _)| *epochs);
-    let last = stages.last().map_or(2, |(epochs, _)| (*epochs).max(first + 1));
-    let place = |epochs: u64| (epochs as f64 / first as f64).log(last as f64 / first as f64);
-    let ticks: Vec<Tick> = stages.iter().map(|(epochs, stage)| (place(*epochs), *epochs, *stage)).collect();
+    let stages = stages.filter(|(steps, _)| *steps > 0).collect_vec();
+    let first = stages.first().map_or(1, |(steps, _)| *steps);
+    let last = stages.last().map_or(2, |(steps, _)| (*steps).max(first + 1));
+    let place = |steps: u64| (steps as f64 / first as f64).log(last as f64 / first as f64);
+    let ticks: Vec<Tick> = stages.iter().map(|(steps, stage)| (place(*steps), *steps, *stage)).collect();
     // At every evaluation of SFT; and at the end of RL, `aside` from the middle of the strip.
     let lines = |set, label: &str, aside: f64, quantity: &dyn Fn(Cell) -> Quantity| {
         let style = (label.to_owned(), set_style(set, Prompts::Train).1);
@@ -77,15 +77,15 @@ fn draw_lines(
     panel.y_axis(y_title, 6, percent)?;
     panel.level(0.0, SOFT_INK, 1)?;
     let mut free_from = f64::NEG_INFINITY;
-    for (x, epochs, _) in ticks {
-        // Labels of close epochs would touch: only the first of them is written.
+    for (x, steps, _) in ticks {
+        // Labels of steps close together would touch: only the first of them is written.
         if *x >= free_from {
-            panel.x_tick(*x, &[&epochs.to_string()])?;
+            panel.x_tick(*x, &[&steps.to_string()])?;
             free_from = x + 0.09;
         }
     }
     panel.x_tick(middle, &["RL from", "the base"])?;
-    panel.x_title("SFT epochs (log scale)")?;
+    panel.x_title("SFT steps beyond the start of RL (log scale)")?;
     lines.iter().try_for_each(|line| panel.estimates(line))?;
     // Named where RL ends or, without RL, SFT.
     let ends = lines.chunks(2).flat_map(|both| both.iter().rev().find(|line| !line.points.is_empty()));

@@ -1,7 +1,7 @@
 //! The figures, drawn with plotters as SVG.
 //!
 //! A finding's figure is one function in a file of its own, which asks the [`Evidence`] what it
-//! needs and draws it; [`FINDINGS`] lists them. The others take what they show.
+//! needs and draws it; [`FIGURES`] lists them. The others take what they show.
 
 mod by_set;
 mod counts;
@@ -9,6 +9,8 @@ mod dataset;
 mod finding1;
 mod finding2;
 mod finding3;
+mod forest;
+mod frontier;
 mod labels;
 mod mutants;
 pub mod panel;
@@ -23,6 +25,7 @@ use plotters::prelude::{IntoDrawingArea, RGBColor, SVGBackend};
 use polars::prelude::DataFrame;
 
 use crate::base::{Error, Result, write_atomically};
+use crate::report::claims::ClaimsReport;
 use crate::report::frame::{Bootstrap, Interval, Point, Quantity, Scores};
 use crate::report::table::show;
 use panel::Area;
@@ -32,8 +35,14 @@ pub use mutants::mutant_figure;
 
 type Draw = fn(&Evidence, &Area<'_>) -> Result<()>;
 
-/// Finding -> what draws its figure. A finding without an entry has verdicts and no figure.
-pub(super) const FINDINGS: [(u32, Draw); 3] = [(1, finding1::draw), (2, finding2::draw), (3, finding3::draw)];
+/// What draws the figures of a study's runs, by the names of their files. A finding without one has verdicts and no
+/// figure.
+pub(super) const FIGURES: [(&str, Draw); 4] = [
+    ("frontier", frontier::draw),
+    ("finding1", finding1::draw),
+    ("finding2", finding2::draw),
+    ("finding3", finding3::draw),
+];
 
 /// What the figure of a finding is drawn from.
 pub(super) struct Evidence {
@@ -79,6 +88,11 @@ impl Evidence {
     }
 }
 
+/// All clauses with their verdicts.
+pub(super) fn forest_figure(report: &ClaimsReport, source: &str) -> Result<Svg> {
+    Svg::of_height(forest::height(report), |area| forest::draw(report, source, area))
+}
+
 /// Estimates that belong together: one name, one color.
 #[derive(Clone)]
 struct Series {
@@ -100,9 +114,14 @@ impl Svg {
     /// assert!(svg.0.contains("<svg") && svg.0.contains("Title"));
     /// ```
     pub fn draw(draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<Svg> {
+        Svg::of_height(style::SIZE.1, draw)
+    }
+
+    /// The same of another height, in pixels.
+    fn of_height(height: u32, draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<Svg> {
         let mut text = String::new();
         {
-            let area = SVGBackend::with_string(&mut text, style::SIZE).into_drawing_area();
+            let area = SVGBackend::with_string(&mut text, (style::SIZE.0, height)).into_drawing_area();
             draw(&area)?;
             area.present()?;
         }

@@ -19,6 +19,10 @@ pub const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub const VERMILLION: RGBColor = RGBColor(213, 94, 0);
 /// Okabe and Ito (2008), "Color universal design".
 pub const PURPLE: RGBColor = RGBColor(204, 121, 167);
+/// For what stands beside the arms of the findings.
+pub const BROWN: RGBColor = RGBColor(140, 86, 75);
+/// The same.
+pub const OLIVE: RGBColor = RGBColor(128, 128, 0);
 /// What others are compared with.
 pub const GRAY: RGBColor = RGBColor(130, 130, 130);
 
@@ -82,13 +86,22 @@ pub(super) fn arm_style(arm: &str) -> (String, RGBColor) {
     let (label, color) = match arm {
         "base" => ("base model", GRAY),
         "sft-atoms" => ("SFT: atoms only", SKY),
-        "sft-composites" => ("SFT: composites only", ORANGE),
+        "sft-composites" => ("SFT: composites only", PURPLE),
+        "sft-source" => ("SFT: composites + source atoms", BROWN),
+        "sft-broken" => ("SFT: atoms + 64 broken composites", OLIVE),
+        "sft-oracle" => ("SFT: on the target domain", INK),
         "sft-start" => ("SFT (start of RL)", GRAY),
-        "sft-rl" => ("SFT, then RL", BLUE),
         "sft-more" => ("SFT, then more SFT", ORANGE),
+        "sft-tuned" => ("SFT, best length", OLIVE),
+        "rft" => ("SFT on own passing answers", BROWN),
+        "start-cooled" => ("start of RL, cooled", INK),
+        "sft-rl" => ("SFT, then RL", BLUE),
+        "rl-group" => ("RL, group baseline", tint(BLUE, 0.7)),
+        "rl-batch" => ("RL, constant baseline", tint(BLUE, 0.5)),
         "rl-base" => ("RL from the base", VERMILLION),
-        "rl-shuffled" => ("RL, shuffled reward", SKY),
-        "rl-format" => ("RL, reward for form", PURPLE),
+        "rl-shuffled" => ("RL, shuffled reward", PURPLE),
+        "rl-format" => ("RL, reward for form", tint(PURPLE, 0.8)),
+        "rl-kl-only" => ("RL, no reward", tint(PURPLE, 0.6)),
         other => match other.strip_prefix("sft-mix-") {
             Some(count) => return (format!("SFT: atoms + {count} composites"), GREEN),
             None => (other, GREEN),

@@ -138,7 +138,11 @@ fn evidence(arms: &[(&str, &str, [f64; 6])], seeds: u64) -> Evidence {
 }
 
 fn finding(number: u32, evidence: &Evidence) -> Result<Svg> {
-    let (_, draw) = FINDINGS.iter().find(|(finding, _)| *finding == number).unwrap();
+    named(&format!("finding{number}"), evidence)
+}
+
+fn named(name: &str, evidence: &Evidence) -> Result<Svg> {
+    let (_, draw) = FIGURES.iter().find(|(other, _)| *other == name).unwrap();
     Svg::draw(|area| draw(evidence, area))
 }
 
@@ -207,14 +211,14 @@ fn data_set() {
 #[test]
 fn figures_survive_missing_arms_and_say_when_nothing_was_run() {
     let nothing = evidence(&[], 1);
-    for (number, _) in FINDINGS {
-        assert!(matches!(finding(number, &nothing), Err(Error::Figure(_))), "{number}");
+    for (name, _) in FIGURES {
+        assert!(matches!(named(name, &nothing), Err(Error::Figure(_))), "{name}");
     }
     for arm in ARMS {
         let one = evidence(&[arm], 1);
-        for (number, _) in FINDINGS {
-            match finding(number, &one) {
-                Ok(_) => drop(check("partial", || finding(number, &one))),
+        for (name, _) in FIGURES {
+            match named(name, &one) {
+                Ok(_) => drop(check("partial", || named(name, &one))),
                 Err(error) => assert!(matches!(error, Error::Figure(_)), "{error}"),
             }
         }

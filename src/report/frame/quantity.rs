@@ -13,8 +13,6 @@ pub enum Quantity {
     /// First minus second.
     Difference(Box<Quantity>, Box<Quantity>),
     Scaled(f64, Box<Quantity>),
-    /// First divided by second.
-    Ratio(Box<Quantity>, Box<Quantity>),
     /// The worst or the best of several arms.
     Extreme(Extreme, Vec<Quantity>),
     /// A path of (level, value), read where it first reaches a level: see [`read_path`].
@@ -51,7 +49,6 @@ impl Quantity {
             Quantity::Rate(cell) => rate(cell),
             Quantity::Difference(left, right) => left.evaluate(rate) - right.evaluate(rate),
             Quantity::Scaled(factor, inner) => factor * inner.evaluate(rate),
-            Quantity::Ratio(left, right) => left.evaluate(rate) / right.evaluate(rate),
             Quantity::Extreme(which, parts) => {
                 let best = if *which == Extreme::Min { f64::min } else { f64::max };
                 // NaN must stay NaN, which f64::min and f64::max would drop.
@@ -72,7 +69,7 @@ impl Quantity {
     pub(super) fn parts(&self) -> Vec<&Quantity> {
         let below: Vec<&Quantity> = match self {
             Quantity::Constant(_) | Quantity::Rate(_) => vec![],
-            Quantity::Difference(left, right) | Quantity::Ratio(left, right) => vec![left, right],
+            Quantity::Difference(left, right) => vec![left, right],
             Quantity::Scaled(_, inner) => vec![inner],
             Quantity::Extreme(_, parts) => parts.iter().collect(),
             Quantity::AtLevel { level, path } => {
@@ -85,14 +82,6 @@ impl Quantity {
     /// Whether one of its paths never had the level at which it is read.
     pub(super) fn off_path(&self, rate: &impl Fn(&Cell) -> f64) -> bool {
         self.parts().into_iter().any(|part| part.read(rate).is_some_and(|(_, off)| off))
-    }
-
-    /// What it divides by.
-    pub fn denominators(&self) -> Vec<&Quantity> {
-        let parts = self.parts().into_iter();
-        parts
-            .filter_map(|part| if let Quantity::Ratio(_, right) = part { Some(&**right) } else { None })
-            .collect()
     }
 }
 

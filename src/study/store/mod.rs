@@ -160,11 +160,30 @@ pub struct Cost {
     pub seconds: f64,
 }
 
+/// How far a run's model is from the base model, in nats a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// KL from the model to the base, on the model's answers to training prompts.
+    pub kl_to_base: f64,
+    /// KL from the base to the model, on the base's answers to the same prompts.
+    pub kl_from_base: f64,
+    /// Cross-entropy of wild documents that nothing was trained on; what it is above the base model's was
+    /// forgotten.
+    pub wild_loss: f64,
+}
+
 /// What the caller knows at the end of a run; the store adds the rest of the [`Record`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
-    /// What it took.
+    /// What training took.
     pub cost: Cost,
+    /// What its evaluations took; nothing where a record does not tell them apart.
+    #[serde(default)]
+    pub evaluation: Cost,
+    /// How far the model has moved.
+    #[serde(default)]
+    pub drift: Option<Drift>,
     /// How well the sandbox was isolated, as it describes itself.
     pub isolation: Value,
     /// What it was made with and on: versions of this crate and of candle, device, threads, instruction
@@ -172,6 +191,13 @@ pub struct RunFacts {
     pub environment: BTreeMap<String, String>,
     /// `Decoder::weights_hash` of the trained model.
     pub weights_hash: String,
+}
+
+impl RunFacts {
+    /// Wall-clock seconds of training and evaluations.
+    pub fn seconds(&self) -> f64 {
+        self.cost.seconds + self.evaluation.seconds
+    }
 }
 
 /// JSON has no NaN: values that are not finite are written as `null` and come back as NaN.

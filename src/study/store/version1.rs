@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    AnswerWord, Connective, Cost, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts, RunSpec,
+    AnswerWord, Connective, Cost, Drift, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts, RunSpec,
     nan_for_null,
 };
 use crate::data::Set;
@@ -35,6 +35,10 @@ pub(super) struct Record1 {
 struct RunFacts1 {
     #[serde(with = "Cost1")]
     cost: Cost,
+    #[serde(skip)]
+    evaluation: Cost,
+    #[serde(skip)]
+    drift: Option<Drift>,
     isolation: Value,
     #[serde(rename = "versions")]
     environment: BTreeMap<String, String>,

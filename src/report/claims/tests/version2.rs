@@ -4,7 +4,7 @@ use super::super::version2::holm;
 use super::*;
 use crate::report::frame::tests::answers_at;
 use crate::sandbox::CaseWord;
-use crate::study::{AnswerWord, FINAL_STAGE, OutcomeRow};
+use crate::study::{AnswerWord, Connective, FINAL_STAGE, OutcomeRow};
 
 const HEAD: &str = r#"
 version = 2
@@ -105,6 +105,23 @@ fn a_clause_must_hold_in_each_metric_and_is_refuted_by_any() {
     assert_eq!(ruling([30, 80]), (Ruling::Refuted, Ruling::Refuted));
 }
 
+/// Right in one connective, wrong in the other.
+#[test]
+fn a_clause_may_be_about_one_connective() {
+    let mut rows = [both("a", &[10, 11, 12], [50, 50]), both("b", &[10, 11, 12], [30, 30])].concat();
+    for (at, (_, _, row)) in rows.iter_mut().enumerate() {
+        row.connective = Some(if at % 100 < 50 { Connective::Then } else { Connective::Next });
+    }
+    let found = |connective: &str| {
+        let text = format!("{HEAD}{REQUIRED}connective = \"{connective}\"\n");
+        let judged = parse(&text).judge(&Scores(rows.clone()), "quick").unwrap().clauses.remove(0);
+        (judged.ruling, judged.interval().map(|found| (found.n_problems, (100.0 * found.value).round())))
+    };
+    assert_eq!(found("then"), (Ruling::Supported, Some((50, 40.0))));
+    assert_eq!(found("next"), (Ruling::Refuted, Some((50, 0.0))));
+    assert_eq!(found("after_that"), (Ruling::NotJudged, None));
+}
+
 #[test]
 fn a_control_passes_only_when_it_is_refuted_in_each_metric() {
     let finding = |shuffled: [usize; 2]| {
@@ -166,12 +183,12 @@ threshold = 0.0
 [[clause]]
 id = "share"
 finding = 1
-text = "rl has most of the gain"
+text = "rl has half of the gain"
 metric = "sampled"
-left = { arm = "rl", set = "composite_b", share = { from = { arm = "sft", stage = "epoch-1", set = "composite_b" }, to = { arm = "all", set = "composite_b" } } }
+left = { arm = "rl", set = "composite_b", share = { of = 0.5, from = { arm = "sft", stage = "epoch-1", set = "composite_b" }, to = { arm = "all", set = "composite_b" } } }
 right = 0.0
 relation = ">="
-threshold = 0.5
+threshold = 0.0
 "#;
 
 /// Training level and target rate, in problems of 100, of: SFT at two stages, RL, and the arm with all of the gain.
@@ -195,15 +212,14 @@ fn level_matched_rates_and_shares_of_a_gain() {
     // SFT: 30 at level 40, 20 at level 80. At RL's level, 60, it is at 25; RL is at 70. All of the gain: 30 to 80.
     let report = judge([(40, 30), (80, 20), (60, 70), (60, 80)]);
     let value = |at: usize| report.clauses[at].interval().unwrap().value;
-    assert!((value(0) - 0.45).abs() < 1e-9 && (value(1) - 0.8).abs() < 1e-9, "{report}");
+    assert!((value(0) - 0.45).abs() < 1e-9 && (value(1) - 0.15).abs() < 1e-9, "{report}");
     assert_eq!(report.clauses[0].ruling, Ruling::Supported);
     assert_eq!(report.clauses[1].ruling, Ruling::Supported);
-    // RL beyond SFT's highest level; and no gain to be shared.
-    let report = judge([(40, 30), (80, 20), (90, 70), (60, 30)]);
+    // RL beyond SFT's highest level; and less than half of the gain.
+    let report = judge([(40, 30), (80, 20), (90, 40), (60, 80)]);
     assert!(report.clauses[0].interval().unwrap().off_path);
     assert!(report.to_string().contains("level off the path"), "{report}");
-    assert_eq!(report.clauses[1].ruling, Ruling::Inconclusive);
-    assert_eq!(report.clauses[1].reason, "the gain to be shared is not clear of 0 (sampled)");
+    assert_eq!(report.clauses[1].ruling, Ruling::Refuted);
     // An arm of the path that was not run is missed, though another was.
     let text = format!("{HEAD}{TERMS}").replace("path = [\"sft\"]", "path = [\"sft\", \"longer\"]");
     let report =
