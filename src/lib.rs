@@ -86,8 +86,9 @@ pub use sandbox::{
 };
 pub use study::{
     AnswerRow, AnswerWord, Arm, Arms, Atoms, Chains, Comparison, Connective, Cost, Dataset, Drift,
-    EvalConfig, FINAL_STAGE, FinishedRun, Length, MetricRow, Options, OutcomeRow, PlannedRun, Pool, Prompts, Question,
-    Recipe, Record, RunFacts, Runs, Shape, StageMemory, Study, StudyPlan, Tier, evaluate, project_root,
+    EvalConfig, FINAL_STAGE, FinishedRun, Length, MetricRow, Options, OutcomeRow, PlannedRun, Pool, Prompts,
+    Question, Recipe, Record, RunFacts, Runs, Shape, StageMemory, Study, StudyPlan, Tier, evaluate,
+    project_root,
 };
 pub use train::{
     AdamW, AdamWConfig, Baseline, Court, Decay, Example, ExamplePool, Gradients, Judge, Judgement,

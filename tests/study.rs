@@ -16,7 +16,8 @@ use sft_vs_rl::{FinishedRun, Options, Runs, Study, Tier};
 fn runs_are_trained_once_read_from_records_and_the_same_when_trained_again() {
     let project = project();
     let root = project.path();
-    let settings = ["pretrain_steps=4", "start_steps=2", "checkpoint_every=1"].map(str::to_owned);
+    let settings = ["pretrain_steps=4", "start_steps=2", "checkpoint_every=1", "eval.keep_answers=[0]"];
+    let settings = settings.map(str::to_owned);
     let tier = Tier::named("smoke").unwrap().with(&settings).unwrap();
     let open = || {
         let options =
@@ -88,6 +89,26 @@ fn runs_side_by_side_are_those_one_after_the_other_and_a_failure_takes_only_its_
     assert_eq!((&start.parent, &rl.parent), (&Some(base.hash.clone()), &Some(start.hash.clone())));
     assert_eq!((rl.seconds, rl.basis.as_str()), (Some(longest), "2 finished runs"));
     assert_eq!((format.seconds, format.basis.as_str()), (None, ""));
+
+    // Each run tells training from evaluation, and how far its model is from the base model.
+    for run in &own.runs {
+        let facts = &run.record.facts;
+        assert!(facts.cost.seconds > 0.0 && facts.evaluation.seconds > 0.0);
+        assert_eq!(facts.evaluation.tokens_trained, 0);
+        let drift = facts.drift.unwrap();
+        let is_base = run.record.arm == "base";
+        assert_eq!((drift.kl_to_base, drift.kl_from_base) == (0.0, 0.0), is_base, "{drift:?}");
+        assert!((0.0..20.0).contains(&drift.wild_loss), "{drift:?}");
+    }
+    let forgot = own.drift().unwrap();
+    assert_eq!(forgot.rows.len(), 3);
+    assert!(forgot.rows.iter().all(|row| row[1] == "2"), "{forgot:?}");
+    // SFT on as many samples reads whole programs at each step, RL writes and reads them: SFT reaches RL's tokens.
+    let budgets = own.budgets().unwrap();
+    assert_eq!(budgets.rows.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["sft-rl"; 3]);
+    let steps: f64 = budgets.rows[0][2].split(',').next().unwrap().parse().unwrap();
+    let most = (study.tier.start_steps + study.tier.more_steps()) as f64;
+    assert!(study.tier.start_steps as f64 <= steps && steps <= most, "{budgets:?}");
 
     // Two at a time, and one that cannot begin: a file lies where its folder should be.
     let study = small(two.path());

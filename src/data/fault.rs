@@ -1,11 +1,11 @@
 //! What is wrong with an answer, told from its text: the steps that it takes beside those that were asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use itertools::Itertools;
+use strum::VariantArray;
 
 use crate::data::catalog::{Atom, Catalog};
-use crate::data::problem::Problem;
 use crate::data::python::{ENTRY, rename};
 
 /// The first of these that a wrong answer shows.
@@ -32,14 +32,23 @@ pub enum Fault {
     None,
 }
 
+impl Fault {
+    /// All of them, in this order.
+    pub fn all() -> impl Iterator<Item = Fault> {
+        Fault::VARIANTS.iter().copied()
+    }
+}
+
 /// A fault, and where: the place of the first step that is not the reference's, for [`Fault::Helper`] and
 /// [`Fault::Altered`].
 pub type Found = (Fault, Option<usize>);
 
-/// Reads programs.
+/// Reads programs. Atoms that are written alike (a text and a list are reversed by the same words) are one.
 pub struct Steps<'a> {
-    /// Ids by what a function looks like under the name that all of them get.
-    known: HashMap<String, &'a str>,
+    /// What the function of an atom looks like under the name that all of them get.
+    sources: HashMap<&'a str, String>,
+    /// Those, each once.
+    known: HashSet<String>,
 }
 
 /// The name under which functions are compared.
@@ -48,17 +57,18 @@ const ANY: &str = "_";
 impl<'a> Steps<'a> {
     /// Of the atoms of `catalog`.
     pub fn new(catalog: &'a Catalog) -> Steps<'a> {
-        let known = |atom: &'a Atom| (rename(atom.source.trim(), &atom.id, ANY), atom.id.as_str());
-        Steps { known: catalog.atoms().iter().map(known).collect() }
+        let source = |atom: &'a Atom| (atom.id.as_str(), rename(atom.source.trim(), &atom.id, ANY));
+        let sources: HashMap<_, _> = catalog.atoms().iter().map(source).collect();
+        Steps { known: sources.values().cloned().collect(), sources }
     }
 
-    /// What is wrong with `program`, an answer to `problem` that failed.
-    pub fn fault(&self, problem: &Problem, program: &str) -> Found {
+    /// What is wrong with `program`, an answer that failed where the atoms `asked` were asked for, in this order.
+    pub fn fault(&self, asked: &[&str], program: &str) -> Found {
         let Some((defined, applied)) = parts(program) else { return (Fault::Form, None) };
-        let wanted = problem.atoms.iter().map(|id| Some(id.as_str())).collect_vec();
-        let written = defined.iter().map(|(_, source)| self.known.get(source).copied()).collect_vec();
+        let wanted = asked.iter().map(|id| self.sources.get(id)).collect_vec();
+        let written = defined.iter().map(|(_, source)| self.known.get(source)).collect_vec();
         let step = |name: &&str| Some(written[defined.iter().rposition(|(other, _)| other == name)?]);
-        let steps: Option<Vec<Option<&str>>> = applied.iter().map(step).collect();
+        let steps: Option<Vec<Option<&String>>> = applied.iter().map(step).collect();
         let Some(steps) = steps else {
             return (if written == wanted { Fault::Glue } else { Fault::Form }, None);
         };
@@ -113,7 +123,7 @@ mod tests {
     #[test]
     fn each_fault_is_told() {
         let (catalog, splits) = (Catalog::shipped(), Splits::small());
-        let steps = Steps::new(catalog);
+        let steps = Steps::new(&catalog);
         let problem = splits.get(Set::CompositeB).iter().find(|problem| problem.depth == 3).unwrap();
         let source = |id: &String| catalog.get(id).unwrap().source.as_str();
         let [a, b, c] = [0, 1, 2].map(|at| source(&problem.atoms[at]));
@@ -134,16 +144,18 @@ mod tests {
             (assemble([a, b, &c.replace("return ", "return not ")]), (Fault::Altered, Some(2))),
             (assemble([a, &other.source]), (Fault::Several, None)),
         ] {
-            assert_eq!(steps.fault(problem, &program), expected, "{program}");
+            let asked = problem.atoms.iter().map(String::as_str).collect_vec();
+            assert_eq!(steps.fault(&asked, &program), expected, "{program}");
         }
     }
 
     #[test]
     fn every_reference_is_read_back() {
         let (catalog, splits) = (Catalog::shipped(), Splits::small());
-        let steps = Steps::new(catalog);
+        let steps = Steps::new(&catalog);
         for problem in splits.iter() {
-            assert_eq!(steps.fault(problem, &problem.reference), (Fault::None, None), "{}", problem.key);
+            let asked = problem.key.split(" > ").collect_vec();
+            assert_eq!(steps.fault(&asked, &problem.reference), (Fault::None, None), "{}", problem.key);
         }
     }
 }

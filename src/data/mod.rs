@@ -24,8 +24,8 @@ pub use audit::{
     MutantReport, OperatorCounts, PairSummary, Survivor, corpus_audit, hidden_case_audit, leak_audit,
 };
 pub use catalog::{Atom, AtomCheck, Catalog, CheckReport, Side, check_catalog};
-pub use fault::{Fault, Steps};
 pub use corpus::{Corpus, CorpusConfig, Document, withheld};
+pub use fault::{Fault, Steps};
 pub use problem::{Case, Problem, Set, read_problems, write_problems};
 pub use split::{Provenance, SplitConfig, Splits};
 pub(crate) use synth::CONNECTIVES;

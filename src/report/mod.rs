@@ -1,17 +1,23 @@
 //! From run records to what a reader looks at: figures on disk, rulings on claims, tables.
 
+mod anatomy;
+mod budget;
 mod claims;
+mod drift;
 mod figure;
 mod frame;
+mod results;
 mod table;
 mod tables;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use itertools::Itertools;
 
-use crate::base::{Error, Result};
-use crate::report::figure::{Evidence, FIGURES, forest_figure};
+use crate::base::{Error, Result, hash_bytes};
+use crate::data::Catalog;
+use crate::report::figure::{Evidence, FIGURES, anatomy_figure, forest_figure, razor_figure};
 use crate::report::frame::{Bootstrap, Scores, metric_frame};
 use crate::study::{FinishedRun, MetricRow, OutcomeRow, Runs};
 
@@ -25,7 +31,7 @@ pub use tables::arms_table;
 /// remembers a hash table of its column names, and each cell of a notebook is a library of its own with
 /// its own hash seed, so a frame that one cell has used does not find its columns in the next.
 impl Runs {
-    /// Tier, seeds, and whose runs they are.
+    /// Tier, seeds, whose runs they are, and the beginning of the hash of all their records.
     pub fn source(&self) -> String {
         let seeds = self.runs.iter().map(|run| run.record.seed).sorted().dedup().join(", ");
         let of = |origin: PathBuf| {
@@ -34,7 +40,12 @@ impl Runs {
             format!("{whose} ({})", origin.display())
         };
         let (tier, origins) = (&self.tier, self.origins().into_iter().map(of).join(" and "));
-        format!("tier {tier}, seeds {seeds}: {} {origins}", self.runs.len())
+        format!("tier {tier}, seeds {seeds}: {} {origins}, hash {}", self.runs.len(), &self.seal()[..8])
+    }
+
+    fn seal(&self) -> String {
+        let seals = self.runs.iter().map(|run| run.record.seal.as_str());
+        hash_bytes(seals.sorted().collect::<String>())
     }
 
     /// All rows that `read` finds in the runs, each with its arm and seed.
@@ -57,26 +68,38 @@ impl Runs {
         self.rows(FinishedRun::metrics)
     }
 
-    /// The figure called `name`: `finding2`, `frontier`.
+    /// The figure called `name`: `forest`, `finding2`, `frontier`.
     ///
     /// # Errors
     /// `Error::Unknown` where there is none, `Error::Figure` where its runs are missing.
     pub fn figure(&self, name: &str) -> Result<Svg> {
-        let Some((_, draw)) = FIGURES.iter().find(|(figure, _)| *figure == name) else {
-            let known = FIGURES.iter().map(|(figure, _)| figure).join(", ");
-            return Err(Error::Unknown { kind: "figure", name: name.to_owned(), known });
-        };
-        let evidence = self.evidence()?;
-        Svg::draw(|area| draw(&evidence, area))
+        self.drawn(name, &OnceCell::new())
     }
 
-    fn evidence(&self) -> Result<Evidence> {
-        Ok(Evidence {
-            scores: Scores(self.outcomes()?),
-            metrics: metric_frame(&self.metrics()?)?,
-            bootstrap: Bootstrap::standard(),
-            source: self.source(),
-        })
+    /// `evidence` is read where it is needed, once for all figures.
+    fn drawn(&self, name: &str, evidence: &OnceCell<Evidence>) -> Result<Svg> {
+        match name {
+            "forest" => forest_figure(&self.claims()?, &self.source()),
+            "anatomy" => anatomy_figure(&self.anatomy()?, &self.catalog()?, &self.source()),
+            "razor" => razor_figure(&self.moved(), &self.source()),
+            _ => match FIGURES.iter().find(|(figure, _)| *figure == name) {
+                Some((_, draw)) => {
+                    if evidence.get().is_none() {
+                        let (scores, metrics) = (Scores(self.outcomes()?), metric_frame(&self.metrics()?)?);
+                        let (bootstrap, source) = (Bootstrap::standard(), self.source());
+                        evidence.get_or_init(|| Evidence { scores, metrics, bootstrap, source });
+                    }
+                    Svg::draw(|area| evidence.get().map_or(Ok(()), |evidence| draw(evidence, area)))
+                }
+                None => {
+                    Err(Error::Unknown { kind: "figure", name: name.to_owned(), known: known().join(", ") })
+                }
+            },
+        }
+    }
+
+    fn catalog(&self) -> Result<Catalog> {
+        Catalog::load(&self.root.join("data/catalog"))
     }
 
     /// Judges `data/claims.toml`; records of version 1 of the study by the claims that were registered for them.
@@ -93,20 +116,12 @@ impl Runs {
         claims.power(&Scores(self.outcomes()?), n_seeds, n_problems)
     }
 
-    /// All clauses of [`Runs::claims`] with their intervals and verdicts.
-    pub fn forest(&self) -> Result<Svg> {
-        forest_figure(&self.claims()?, &self.source())
-    }
-
-    /// Draws the verdicts and all figures into `folder`, and returns their paths. A figure none of whose arms was
-    /// run is left out and named on stderr.
+    /// Draws all figures into `folder`, and returns their paths. A figure none of whose arms was run is left out and
+    /// named on stderr.
     pub fn draw(&self, folder: &Path) -> Result<Vec<PathBuf>> {
-        let mut figures = vec![("forest", self.forest())];
-        let evidence = self.evidence()?;
-        figures.extend(FIGURES.map(|(name, draw)| (name, Svg::draw(|area| draw(&evidence, area)))));
-        let mut drawn = Vec::new();
-        for (name, figure) in figures {
-            match figure {
+        let (mut drawn, evidence) = (Vec::new(), OnceCell::new());
+        for name in known() {
+            match self.drawn(name, &evidence) {
                 Ok(svg) => {
                     drawn.push(folder.join(format!("{name}.svg")));
                     svg.save(&drawn[drawn.len() - 1])?;
@@ -117,6 +132,11 @@ impl Runs {
         }
         Ok(drawn)
     }
+}
+
+/// The names of all figures.
+fn known() -> Vec<&'static str> {
+    ["forest", "anatomy", "razor"].into_iter().chain(FIGURES.map(|(name, _)| name)).collect()
 }
 
 /// Where figures of runs trained on this machine go: never over the committed ones.

@@ -33,6 +33,15 @@ impl Table {
         })
     }
 
+    /// As Markdown shows it.
+    pub fn markdown(&self) -> String {
+        let row = |cells: &[String]| {
+            format!("| {} |\n", cells.iter().map(|cell| cell.replace('|', "\\|")).join(" | "))
+        };
+        let rule = vec!["---".to_owned(); self.names.len()];
+        [&self.names, &rule].into_iter().chain(&self.rows).map(|cells| row(cells)).collect()
+    }
+
     /// More rows than this are left out, and said to be.
     const MAX_ROWS: usize = 40;
 

@@ -177,6 +177,27 @@ pub fn figures(root: &Path, tier: &Tier) -> Result<bool> {
     Ok(true)
 }
 
+/// Between these lines of the README stand the verdicts.
+const VERDICTS: [&str; 2] = ["<!-- verdicts: written by `make results` -->\n", "<!-- end of verdicts -->\n"];
+
+/// Writes docs/results.md and the README's table of verdicts from the committed records.
+pub fn results(root: &Path, tier: &Tier) -> Result<bool> {
+    let runs = Runs::committed(root, &tier.name)?;
+    let (page, readme) = (root.join("docs/results.md"), root.join("README.md"));
+    write_atomically(&page, runs.results()?.as_bytes())?;
+    let text = std::fs::read_to_string(&readme).map_err(Error::io(&readme))?;
+    let parts = text
+        .split_once(VERDICTS[0])
+        .and_then(|(before, rest)| Some((before, rest.split_once(VERDICTS[1])?.1)));
+    let Some((before, after)) = parts else {
+        return Err(Error::damaged(&readme, "the lines are missing between which the verdicts stand"));
+    };
+    let text = [before, VERDICTS[0], &runs.verdicts()?, VERDICTS[1], after].concat();
+    write_atomically(&readme, text.as_bytes())?;
+    println!("{}\n{}", page.display(), readme.display());
+    Ok(true)
+}
+
 /// Prints the verdicts, or the power of a study of so many seeds and problems. A refuted claim is a result, not a
 /// failure of the command.
 pub fn claims(root: &Path, tier: &Tier, power: &[usize]) -> Result<bool> {

@@ -48,7 +48,7 @@ enum Command {
         what: String,
         #[command(flatten)]
         study: StudyArgs,
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 10)]
         seed: u64,
         /// Kept for clarity: resuming is what always happens.
         #[arg(long)]
@@ -59,7 +59,7 @@ enum Command {
         #[command(flatten)]
         study: StudyArgs,
         /// Seeds to run, for example `0,1,2` or `10-19`.
-        #[arg(long, default_value = "0")]
+        #[arg(long, default_value = "10")]
         seeds: plan::Seeds,
         /// Arms, `finding1` to `finding3`, `study` or `controls`; the arms they start from come along.
         #[arg(long, value_delimiter = ',', default_value = "study")]
@@ -91,6 +91,11 @@ enum Command {
     },
     /// Draw the figures from the finished runs.
     Figures {
+        #[command(flatten)]
+        tier: TierArg,
+    },
+    /// Write docs/results.md and the README's verdicts from the committed records.
+    Results {
         #[command(flatten)]
         tier: TierArg,
     },
@@ -216,6 +221,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
             commands::claims(&project_root(), &Tier::named(&tier.tier)?, &power)
         }
         Command::Figures { tier } => commands::figures(&project_root(), &Tier::named(&tier.tier)?),
+        Command::Results { tier } => commands::results(&project_root(), &Tier::named(&tier.tier)?),
         Command::Compare { tier } => commands::compare(&project_root(), &Tier::named(&tier.tier)?),
         Command::Export { tier } => commands::export(&project_root(), &Tier::named(&tier.tier)?),
         Command::Doctor => commands::doctor(&sandbox_config),

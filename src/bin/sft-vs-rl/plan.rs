@@ -34,7 +34,7 @@ impl FromStr for Seeds {
 #[derive(Args)]
 pub struct PlanArgs {
     /// Seeds to run, for example `0,1,2` or `10-19`.
-    #[arg(long, default_value = "0")]
+    #[arg(long, default_value = "10")]
     seeds: Seeds,
     /// Arms, `finding1` to `finding3`, `study` or `controls`; the arms they start from come along.
     #[arg(long, value_delimiter = ',', default_value = "study")]

@@ -91,7 +91,7 @@ type Judged = Result<Vec<JudgedClause>>;
 
 impl Clause {
     /// How far `value` is on the right side of the threshold.
-    fn excess(&self, value: f64) -> f64 {
+    pub(in crate::report) fn excess(&self, value: f64) -> f64 {
         let excess = value - self.threshold;
         if self.relation == Relation::AtLeast { excess } else { -excess }
     }

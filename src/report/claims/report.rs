@@ -78,7 +78,7 @@ impl ClaimsReport {
         judged.measured.iter().enumerate().map(row).collect()
     }
 
-    fn clauses_of(&self, number: u32) -> impl Iterator<Item = &JudgedClause> {
+    pub(in crate::report) fn of_finding(&self, number: u32) -> impl Iterator<Item = &JudgedClause> {
         self.clauses.iter().filter(move |judged| judged.clause.finding == number)
     }
 
@@ -96,7 +96,7 @@ impl ClaimsReport {
         Table {
             caption: caption.collect(),
             names: self.names(&["clause"]),
-            rows: self.clauses_of(number).flat_map(row).collect(),
+            rows: self.of_finding(number).flat_map(row).collect(),
         }
     }
 }
@@ -107,7 +107,7 @@ impl fmt::Display for ClaimsReport {
             writeln!(f, "Finding {}: {}", finding.number, ruling.to_string().to_uppercase())?;
             writeln!(f, "  \"{}\"\n  {reason}", finding.text)?;
             let mut rows = vec![self.names(&["clause", "role"])];
-            for judged in self.clauses_of(finding.number) {
+            for judged in self.of_finding(finding.number) {
                 rows.extend(self.rows(judged, [judged.clause.id.clone(), judged.clause.role.to_string()]));
             }
             for line in text_table(&rows, 0..0).lines() {

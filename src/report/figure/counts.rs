@@ -9,23 +9,23 @@ use super::style::{BEFORE, CENTERED, INK, LABEL, SMALL, SOFT_INK, dark, ink, tin
 use crate::base::Result;
 
 /// Two lines above a column, and their color.
-pub(super) type Head = ([&'static str; 2], RGBColor);
+pub(super) type Head<'a> = ([&'a str; 2], RGBColor);
 
 /// A count, its color, and how strong that is: 0..=1.
 pub(super) type Cell = (usize, RGBColor, f64);
 
-/// Draws on `area` what `cell` says of each (row, column). Rows come in groups, both have names. `right`
-/// and `below` are the pixels beside the table.
+/// Draws on `area` what `cell` says of each (row, column). Rows come in groups, both have names. `right`,
+/// `below` and `left` are the pixels beside the table.
 pub(super) fn draw_counts<'a>(
     area: &Area<'a>,
     title: &str,
-    [right, below]: [u32; 2],
-    (groups, heads): (&[(&str, &[&str])], &[Head]),
+    [right, below, left]: [u32; 3],
+    (groups, heads): (&[(&str, &[&str])], &[Head<'_>]),
     cell: impl Fn(usize, usize) -> Option<Cell>,
 ) -> Result<Panel<'a, Cartesian2d<RangedCoordf64, RangedCoordf64>>> {
     let n_rows = groups.iter().map(|(_, rows)| rows.len()).sum::<usize>();
     let axes = (0.0..heads.len().max(1) as f64, n_rows.max(1) as f64..0.0);
-    let panel = panel(area, title, [84, right, below, 140], axes)?;
+    let panel = panel(area, title, [84, right, below, left], axes)?;
     for (row, column) in (0..n_rows).cartesian_product(0..heads.len()) {
         let Some((count, color, strength)) = cell(row, column) else { continue };
         let (x, y) = (column as f64, row as f64);

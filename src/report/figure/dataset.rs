@@ -74,7 +74,7 @@ pub fn dataset_figure<'a>(tier: &str, problems: impl IntoIterator<Item = &'a Pro
 }
 
 /// A set, one word for what is new in it (two have no room), and its color.
-fn head(set: Set) -> Head {
+fn head(set: Set) -> Head<'static> {
     let ([what, new], color) = set_style(set, Prompts::Train);
     ([what, new.split(' ').next().unwrap_or(new)], color)
 }
@@ -93,7 +93,7 @@ fn draw_sets(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
     };
     let groups = [("source", source), ("target", target), ("depth", &depths)];
     let heads = sets.iter().map(|set| head(*set)).collect_vec();
-    draw_counts(area, "Problems of each set, by topic and depth", [12, 24], (&groups, &heads), cell)?;
+    draw_counts(area, "Problems of each set, by topic and depth", [12, 24, 140], (&groups, &heads), cell)?;
     Ok(())
 }
 
@@ -112,7 +112,7 @@ fn draw_feeds(area: &Area<'_>, counts: &Counts<'_>) -> Result<()> {
         Some((count, head(set).1, count as f64 / most as f64))
     };
     let (groups, heads) = ([("source", source), ("target", target)], vec![(["", ""], INK); topics.len()]);
-    let mut panel = draw_counts(area, "Which topic feeds which", [30, 124], (&groups, &heads), cell)?;
+    let mut panel = draw_counts(area, "Which topic feeds which", [30, 124, 140], (&groups, &heads), cell)?;
     for (y, note) in [
         (-40, "how often the column's topic is applied to the row's result"),
         (-21, "color: both source, both target, or mixed"),

@@ -44,8 +44,9 @@ pub(super) fn draw(report: &ClaimsReport, source: &str, area: &Area<'_>) -> Resu
     let decided = report.clauses.iter().filter_map(JudgedClause::interval);
     let seeds = decided.map(|found| found.n_seeds).max().unwrap_or(0);
     let level = 100.0 * report.level;
+    let plural = if seeds == 1 { "" } else { "s" };
     let subtitle = format!(
-        "Differences in pass rate, {seeds} seeds; bars: {level:.0}% interval over seeds and problems (crossed random effects)"
+        "Differences in pass rate, {seeds} seed{plural}; bars: {level:.0}% interval over seeds and problems (crossed random effects)"
     );
     let room = page(area, &title, &subtitle, source)?;
 
@@ -63,7 +64,10 @@ pub(super) fn draw(report: &ClaimsReport, source: &str, area: &Area<'_>) -> Resu
         let x = panel.at(f64::from(tick) / 100.0, 0.0).0;
         let color = if tick == 0 { SOFT_INK } else { GRID };
         panel.sheet.draw(&PathElement::new([(x, 0), (x, bottom)], color.stroke_width(1)))?;
-        panel.x_tick(f64::from(tick) / 100.0, &[&format!("{tick:+}")])?;
+        panel.x_tick(
+            f64::from(tick) / 100.0,
+            &[&if tick == 0 { "0".to_owned() } else { format!("{tick:+}") }],
+        )?;
     }
     panel.x_title("difference (percentage points)")?;
     legend(&panel)?;

@@ -28,7 +28,10 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
     for (decode, _) in panels {
         let mut lines: Vec<(&str, Vec<Place>)> = Vec::new();
         for arms in PATHS {
-            lines.push((arms[arms.len() - 1], path(evidence, arms, decode)?));
+            let last = arms[arms.len() - 1];
+            if place(evidence, last, FINAL_STAGE, decode)?.is_some() {
+                lines.push((last, path(evidence, arms, decode)?));
+            }
         }
         for arm in POINTS {
             lines.push((arm, place(evidence, arm, FINAL_STAGE, decode)?.into_iter().collect()));
@@ -56,7 +59,7 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
     let (left, right) = room.split_horizontally(50.percent_width());
     for (area, ((_, name), lines)) in [left, right].iter().zip(panels.iter().zip(&drawn)) {
         let high = lines.iter().flat_map(|(_, path)| path).map(|[_, y]| y.high).fold(0.2, f64::max);
-        let mut chart = panel(area, name, [42, 170, 54, 74], (0.0..1.0, 0.0..(high + 0.04).min(1.0)))?;
+        let mut chart = panel(area, name, [42, 176, 54, 80], (0.0..1.0, 0.0..(high + 0.04).min(1.0)))?;
         chart.y_axis("pass rate in the target domain (%)", 8, percent)?;
         for tick in [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] {
             chart.x_tick(tick, &[&percent(tick)])?;

@@ -3,6 +3,7 @@
 //! A finding's figure is one function in a file of its own, which asks the [`Evidence`] what it
 //! needs and draws it; [`FIGURES`] lists them. The others take what they show.
 
+mod anatomy;
 mod by_set;
 mod counts;
 mod dataset;
@@ -14,6 +15,7 @@ mod frontier;
 mod labels;
 mod mutants;
 pub mod panel;
+mod razor;
 pub mod style;
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,10 @@ use plotters::prelude::{IntoDrawingArea, RGBColor, SVGBackend};
 use polars::prelude::DataFrame;
 
 use crate::base::{Error, Result, write_atomically};
+use crate::data::Catalog;
+use crate::report::anatomy::Anatomy;
 use crate::report::claims::ClaimsReport;
+use crate::report::drift::Moved;
 use crate::report::frame::{Bootstrap, Interval, Point, Quantity, Scores};
 use crate::report::table::show;
 use panel::Area;
@@ -86,6 +91,16 @@ impl Evidence {
         };
         panel::page(area, title, &format!("{seeds}; {note}"), &self.source)
     }
+}
+
+/// What goes wrong in the target domain.
+pub(super) fn anatomy_figure(anatomy: &Anatomy, catalog: &Catalog, source: &str) -> Result<Svg> {
+    Svg::draw(|area| anatomy::draw(anatomy, catalog, source, area))
+}
+
+/// What was forgotten against how far an arm has moved.
+pub(super) fn razor_figure(moved: &[Moved], source: &str) -> Result<Svg> {
+    Svg::draw(|area| razor::draw(moved, source, area))
 }
 
 /// All clauses with their verdicts.

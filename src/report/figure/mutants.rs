@@ -45,7 +45,7 @@ fn draw_operators(area: &Area<'_>, report: &HiddenCaseReport) -> Result<()> {
     };
     let (operators, all) = names.split_at(names.len() - 1);
     let groups = [("operator", operators), ("", all)];
-    draw_counts(area, "What became of the mutants", [60, 24], (&groups, &heads), cell)?;
+    draw_counts(area, "What became of the mutants", [60, 24, 140], (&groups, &heads), cell)?;
     Ok(())
 }
 

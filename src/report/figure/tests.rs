@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use itertools::Itertools;
+use polars::df;
 use rand::Rng;
 
 use super::dataset::Counts;
 use super::*;
 use crate::base::Seed;
 use crate::data::ValueType;
-use crate::data::{Problem, Set};
+use crate::data::{Problem, Set, Side};
 use crate::report::frame::tests::answers_at;
 use crate::report::frame::{Cell, metric_frame};
-use crate::study::{MetricRow, OutcomeRow, Prompts};
+use crate::study::{Drift, MetricRow, OutcomeRow, Prompts};
 
 /// Outcomes of made-up arms: (arm, stage, pass rates on the sets of [`Set::ALL`]).
 fn made_up_outcomes(arms: &[(&str, &str, [f64; 6])], seeds: u64) -> Vec<(String, u64, OutcomeRow)> {
@@ -66,10 +68,10 @@ const ARMS: [(&str, &str, [f64; 6]); 15] = [
     ("sft-more", "final", [0.9, 0.8, 0.45, 0.16, 0.3, 0.1]),
     ("sft-rl", "final", [0.8, 0.68, 0.5, 0.31, 0.38, 0.1]),
     ("rl-base", "final", [0.6, 0.45, 0.35, 0.22, 0.25, 0.05]),
-    ("sft-more", "epoch-1", [0.6, 0.3, 0.2, 0.1, 0.1, 0.0]),
-    ("sft-more", "epoch-4", [0.8, 0.6, 0.4, 0.14, 0.2, 0.0]),
-    ("sft-more", "epoch-16", [0.9, 0.9, 0.6, 0.16, 0.2, 0.1]),
-    ("sft-more", "epoch-32", [0.9, 0.97, 0.62, 0.15, 0.2, 0.1]),
+    ("sft-more", "step-1", [0.6, 0.3, 0.2, 0.1, 0.1, 0.0]),
+    ("sft-more", "step-4", [0.8, 0.6, 0.4, 0.14, 0.2, 0.0]),
+    ("sft-more", "step-16", [0.9, 0.9, 0.6, 0.16, 0.2, 0.1]),
+    ("sft-more", "step-32", [0.9, 0.97, 0.62, 0.15, 0.2, 0.1]),
 ];
 
 fn made_up_problems() -> Vec<Problem> {
@@ -188,13 +190,46 @@ fn finding_3() {
     for seeds in [1, 3] {
         let data = evidence(&ARMS, seeds);
         let svg = check(&format!("finding3-{seeds}"), || finding(3, &data));
-        // 2 gaps and 3 rates, at 4 epochs of SFT and for RL.
+        // 2 gaps and 3 rates, at 4 stages of SFT and for RL.
         assert_eq!(count(&svg, "<circle"), DOT * (2 + 3) * (4 + 1));
         let at = |stage: &str, set| Cell { stage: stage.to_owned(), ..Cell::at_end("sft-more", set) };
-        let gap = Quantity::gap(&at("epoch-32", Set::CompositeATrain), Set::CompositeATrain, Set::CompositeB);
+        let gap = Quantity::gap(&at("step-32", Set::CompositeATrain), Set::CompositeATrain, Set::CompositeB);
         let gap = data.scores.interval(&gap, &data.bootstrap).unwrap().value;
         assert!((gap - 0.82).abs() < 0.1, "{gap}");
     }
+}
+
+/// Each arm and seed is a dot in both panels, each arm a large one.
+#[test]
+fn razor() {
+    let moved = ["sft-more", "sft-rl"].into_iter().cartesian_product([10, 11, 12]).map(|(arm, seed)| {
+        let far = if arm == "sft-rl" { 0.02 } else { 0.3 } + seed as f64 / 1e3;
+        let drift = Drift { kl_to_base: far, kl_from_base: 2.0 * far, wild_loss: 0.0 };
+        Moved { arm: arm.to_owned(), seed, drift, forgot: far / 3.0 }
+    });
+    let svg = check("razor", || razor_figure(&moved.clone().collect_vec(), "made up"));
+    assert_eq!(count(&svg, "<circle"), 2 * 2 * (6 + 2)); // a dot has a rim
+    assert!(svg.contains("SFT, then RL") && svg.contains("3 seeds"));
+    assert!(matches!(razor_figure(&[], "made up"), Err(Error::Figure(_))));
+}
+
+/// Of an arm half of whose answers pass, the other half with a wrong second step.
+#[test]
+fn faults() {
+    let (catalog, [arm, fault]) = (Catalog::shipped(), ["arm", "fault"]);
+    let topic = catalog.atoms().iter().find(|atom| atom.side == Side::Target).unwrap().topic.as_str();
+    let anatomy = Anatomy {
+        answers: df!(arm => ["sft-rl"; 4], fault => ["pass", "pass", "helper", "helper"]).unwrap(),
+        steps: df!(arm => ["sft-rl"; 4], "step" => ["1 of 2", "2 of 2", "1 of 2", "2 of 2"],
+            "topic" => [topic; 4], "wrong" => [0.0, 0.0, 0.0, 1.0])
+        .unwrap(),
+    };
+    let svg = check("anatomy", || anatomy_figure(&anatomy, &catalog, "made up"));
+    assert!(svg.contains("most often a step is another function of the catalog") && svg.contains(topic));
+    // Passes, wrong helper; second of two; the topic has one wrong step in four.
+    assert_eq!((count(&svg, "\n50\n"), count(&svg, "\n25\n")), (3, 1));
+    let nothing = Anatomy { answers: anatomy.answers.clear(), steps: anatomy.steps.clear() };
+    assert!(matches!(anatomy_figure(&nothing, &catalog, "made up"), Err(Error::Figure(_))));
 }
 
 #[test]

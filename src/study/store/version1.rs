@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    AnswerWord, Connective, Cost, Drift, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts, RunSpec,
-    nan_for_null,
+    AnswerWord, Connective, Cost, Drift, FileDigest, MetricRow, OutcomeRow, Prompts, Record, RunFacts,
+    RunSpec, nan_for_null,
 };
 use crate::data::Set;
 use crate::sandbox::CaseWord;
