@@ -36,7 +36,7 @@ const ARM: &str = r#"
 [[arm]]
 name = "sft-mix-8"
 parent = "base"
-recipe.sft = { atoms = true, composites = 8, length = "full" }
+recipe.sft = { on = { atoms = "all", composites = 8 }, length = "full", balanced = true }
 about = "SFT on atoms and 8 composites"
 "#;
 
@@ -93,6 +93,26 @@ fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
     let judged = printed(kit(folder.path(), &["claims", "--tier", "smoke"]));
     let row = judged.lines().find(|line| line.contains("f1.eight-beats-none")).expect("the clause is judged");
     assert!(row.contains("[+") || row.contains("[-"), "it has an interval, so both arms have runs: {row}");
+    let none = kit(folder.path(), &["claims", "--tier", "smoke", "--records", "data/records/none"]);
+    assert_eq!(none.status.code(), Some(2), "{none:?}");
+
+    // The page and the README's table are written from what was exported.
+    printed(kit(folder.path(), &["export", "--tier", "smoke"]));
+    let exported =
+        printed(kit(folder.path(), &["claims", "--tier", "smoke", "--records", "data/records/smoke"]));
+    assert_eq!(exported, judged);
+    let readme = folder.path().join("README.md");
+    std::fs::write(&readme, "# Ours\n").unwrap();
+    let refused = kit(folder.path(), &["results", "--tier", "smoke"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let marks = ["<!-- verdicts: written by `make results` -->\n", "<!-- end of verdicts -->\n"];
+    std::fs::write(&readme, format!("# Ours\n{}old\n{}The end\n", marks[0], marks[1])).unwrap();
+    printed(kit(folder.path(), &["results", "--tier", "smoke"]));
+    let page = std::fs::read_to_string(folder.path().join("docs/results.md")).unwrap();
+    assert!(page.contains("8 composites beat the base model on held-out chains (report)"), "{page}");
+    let readme = std::fs::read_to_string(&readme).unwrap();
+    assert!(readme.starts_with("# Ours\n<!-- verdicts") && readme.ends_with("verdicts -->\nThe end\n"));
+    assert!(readme.contains("| **not judged yet** |") && !readme.contains("old"), "{readme}");
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Runs {
             let steps = earlier.steps + share * (later.steps - earlier.steps);
             let beyond = if after == path.len() { ", its end" } else { "" };
             let mut row =
-                vec![arm.to_owned(), format!("{budget:.3} {unit} ({what})"), format!("{steps:.0}{beyond}")];
+                vec![arm.to_owned(), format!("{budget:.1} {unit} ({what})"), format!("{steps:.0}{beyond}")];
             for decode in [Decode::Greedy, Decode::Sampled] {
                 let rate = |arm: &str, stage: &str| {
                     let stage = stage.to_owned();

@@ -51,7 +51,7 @@ impl Runs {
     /// As [`Runs::claims`].
     pub fn verdicts(&self) -> Result<String> {
         let report = self.claims()?;
-        let row = |JudgedFinding { finding, ruling, reason }: &JudgedFinding| {
+        let row = |JudgedFinding { finding, ruling, .. }: &JudgedFinding| {
             let required =
                 report.of_finding(finding.number).filter(|judged| judged.clause.role == Role::Required);
             let mut clauses = required.map(|judged| {
@@ -60,7 +60,7 @@ impl Runs {
             let cells = [
                 format!("{}. {}", finding.number, finding.text),
                 format!("**{ruling}**"),
-                format!("{reason}. {}", clauses.join("; ")),
+                clauses.join("; "),
             ];
             cells.to_vec()
         };
@@ -92,7 +92,8 @@ impl Runs {
             page += &format!("- **{}** ({}).\n", first_answer(first.ruling), differences(first.deciding()));
         }
         for JudgedFinding { finding, ruling, reason } in &report.findings {
-            page += &format!("- **Finding {}: {ruling}.** \"{}\" {reason}.\n", finding.number, finding.text);
+            let reason = reason.strip_prefix(&format!("{ruling}: ")).unwrap_or(reason);
+            page += &format!("- **Finding {}: {ruling}** ({reason}). \"{}\"\n", finding.number, finding.text);
         }
         page += "\n![All clauses with their intervals, thresholds and verdicts](../figures/forest.svg)\n";
         for found in &report.findings {

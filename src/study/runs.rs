@@ -54,6 +54,19 @@ impl Runs {
         Err(Error::RunStore { path: root.join("data/records").join(tier), message })
     }
 
+    /// The finished runs of the tier in `folder`.
+    ///
+    /// # Errors
+    /// `Error::RunStore` where there are none.
+    pub fn of_folder(root: &Path, tier: &str, folder: &Path) -> Result<Runs> {
+        let found = Runs::of_store(root, tier, folder)?;
+        if found.runs.is_empty() {
+            let message = format!("has no finished run of tier {tier}");
+            return Err(Error::RunStore { path: folder.to_path_buf(), message });
+        }
+        Ok(found)
+    }
+
     fn of_store(root: &Path, tier: &str, folder: &Path) -> Result<Runs> {
         let runs = RunStore::new(folder).runs(tier)?;
         Ok(Runs { root: root.to_path_buf(), tier: tier.to_owned(), runs })

@@ -145,7 +145,7 @@ pub fn study(study: &Study, arms: &[String], seeds: &[u64], jobs: usize) -> Resu
     for path in Runs::own(&study.root, &tier.name)?.draw(&folder)? {
         println!("{}", path.display());
     }
-    claims(&study.root, tier, &[])?;
+    claims(&study.root, tier, &[], None)?;
     compare(&study.root, tier)?;
     Ok(true)
 }
@@ -200,8 +200,9 @@ pub fn results(root: &Path, tier: &Tier) -> Result<bool> {
 
 /// Prints the verdicts, or the power of a study of so many seeds and problems. A refuted claim is a result, not a
 /// failure of the command.
-pub fn claims(root: &Path, tier: &Tier, power: &[usize]) -> Result<bool> {
-    let runs = Runs::open(root, &tier.name)?;
+pub fn claims(root: &Path, tier: &Tier, power: &[usize], records: Option<&Path>) -> Result<bool> {
+    let runs =
+        records.map_or_else(|| Runs::open(root, &tier.name), |of| Runs::of_folder(root, &tier.name, of))?;
     match power {
         [n_seeds, n_problems] => print!("{}", runs.power(*n_seeds, *n_problems)?),
         _ => println!("{}", runs.claims()?),

@@ -4,6 +4,7 @@ mod commands;
 mod plan;
 
 use std::io::{BufReader, BufWriter};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -88,6 +89,9 @@ enum Command {
         /// a set would refute each control whose true effect is 0.
         #[arg(long, num_args = 2, value_names = ["SEEDS", "PROBLEMS"])]
         power: Vec<usize>,
+        /// Judge the runs of this folder: `data/records/version1/quick`.
+        #[arg(long)]
+        records: Option<PathBuf>,
     },
     /// Draw the figures from the finished runs.
     Figures {
@@ -217,8 +221,8 @@ fn dispatch(cli: Cli) -> Result<bool> {
             serve_jsonl(&sandbox, BufReader::new(std::io::stdin()), output)?;
             Ok(true)
         }
-        Command::Claims { tier, power } => {
-            commands::claims(&project_root(), &Tier::named(&tier.tier)?, &power)
+        Command::Claims { tier, power, records } => {
+            commands::claims(&project_root(), &Tier::named(&tier.tier)?, &power, records.as_deref())
         }
         Command::Figures { tier } => commands::figures(&project_root(), &Tier::named(&tier.tier)?),
         Command::Results { tier } => commands::results(&project_root(), &Tier::named(&tier.tier)?),

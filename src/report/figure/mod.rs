@@ -15,6 +15,7 @@ mod frontier;
 mod labels;
 mod mutants;
 pub mod panel;
+mod paths;
 mod razor;
 pub mod style;
 #[cfg(test)]
@@ -24,7 +25,7 @@ use std::path::Path;
 
 use itertools::Itertools;
 use plotters::prelude::{IntoDrawingArea, RGBColor, SVGBackend};
-use polars::prelude::DataFrame;
+use polars::prelude::{DataFrame, IntoLazy, col, lit};
 
 use crate::base::{Error, Result, write_atomically};
 use crate::data::Catalog;
@@ -42,9 +43,10 @@ type Draw = fn(&Evidence, &Area<'_>) -> Result<()>;
 
 /// What draws the figures of a study's runs, by the names of their files. A finding without one has verdicts and no
 /// figure.
-pub(super) const FIGURES: [(&str, Draw); 4] = [
+pub(super) const FIGURES: [(&str, Draw); 5] = [
     ("frontier", frontier::draw),
     ("finding1", finding1::draw),
+    ("paths", paths::draw),
     ("finding2", finding2::draw),
     ("finding3", finding3::draw),
 ];
@@ -73,6 +75,12 @@ impl Evidence {
             points.extend(found.map(point));
         }
         Ok(Series { label, color, points })
+    }
+
+    /// How many steps of `arm` were logged.
+    fn steps(&self, arm: &str) -> Result<u64> {
+        let last = self.metrics.clone().lazy().filter(col("arm").eq(lit(arm))).select([col("step").max()]);
+        Ok(last.collect()?.column("step")?.u64()?.get(0).map_or(0, |last| last + 1))
     }
 
     /// Begins the page of a finding, whose subtitle says how many seeds its intervals rest on.
