@@ -71,13 +71,13 @@ pub use data::{
     Atom, AtomCheck, Case, Catalog, ChainRequest, CheckReport, Codec, Corpus, CorpusConfig, CorpusHit,
     CorpusReport, Document, Domain, HiddenCaseConfig, HiddenCaseReport, Leak, LeakKind, LeakReport,
     MutantConfig, MutantReport, Operator, OperatorCounts, PairSummary, Problem, Provenance, Rejection, Rules,
-    Set, Side, Sizes, SplitConfig, Splits, Survivor, Topics, Value, ValueType, check_catalog,
-    chinese_prompts, connective, hidden_case_audit, leak_audit, read_problems, synthesize, write_problems,
+    Set, Side, Sizes, SplitConfig, Splits, Survivor, Topics, Value, ValueType, check_catalog, connective,
+    hidden_case_audit, leak_audit, read_problems, synthesize, write_problems,
 };
 pub use model::{Batch, Completion, Config, Decoder, Kernels, Sampling, ValueHead, sample};
 pub use report::{
     Claims, ClaimsReport, Components, Contributions, Interval, JudgedClause, JudgedFinding, Labeled,
-    Measured, Ruling, SetComponents, Spread, Svg, Table, arms_table, dataset_figure, local_figures,
+    Measured, Ruling, SetComponents, Spread, Svg, Table, arms_table, dataset_figure, ledger, local_figures,
     mutant_figure, panel, pass_at_k, style,
 };
 pub use sandbox::{

@@ -103,6 +103,10 @@ fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
     assert_eq!(exported, judged);
     let readme = folder.path().join("README.md");
     std::fs::write(&readme, "# Ours\n").unwrap();
+    let ledger = folder.path().join("docs/ambiguities.md");
+    std::fs::create_dir(ledger.parent().unwrap()).unwrap();
+    let rows = "<!-- measured rows: written by `make results` -->\n<!-- end of measured rows -->\n";
+    std::fs::write(&ledger, rows).unwrap();
     let refused = kit(folder.path(), &["results", "--tier", "smoke"]);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     let marks = ["<!-- verdicts: written by `make results` -->\n", "<!-- end of verdicts -->\n"];
@@ -110,6 +114,8 @@ fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
     printed(kit(folder.path(), &["results", "--tier", "smoke"]));
     let page = std::fs::read_to_string(folder.path().join("docs/results.md")).unwrap();
     assert!(page.contains("8 composites beat the base model on held-out chains (report)"), "{page}");
+    let rows = std::fs::read_to_string(&ledger).unwrap();
+    assert!(rows.contains("| KL penalty | 0.1 a nat | none | not concerned | not measured yet |"), "{rows}");
     let readme = std::fs::read_to_string(&readme).unwrap();
     assert!(readme.starts_with("# Ours\n<!-- verdicts") && readme.ends_with("verdicts -->\nThe end\n"));
     assert!(readme.contains("| **not judged yet** |") && !readme.contains("old"), "{readme}");

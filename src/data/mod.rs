@@ -29,9 +29,7 @@ pub use fault::{Fault, Steps};
 pub use problem::{Case, Problem, Set, read_problems, write_problems};
 pub use split::{Provenance, SplitConfig, Splits};
 pub(crate) use synth::CONNECTIVES;
-pub use synth::{
-    ChainRequest, Operator, Rejection, Rules, Sizes, Topics, chinese_prompts, connective, synthesize,
-};
+pub use synth::{ChainRequest, Operator, Rejection, Rules, Sizes, Topics, connective, synthesize};
 pub(crate) use table::table as text_table;
 pub use tokenizer::Codec;
 pub use value::{Domain, Value, ValueType};

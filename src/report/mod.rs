@@ -6,6 +6,7 @@ mod claims;
 mod drift;
 mod figure;
 mod frame;
+mod ledger;
 mod results;
 mod table;
 mod tables;
@@ -17,13 +18,14 @@ use itertools::Itertools;
 
 use crate::base::{Error, Result, hash_bytes};
 use crate::data::Catalog;
-use crate::report::figure::{Evidence, FIGURES, anatomy_figure, forest_figure, razor_figure};
+use crate::report::figure::{Evidence, FIGURES, anatomy_figure, forest_figure, map_figure, razor_figure};
 use crate::report::frame::{Bootstrap, Scores, metric_frame};
 use crate::study::{FinishedRun, MetricRow, OutcomeRow, Runs};
 
 pub use claims::{Claims, ClaimsReport, JudgedClause, JudgedFinding, Measured, Ruling};
 pub use figure::{Svg, dataset_figure, mutant_figure, panel, style};
 pub use frame::{Components, Contributions, Interval, Labeled, SetComponents, Spread, pass_at_k};
+pub use ledger::ledger;
 pub use table::Table;
 pub use tables::arms_table;
 
@@ -81,6 +83,7 @@ impl Runs {
         match name {
             "forest" => forest_figure(&self.claims()?, &self.source()),
             "anatomy" => anatomy_figure(&self.anatomy()?, &self.catalog()?, &self.source()),
+            "map" => map_figure(&self.root),
             "razor" => razor_figure(&self.moved(), &self.source()),
             _ => match FIGURES.iter().find(|(figure, _)| *figure == name) {
                 Some((_, draw)) => {
@@ -136,7 +139,7 @@ impl Runs {
 
 /// The names of all figures.
 fn known() -> Vec<&'static str> {
-    ["forest", "anatomy", "razor"].into_iter().chain(FIGURES.map(|(name, _)| name)).collect()
+    ["forest", "map", "anatomy", "razor"].into_iter().chain(FIGURES.map(|(name, _)| name)).collect()
 }
 
 /// Where figures of runs trained on this machine go: never over the committed ones.

@@ -106,6 +106,13 @@ impl Verdict {
         self.word().map(|word| word == CaseWord::Pass)
     }
 
+    /// The share of the cases that passed; `None` where the sandbox failed.
+    pub fn share(&self) -> Option<f32> {
+        let Verdict::Cases(words) = self else { return None };
+        let passed = words.iter().filter(|word| **word == CaseWord::Pass).count();
+        Some(passed as f32 / words.len().max(1) as f32)
+    }
+
     /// The first word that is not `pass`, or `pass`: one word for the whole program. `not_run` where there
     /// are no cases, `None` where the sandbox failed.
     pub fn word(&self) -> Option<CaseWord> {

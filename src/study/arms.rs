@@ -10,7 +10,7 @@ use crate::train::{Baseline, Reward};
 
 /// What is trained, and on what: each variant is one method (`run.rs`), and its fields are those of
 /// `data/arms.toml`, whose head says what they mean.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs)] // of fields: see above
 pub enum Recipe {
@@ -21,7 +21,13 @@ pub enum Recipe {
     /// The same on the parent's own passing answers to as many prompts as RL is given.
     Rft { on: Pool },
     /// PPO on the problems' prompts, rewarded by the sandbox (or by a control's reward).
-    Ppo { on: Pool, reward: Reward, baseline: Option<Baseline> },
+    Ppo {
+        on: Pool,
+        reward: Reward,
+        baseline: Option<Baseline>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kl_coefficient: Option<f64>,
+    },
     /// Nothing is learned: the model that the parent started from, at the temperature at which its answers are as
     /// certain as the parent's.
     Cooled { on: Pool },
@@ -81,7 +87,7 @@ pub enum Length {
 }
 
 /// One entry of the design: a recipe, trained over several seeds.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
     /// Lower-case letters, digits and hyphens.
@@ -95,6 +101,9 @@ pub struct Arm {
     pub findings: Vec<u32>,
     /// What tables say of it.
     pub about: String,
+    /// Whether it is a row of the ambiguity ledger: no arm of the study, and no control.
+    #[serde(default)]
+    pub ledger: bool,
 }
 
 /// All arms, parents before their children.
@@ -143,12 +152,13 @@ impl Arms {
     }
 
     /// The arms that `name` stands for, parents first: an arm's name, `finding1` and so on, `study` (the
-    /// arms of all findings) or `controls` (those of none).
+    /// arms of all findings), `controls` (those of none) or `ledger`.
     pub fn select(&self, name: &str) -> Result<Vec<&Arm>> {
         let finding = name.strip_prefix("finding").and_then(|digits| digits.parse().ok());
         let meant = |arm: &&Arm| match (name, finding) {
             ("study", _) => !arm.findings.is_empty(),
-            ("controls", _) => arm.findings.is_empty(),
+            ("controls", _) => arm.findings.is_empty() && !arm.ledger,
+            ("ledger", _) => arm.ledger,
             (_, Some(number)) => arm.findings.contains(&number),
             _ => false,
         };
@@ -165,7 +175,7 @@ impl Arms {
     fn known_names(&self) -> String {
         let findings = self.arms.iter().flat_map(|arm| &arm.findings).sorted().dedup();
         let names = self.arms.iter().map(|arm| arm.name.clone());
-        let groups = ["study".to_owned(), "controls".to_owned()];
+        let groups = ["study", "controls", "ledger"].map(String::from);
         names.chain(findings.map(|number| format!("finding{number}"))).chain(groups).join(", ")
     }
 }
@@ -200,7 +210,8 @@ mod tests {
         assert_eq!(names("finding2"), ["base", "sft-start", "sft-more", "sft-tuned", "sft-rl"]);
         assert_eq!(names("sft-atoms"), ["sft-atoms"]);
         assert!(names("controls").contains(&"rl-shuffled") && !names("controls").contains(&"rl-base"));
-        assert_eq!(names("study").len() + names("controls").len(), arms.all().len());
+        let groups = ["study", "controls", "ledger"].map(|group| names(group).len());
+        assert_eq!(groups.iter().sum::<usize>(), arms.all().len());
         assert!(arms.select("finding4").is_err());
     }
 

@@ -47,6 +47,13 @@ pub struct EvalConfig {
     pub stage_sets: Vec<Set>,
     /// Answers at temperature 1 then, in training wordings.
     pub stage_samples: usize,
+    /// What is 1 above: of the answers that are not greedy.
+    #[serde(default = "one")]
+    pub temperature: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// One question of an evaluation: a problem and which wording of it.
@@ -153,7 +160,7 @@ pub fn evaluate(
 
     // ---- Answers: one greedy row a question, then its sampled rows. Equal prompts of a call are read once.
     let greedy = Sampling { temperature: 0.0, max_new_tokens, end_token: court.codec.end() };
-    let sampled = Sampling { temperature: 1.0, ..greedy.clone() };
+    let sampled = Sampling { temperature: config.temperature, ..greedy.clone() };
     let (mut likeliest, mut drawn) = (Vec::new(), Vec::new());
     for (index, questions) in questions.chunks(QUESTIONS_TOGETHER).enumerate() {
         let encode = |question: &Question| court.codec.encode(question.prompt()?);

@@ -118,7 +118,7 @@ impl Study {
         device::instructions()?;
         let Options { root, tier, device, kernels, sandbox } = options;
         let arms = Arms::load(&root)?;
-        let catalog = Catalog::load(&root.join("data/catalog"))?;
+        let catalog = tier.catalog(&root)?;
         let sandbox = Sandbox::start(&sandbox)?;
         let dataset = Dataset::open(&root, &tier, &catalog, &sandbox)?;
         let store = RunStore::new(root.join("data/runs"));
@@ -167,6 +167,10 @@ impl Study {
         let mut eval = serde_json::json!(self.tier.eval);
         // Which other seeds keep their answers is no setting of this run.
         eval["keep_answers"] = self.tier.eval.keep_answers.contains(&seed).into();
+        // Where it is 1, runs were made before there was this setting.
+        if let Some(eval) = eval.as_object_mut().filter(|_| self.tier.eval.temperature == 1.0) {
+            eval.remove("temperature");
+        }
         let config = serde_json::json!({
             "recipe": arm.recipe,
             "training": plan.settings,

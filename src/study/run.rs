@@ -117,10 +117,13 @@ impl Study {
                     Ok(Box::new(Rft::new(model, checkpoint, &tier.sft, sampling, tasks, judge)?))
                 }),
             },
-            Recipe::Ppo { on, reward, baseline } => {
+            Recipe::Ppo { on, reward, baseline, kl_coefficient } => {
                 let mut config = Cow::Borrowed(&tier.ppo);
                 if let Some(baseline) = baseline {
                     config.to_mut().baseline = baseline;
+                }
+                if let Some(coefficient) = kl_coefficient {
+                    config.to_mut().kl_coefficient = coefficient;
                 }
                 Plan {
                     kind: RL,

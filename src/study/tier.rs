@@ -2,14 +2,15 @@
 //! `data/tiers.toml`, and here what they are.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use itertools::Itertools;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::project_root;
-use crate::base::{Error, Result, read_toml};
-use crate::data::{CorpusConfig, SplitConfig};
+use crate::base::{Error, Result, Seed, read_toml};
+use crate::data::{Catalog, CorpusConfig, SplitConfig};
 use crate::model::Config;
 use crate::study::evaluate::EvalConfig;
 use crate::train::{PpoConfig, SupervisedConfig};
@@ -27,6 +28,12 @@ pub struct Tier {
     // ---- Data: the same for all seeds, so that arms and seeds compare on the same problems
     /// Of problems and tokenizer.
     pub data_seed: u64,
+    /// Where it is given, which topics are source and which target is dealt by it, not as the catalog says.
+    #[serde(default)]
+    pub sides_seed: Option<u64>,
+    /// Whether prompts, and comments of the corpus, are Chinese.
+    #[serde(default)]
+    pub chinese: bool,
     /// How many problems each set has.
     pub splits: SplitConfig,
     /// Entries of the tokenizer's vocabulary.
@@ -142,6 +149,18 @@ impl Tier {
             tier.name = format!("{}-custom", self.name);
         }
         Ok(tier)
+    }
+
+    /// The catalog of the project at `root` as this tier reads it.
+    ///
+    /// # Errors
+    /// As [`Catalog::load`].
+    pub fn catalog(&self, root: &Path) -> Result<Catalog> {
+        let mut catalog = Catalog::load(&root.join("data/catalog"))?;
+        if let Some(seed) = self.sides_seed {
+            catalog = catalog.with_dealt_sides(Seed::new(seed));
+        }
+        Ok(if self.chinese { catalog.in_chinese() } else { catalog })
     }
 
     /// Optimizer steps of `sft-more`: as many samples as an RL arm draws.

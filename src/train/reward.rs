@@ -60,6 +60,8 @@ impl<F: FnMut(&[(usize, &Completion)]) -> Result<Vec<Judgement>>> Verifier for F
 pub enum Reward {
     /// 1 if all hidden cases pass, else 0.
     Tests,
+    /// The share of the hidden cases that pass.
+    Share,
     /// Negative control: the verdicts of a batch, permuted among its answers.
     Shuffled,
     /// Negative control: 1 for any answer that runs to a value of the expected type.
@@ -70,20 +72,25 @@ pub enum Reward {
 
 impl Reward {
     /// Judgements from what the cases said of `answers`.
-    fn judgements(self, words: Vec<Option<CaseWord>>, answers: &[(usize, &Completion)]) -> Vec<Judgement> {
-        let earned = |word| match self {
-            Reward::Format => matches!(word, CaseWord::Pass | CaseWord::WrongAnswer),
-            Reward::Tests | Reward::Shuffled => word == CaseWord::Pass,
-            Reward::Nothing => false,
+    fn judgements(self, verdicts: &[Verdict], answers: &[(usize, &Completion)]) -> Vec<Judgement> {
+        let earned = |verdict: &Verdict| {
+            let word = verdict.word()?;
+            Some(match self {
+                Reward::Format => f32::from(matches!(word, CaseWord::Pass | CaseWord::WrongAnswer)),
+                Reward::Tests | Reward::Shuffled => f32::from(word == CaseWord::Pass),
+                Reward::Share => verdict.share()?,
+                Reward::Nothing => 0.0,
+            })
         };
-        let mut rewards = words.iter().map(|word| word.map(|word| f32::from(earned(word)))).collect_vec();
+        let mut rewards = verdicts.iter().map(earned).collect_vec();
         if self == Reward::Shuffled {
             // The batch itself addresses the permutation, so that a resumed run repeats it.
             let tokens = answers.iter().flat_map(|(_, completion)| &completion.tokens);
             let seed = tokens.fold(0u64, |hash, token| hash.wrapping_mul(31).wrapping_add(u64::from(*token)));
             rewards.shuffle(&mut Seed::new(seed).stream("shuffled reward"));
         }
-        words.into_iter().zip(rewards).map(|(word, reward)| Judgement { word, reward }).collect()
+        let words = verdicts.iter().map(Verdict::word);
+        words.zip(rewards).map(|(word, reward)| Judgement { word, reward }).collect()
     }
 }
 
@@ -170,16 +177,24 @@ impl<'a> Judge<'a> {
     /// One verdict a program, run or remembered.
     fn judge_programs(&self, programs: &[(&Problem, String)]) -> Vec<Verdict> {
         let Court { known, sandbox, .. } = self.court;
-        let remembered = programs.iter().map(|(problem, program)| known.of(problem, program)).collect_vec();
+        // What is remembered ends at the first failure.
+        let whole = self.reward == Reward::Share;
+        let of = |(problem, program): &(&Problem, String)| known.of(problem, program).filter(|_| !whole);
+        let remembered = programs.iter().map(of).collect_vec();
         let unknown = programs.iter().zip(&remembered).filter(|(_, verdict)| verdict.is_none());
-        let job =
-            |(problem, program): &(&Problem, String)| Job { limits: LIMITS, ..problem.job(program.clone()) };
+        let job = |(problem, program): &(&Problem, String)| Job {
+            limits: LIMITS,
+            stop_at_first_failure: !whole,
+            ..problem.job(program.clone())
+        };
         let mut judged = sandbox.judge(&unknown.map(|(program, _)| job(program)).collect_vec()).into_iter();
         let verdict = |((problem, program), remembered): (&(&Problem, String), Option<Verdict>)| {
             remembered.unwrap_or_else(|| {
                 let lost = || Verdict::Infra("the sandbox gave no verdict".to_owned());
                 let verdict = judged.next().unwrap_or_else(lost);
-                known.keep(problem, program, &verdict);
+                if !whole {
+                    known.keep(problem, program, &verdict);
+                }
                 verdict
             })
         };
@@ -189,8 +204,7 @@ impl<'a> Judge<'a> {
 
 impl Verifier for Judge<'_> {
     fn judge(&mut self, answers: &[(usize, &Completion)]) -> Result<Vec<Judgement>> {
-        let words = self.verdicts(answers)?.iter().map(Verdict::word).collect();
-        Ok(self.reward.judgements(words, answers))
+        Ok(self.reward.judgements(&self.verdicts(answers)?, answers))
     }
 }
 
@@ -259,6 +273,23 @@ mod tests {
         }
     }
 
+    /// One of two cases passes, the first one fails: the share is of all cases, whatever is remembered of the program.
+    #[test]
+    fn a_share_is_of_all_cases() {
+        let sandbox = Sandbox::start(&SandboxConfig::strict(1)).unwrap();
+        let codec = crate::data::Codec::train(&["def f(x): return 3".to_owned()], 300).unwrap();
+        let known = KnownVerdicts::default();
+        let court = Court { sandbox: &sandbox, codec: &codec, known: &known };
+        let mut problem = problem("two and three", 2);
+        problem.cases.push(Case { input: Value::Int(2), expected: Value::Int(3) });
+        let program = [(&problem, "def f(x): return 3".to_owned())];
+        let share = |reward| Judge::new(court, vec![&problem], reward).judge_programs(&program)[0].share();
+        assert_eq!(
+            [Reward::Tests, Reward::Share, Reward::Tests].map(share),
+            [Some(0.0), Some(0.5), Some(0.0)]
+        );
+    }
+
     #[test]
     fn controls_pay_for_something_else() {
         use CaseWord::{Exception, Pass, WrongAnswer};
@@ -273,8 +304,12 @@ mod tests {
             .collect();
         let answers: Vec<(usize, &Completion)> =
             completions.iter().map(|completion| (0, completion)).collect();
+        let verdict = |word: Option<CaseWord>| {
+            word.map_or_else(|| Verdict::Infra(String::new()), |word| Verdict::Cases(vec![Pass, word]))
+        };
+        let verdicts = words.map(verdict);
         let rewards = |reward: Reward| -> Vec<Option<f32>> {
-            let judgements = reward.judgements(words.to_vec(), &answers);
+            let judgements = reward.judgements(&verdicts, &answers);
             assert!(
                 judgements.iter().map(|judgement| judgement.word).eq(words),
                 "{reward:?} keeps the words"
@@ -284,6 +319,7 @@ mod tests {
         let earned = [Some(1.0), Some(0.0), Some(0.0), None, Some(1.0), Some(1.0)];
         assert_eq!(rewards(Reward::Tests), earned);
         assert_eq!(rewards(Reward::Format), [Some(1.0), Some(1.0), Some(0.0), None, Some(1.0), Some(1.0)]);
+        assert_eq!(rewards(Reward::Share), [Some(1.0), Some(0.5), Some(0.5), None, Some(1.0), Some(1.0)]);
         let shuffled = rewards(Reward::Shuffled);
         assert_eq!(rewards(Reward::Shuffled), shuffled, "a function of the batch");
         assert_ne!(shuffled, earned);

@@ -7,8 +7,8 @@ use sft_vs_rl::{
     Catalog, ChainRequest, Codec, Cost, Court, Dataset, Decoder, Error, EvalConfig, HiddenCaseConfig,
     HiddenCaseReport, Kernels, KnownVerdicts, MutantConfig, OutcomeRow, Progress, Prompts, Question, Result,
     Runs, Sandbox, SandboxConfig, Seed, Set, StageMemory, Study, Tier, Topics, check_catalog, dataset_figure,
-    device, evaluate, hidden_case_audit, leak_audit, local_figures, mutant_figure, pass_at_k, project_root,
-    read_json, synthesize, write_atomically, write_problems,
+    device, evaluate, hidden_case_audit, leak_audit, ledger, local_figures, mutant_figure, pass_at_k,
+    project_root, read_json, synthesize, write_atomically, write_problems,
 };
 
 use crate::plan;
@@ -177,24 +177,26 @@ pub fn figures(root: &Path, tier: &Tier) -> Result<bool> {
     Ok(true)
 }
 
-/// Between these lines of the README stand the verdicts.
-const VERDICTS: [&str; 2] = ["<!-- verdicts: written by `make results` -->\n", "<!-- end of verdicts -->\n"];
+/// Puts `table` between the lines of `page` that say where `what` begins and ends.
+fn write_between(page: &Path, what: &str, table: &str) -> Result<()> {
+    let marks =
+        [format!("<!-- {what}: written by `make results` -->\n"), format!("<!-- end of {what} -->\n")];
+    let text = std::fs::read_to_string(page).map_err(Error::io(page))?;
+    let inside = text.split_once(&marks[0]).and_then(|(_, rest)| Some(rest.split_once(&marks[1])?.0));
+    let missing = || Error::damaged(page, format!("the lines {:?} and {:?} are missing", marks[0], marks[1]));
+    let old = format!("{}{}{}", marks[0], inside.ok_or_else(missing)?, marks[1]);
+    write_atomically(page, text.replace(&old, &format!("{}{table}{}", marks[0], marks[1])).as_bytes())
+}
 
-/// Writes docs/results.md and the README's table of verdicts from the committed records.
+/// Writes docs/results.md, the README's verdicts and the ledger's rows from the committed records.
 pub fn results(root: &Path, tier: &Tier) -> Result<bool> {
     let runs = Runs::committed(root, &tier.name)?;
-    let (page, readme) = (root.join("docs/results.md"), root.join("README.md"));
+    let [page, readme, rows] =
+        ["docs/results.md", "README.md", "docs/ambiguities.md"].map(|page| root.join(page));
+    write_between(&readme, "verdicts", &runs.verdicts()?)?;
+    write_between(&rows, "measured rows", &ledger(root)?.markdown())?;
     write_atomically(&page, runs.results()?.as_bytes())?;
-    let text = std::fs::read_to_string(&readme).map_err(Error::io(&readme))?;
-    let parts = text
-        .split_once(VERDICTS[0])
-        .and_then(|(before, rest)| Some((before, rest.split_once(VERDICTS[1])?.1)));
-    let Some((before, after)) = parts else {
-        return Err(Error::damaged(&readme, "the lines are missing between which the verdicts stand"));
-    };
-    let text = [before, VERDICTS[0], &runs.verdicts()?, VERDICTS[1], after].concat();
-    write_atomically(&readme, text.as_bytes())?;
-    println!("{}\n{}", page.display(), readme.display());
+    println!("{}\n{}\n{}", page.display(), readme.display(), rows.display());
     Ok(true)
 }
 
@@ -260,7 +262,7 @@ pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
     let codec = Codec::load(&args.checkpoint.join("tokenizer.json"))?;
     let tier = Tier::named(&args.tier)?;
     let root = project_root();
-    let (catalog, sandbox) = (Catalog::load(&root.join("data/catalog"))?, Sandbox::start(&sandbox)?);
+    let (catalog, sandbox) = (tier.catalog(&root)?, Sandbox::start(&sandbox)?);
     let dataset = Dataset::open(&root, &tier, &catalog, &sandbox)?;
     let prompts = if args.held_out_prompts { Prompts::HeldOut } else { Prompts::Train };
     let problems: Vec<_> = dataset.splits.get(set).iter().collect();

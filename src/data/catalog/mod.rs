@@ -15,6 +15,8 @@ mod load;
 
 use std::path::Path;
 
+use itertools::Itertools;
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -25,7 +27,7 @@ use crate::data::probe::distinct;
 use crate::data::value::{Domain, Value, ValueType};
 
 /// Which half of the study a topic belongs to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Hash, strum::Display)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Side {
@@ -59,7 +61,7 @@ pub struct Atom {
     pub output: ValueType,
     /// `def <id>(x):` and an indented body, without a trailing newline.
     pub source: String,
-    /// Five imperative phrases; the fifth is kept for held-out prompts.
+    /// Five imperative phrases, in the language that is asked; the fifth is kept for held-out prompts.
     pub en: Vec<String>,
     /// Two Chinese phrases.
     pub zh: Vec<String>,
@@ -96,6 +98,32 @@ impl Catalog {
     /// breaks a rule, `Error::Empty` for a folder without topics.
     pub fn load(dir: &Path) -> Result<Catalog> {
         Ok(Catalog { atoms: load::read_dir(dir)? })
+    }
+
+    /// The same with other topics on the two sides, as many of each, dealt by `seed`.
+    #[must_use]
+    pub fn with_dealt_sides(mut self, seed: Seed) -> Catalog {
+        let mut topics = self.atoms.iter().map(|atom| (atom.topic.clone(), atom.side)).unique().collect_vec();
+        let mut sides = topics.iter().map(|(_, side)| *side).collect_vec();
+        sides.shuffle(&mut seed.stream("sides"));
+        topics.iter_mut().zip(sides).for_each(|((_, old), side)| *old = side);
+        for atom in &mut self.atoms {
+            let dealt = topics.iter().find(|(topic, _)| *topic == atom.topic);
+            atom.side = dealt.map_or(atom.side, |(_, side)| *side);
+        }
+        self
+    }
+
+    /// The same described in Chinese, the language of the paper's prompts: the first Chinese phrase in four forms for
+    /// training, the second one held out.
+    #[must_use]
+    pub fn in_chinese(mut self) -> Catalog {
+        for atom in &mut self.atoms {
+            let [said, held_out] = [&atom.zh[0], &atom.zh[1]];
+            let forms = ["", "请", "需要", "要求"].map(|before| format!("{before}{said}"));
+            atom.en = forms.into_iter().chain([held_out.clone()]).collect();
+        }
+        self
     }
 
     /// In catalog order; chains name an atom by its place here.

@@ -267,3 +267,26 @@ fn a_domain_is_ordered_and_typed() {
         assert_fault(domain, to, "domain", says);
     }
 }
+
+#[test]
+fn dealt_sides_are_other_ones_and_as_many() {
+    let shipped = Catalog::shipped();
+    let sides = |catalog: &Catalog| -> Vec<(String, Side)> {
+        catalog.atoms().iter().map(|atom| (atom.topic.clone(), atom.side)).unique().collect()
+    };
+    let dealt = Catalog::shipped().with_dealt_sides(Seed::new(1));
+    assert_ne!(sides(&dealt), sides(&shipped));
+    assert_ne!(dealt.content_hash(), shipped.content_hash(), "data are made anew");
+    let sources = |catalog: &Catalog| sides(catalog).iter().filter(|(_, side)| *side == Side::Source).count();
+    assert_eq!((sources(&dealt), sides(&dealt).len()), (sources(&shipped), 10));
+}
+
+#[test]
+fn a_chinese_catalog_has_distinct_chinese_descriptions() {
+    let chinese = Catalog::shipped().in_chinese();
+    for atom in chinese.atoms() {
+        assert_eq!(atom.en.iter().unique().count(), 5, "{}", atom.id);
+        assert!(atom.en.iter().all(|text| !text.is_ascii()), "{}", atom.id);
+    }
+    assert_ne!(chinese.content_hash(), Catalog::shipped().content_hash());
+}

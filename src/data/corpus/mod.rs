@@ -26,7 +26,7 @@ use crate::base::{ChaCha8Rng, Error, Result, Seed};
 use crate::data::catalog::{Atom, Catalog, ENGLISH};
 use crate::data::problem::chain_key;
 use crate::data::python::assemble;
-use crate::data::synth::prompt::{CONNECTIVES, N_TRAINING_DESCRIPTIONS, prompt_text};
+use crate::data::synth::prompt::{CONNECTIVES, N_TRAINING_DESCRIPTIONS, joined, prompt_text};
 use crate::data::value::ValueType;
 use part::{FILLER_TYPES, filler};
 
@@ -228,7 +228,7 @@ impl<'a> Corpus<'a> {
             let step = |(index, text)| format!("# step {}: {text}\n", index + 1);
             descriptions(pieces).into_iter().enumerate().map(step).collect()
         } else {
-            format!("\"\"\"{}.\"\"\"\n", descriptions(pieces).join(self.connective(rng)))
+            format!("\"\"\"{}.\"\"\"\n", joined(&descriptions(pieces), self.connective(rng)))
         };
         Document { prompt, response: program(pieces) }
     }

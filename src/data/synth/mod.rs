@@ -22,7 +22,7 @@ pub use chain::{Chain, Topics};
 pub use mutate::Operator;
 pub use oracle::Oracle;
 pub(crate) use prompt::CONNECTIVES;
-pub use prompt::{chinese_prompts, connective};
+pub use prompt::connective;
 pub use rivals::{Exam, Rival};
 pub use rules::{Fingerprint, Rejection, Rules, Types};
 pub use solvers::solvers;

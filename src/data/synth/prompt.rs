@@ -15,8 +15,8 @@ pub const N_TRAINING_PROMPTS: usize = 6;
 /// What may stand between two steps.
 pub const CONNECTIVES: [&str; 3] = [", then ", "; next ", " and after that "];
 
-/// What may stand between two steps in a Chinese prompt.
-const CHINESE_CONNECTIVES: [&str; 2] = ["，然后", "，再"];
+/// The same, in this order, between Chinese ones.
+const CHINESE_CONNECTIVES: [&str; 3] = ["，然后", "；再", "，接着"];
 
 /// The training prompts of a chain: distinct combinations of descriptions and connectives.
 pub fn training(atoms: &[&Atom], seed: Seed) -> Vec<String> {
@@ -45,29 +45,31 @@ pub fn held_out(atoms: &[&Atom]) -> Vec<String> {
     CONNECTIVES[..n_prompts].iter().map(|connective| prompt_text(&steps, connective)).collect()
 }
 
-/// The same problem in Chinese, the language of the paper's prompts.
-pub fn chinese_prompts(atoms: &[&Atom]) -> Vec<String> {
-    let joined = |variant: usize| {
-        let steps: Vec<&str> = atoms.iter().map(|atom| atom.zh[variant].as_str()).collect();
-        prompt_text(&steps, CHINESE_CONNECTIVES[variant])
-    };
-    (0..CHINESE_CONNECTIVES.len()).map(joined).collect()
-}
-
 /// The prompt of a program that does what the descriptions say, one after another.
 pub fn prompt_text(descriptions: &[&str], connective: &str) -> String {
-    format!("# {}\n", descriptions.join(connective))
+    format!("# {}\n", joined(descriptions, connective))
 }
 
-/// Which of the connectives an English prompt uses; `None` where it says one step only.
+/// The descriptions with `connective`, one of [`CONNECTIVES`], between them, in their language.
+pub fn joined(descriptions: &[&str], connective: &str) -> String {
+    let place = CONNECTIVES.iter().position(|known| *known == connective);
+    let chinese = place
+        .map(|place| CHINESE_CONNECTIVES[place])
+        .filter(|_| !descriptions.iter().all(|text| text.is_ascii()));
+    descriptions.join(chinese.unwrap_or(connective))
+}
+
+/// Which of the connectives a prompt uses; `None` where it says one step only.
 pub fn connective(prompt: &str) -> Option<&'static str> {
-    CONNECTIVES.into_iter().find(|connective| prompt.contains(connective))
+    let uses = |(ours, chinese): &(&str, &str)| prompt.contains(ours) || prompt.contains(chinese);
+    CONNECTIVES.into_iter().zip(CHINESE_CONNECTIVES).find(uses).map(|(ours, _)| ours)
 }
 
-/// The steps that an English prompt describes.
+/// The steps that a prompt describes.
 pub fn steps(prompt: &str) -> Vec<String> {
     let text = prompt.trim_start_matches("# ").trim_end().to_owned();
-    let one_a_line = CONNECTIVES.iter().fold(text, |text, connective| text.replace(connective, "\n"));
+    let connectives = CONNECTIVES.iter().chain(&CHINESE_CONNECTIVES);
+    let one_a_line = connectives.fold(text, |text, connective| text.replace(connective, "\n"));
     one_a_line.lines().map(str::to_owned).collect()
 }
 
@@ -86,10 +88,26 @@ mod tests {
             assert_eq!(steps(&prompt), ["sort the numbers", "add them up"]);
             assert_eq!(connective(&prompt), Some(joint));
         }
-        // No description reads like one.
-        let catalog = Catalog::shipped();
-        let mut descriptions = catalog.atoms().iter().flat_map(|atom| &atom.en);
-        assert!(descriptions.all(|text| connective(text).is_none()));
+        // No description reads like one, in either language.
+        for catalog in [Catalog::shipped(), Catalog::shipped().in_chinese()] {
+            let mut descriptions = catalog.atoms().iter().flat_map(|atom| &atom.en);
+            assert!(descriptions.all(|text| connective(text).is_none()));
+        }
+    }
+
+    #[test]
+    fn chinese_steps_are_joined_in_chinese() {
+        let catalog = Catalog::shipped().in_chinese();
+        let atoms: Vec<&Atom> = ["sort_ascending", "reverse_list"].map(|id| catalog.get(id).unwrap()).into();
+        let (training, held_out) = (training(&atoms, Seed::new(1)), held_out(&atoms));
+        for (prompt, place) in training.iter().chain(&held_out).zip((0..3).cycle()) {
+            assert!(
+                prompt.contains(CHINESE_CONNECTIVES[place]) && !prompt.contains(CONNECTIVES[place]),
+                "{prompt}"
+            );
+            assert_eq!((connective(prompt), steps(prompt).len()), (Some(CONNECTIVES[place]), 2));
+        }
+        assert!(held_out.iter().all(|prompt| !training.contains(prompt)));
     }
 
     #[test]

@@ -110,7 +110,8 @@ impl Claims {
         Ok(ClaimsReport { version, tier: tier.to_owned(), level: self.level, clauses, findings, note })
     }
 
-    fn measure(
+    /// `clause` in one metric, with these prompts.
+    pub(in crate::report) fn measure(
         &self,
         clause: &Clause,
         metric: Decode,

@@ -13,6 +13,7 @@ mod finding3;
 mod forest;
 mod frontier;
 mod labels;
+mod map;
 mod mutants;
 pub mod panel;
 mod paths;
@@ -104,6 +105,12 @@ impl Evidence {
 /// What goes wrong in the target domain.
 pub(super) fn anatomy_figure(anatomy: &Anatomy, catalog: &Catalog, source: &str) -> Result<Svg> {
     Svg::draw(|area| anatomy::draw(anatomy, catalog, source, area))
+}
+
+/// Where findings hold, from the records below `root`.
+pub(super) fn map_figure(root: &Path) -> Result<Svg> {
+    let rows = map::rows(root)?;
+    Svg::draw(|area| map::draw(&rows, area))
 }
 
 /// What was forgotten against how far an arm has moved.
