@@ -126,7 +126,7 @@ mod tests {
             )
         };
         let text = format!(
-            "version = 2\nlevel = 0.95\ndraws = 1\n[seeds]\nquick = [10, 11]\n[[finding]]\nnumber = 1\ntext = \"x\"\n{}{}",
+            "version = 2\nlevel = 0.95\ndraws = 1000\n[seeds]\nquick = [10, 11]\n[[finding]]\nnumber = 1\ntext = \"x\"\n{}{}",
             clause("one", "rl"),
             clause("two", "sft")
         );
