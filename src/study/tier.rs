@@ -205,7 +205,12 @@ mod tests {
         let eval = EvalConfig { held_out_samples: 8, ..quick.eval.clone() };
         assert_eq!((full.name.as_str(), full.rl_steps, full.eval), ("full", 4 * quick.rl_steps, eval));
         let message = Tier::named("slow").unwrap_err().to_string();
-        assert!(message.contains("`slow`") && message.contains("full") && message.contains("quick, random_topics"), "{message}");
+        assert!(
+            message.contains("`slow`")
+                && message.contains("full")
+                && message.contains("quick, random_topics"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -6,16 +6,16 @@ use plotters::coord::ranged1d::Ranged;
 use plotters::prelude::*;
 
 use super::by_set::draw_by_set;
-use super::panel::{Area, panel};
+use super::panel::{Area, panel, percent};
 use super::style::{SOFT_INK, arm_style};
 use super::{Evidence, Series};
 use crate::base::Result;
 use crate::data::Set;
 use crate::report::frame::{Decode, curve};
-use crate::study::Prompts;
+use crate::study::{FINAL_STAGE, Prompts};
 
 /// The first is the start of the others.
-const ARMS: [&str; 5] = ["sft-start", "sft-more", "rl-shuffled", "rl-format", "sft-rl"];
+const ARMS: [&str; 5] = ["sft-start", "sft-more", "sft-tuned", "rl-shuffled", "sft-rl"];
 const SETS: [(Set, Prompts); 5] = [
     (Set::CompositeATrain, Prompts::Train),
     (Set::CompositeATrain, Prompts::HeldOut),
@@ -38,10 +38,19 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
         CURVES.into_iter().map(of_arm).filter_ok(|curve| !curve.points.is_empty()).collect()
     };
     let (rewards, kls) = (logged("reward_mean")?, logged("kl_to_reference")?);
-    let title = "Finding 2: what RL on the same prompts adds to SFT";
+    let in_target = |arm: &str| evidence.in_target(arm, FINAL_STAGE);
+    let title = match [in_target("sft-start")?, in_target("sft-tuned")?, in_target("sft-rl")?] {
+        [Some(start), Some(tuned), Some(rl)] => format!(
+            "Finding 2: RL takes SFT from {}% to {}% of the target domain, SFT of the best length to {}%",
+            percent(start),
+            percent(rl),
+            percent(tuned)
+        ),
+        _ => "Finding 2: what RL on the same prompts adds to SFT".to_owned(),
+    };
     let note = format!("curves: running mean of {SMOOTHING} steps, bands from seed to seed");
     let (left, right) =
-        evidence.page(area, title, &note, &[&rates, &rewards])?.split_horizontally(55.percent_width());
+        evidence.page(area, &title, &note, &[&rates, &rewards])?.split_horizontally(55.percent_width());
     draw_by_set(&left, "Pass rate at the common start and after, by problem set", &SETS, &rates, &[])?;
     let (above, below) = right.split_vertically(50.percent_height());
     draw_curves(&above, ["Reward while RL runs", "mean reward"], &rewards)?;

@@ -13,7 +13,7 @@ use super::{Evidence, Series};
 use crate::base::Result;
 use crate::data::Set;
 use crate::report::frame::{Cell, Quantity, stage_number};
-use crate::study::Prompts;
+use crate::study::{FINAL_STAGE, Prompts};
 
 const SFT: &str = "sft-more";
 const RL: &str = "rl-base";
@@ -51,8 +51,18 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
     };
     let gaps = [gap(TEST[0], -0.04)?, gap(TEST[1], 0.04)?].concat();
     let rates = [rate(TRAIN, -0.06)?, rate(TEST[0].0, 0.0)?, rate(TEST[1].0, 0.06)?].concat();
-    let title = "Finding 3: over-fitting of SFT, and RL without SFT";
-    let room = evidence.page(area, title, "sampled at temperature 1", &[&gaps, &rates])?;
+    let path = stages.iter().map(|(_, stage)| evidence.in_target(SFT, stage)).collect::<Result<Vec<_>>>()?;
+    let best = path.into_iter().flatten().reduce(f64::max);
+    let title = match (best, evidence.in_target(SFT, FINAL_STAGE)?, evidence.in_target(RL, FINAL_STAGE)?) {
+        (Some(best), Some(end), Some(rl)) => format!(
+            "Finding 3: long SFT goes from {}% to {}% of the target domain; RL from the base ends at {}%",
+            percent(best),
+            percent(end),
+            percent(rl)
+        ),
+        _ => "Finding 3: over-fitting of SFT, and RL without SFT".to_owned(),
+    };
+    let room = evidence.page(area, &title, "sampled at temperature 1", &[&gaps, &rates])?;
     let (left, right) = room.split_horizontally(50.percent_width());
 
     let found = || gaps.iter().flat_map(|line| &line.points);

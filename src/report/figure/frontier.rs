@@ -53,7 +53,19 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
         };
         lines.iter().map(end).collect()
     };
-    let title = "What SFT and RL learn, and how much of it reaches the target domain";
+    let ends_of = |arm: &str| {
+        drawn
+            .iter()
+            .map(|lines| lines.iter().find(|(of, _)| *of == arm)?.1.last())
+            .collect::<Option<Vec<_>>>()
+    };
+    let reach = |place: &[Interval; 2]| place[1].value;
+    let title = match (ends_of("sft-rl"), ends_of("sft-more")) {
+        (Some(rl), Some(sft)) if rl.iter().zip(&sft).all(|(rl, sft)| reach(rl) > reach(sft)) => {
+            "RL ends above long SFT in the target domain"
+        }
+        _ => "What SFT and RL learn, and how much of it reaches the target domain",
+    };
     let room =
         evidence.page(area, title, "dots: evaluations in the course of training", &[&ends(&drawn[0])])?;
     let (left, right) = room.split_horizontally(50.percent_width());

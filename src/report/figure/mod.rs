@@ -29,11 +29,11 @@ use plotters::prelude::{IntoDrawingArea, RGBColor, SVGBackend};
 use polars::prelude::{DataFrame, IntoLazy, col, lit};
 
 use crate::base::{Error, Result, write_atomically};
-use crate::data::Catalog;
+use crate::data::{Catalog, Set};
 use crate::report::anatomy::Anatomy;
 use crate::report::claims::ClaimsReport;
 use crate::report::drift::Moved;
-use crate::report::frame::{Bootstrap, Interval, Point, Quantity, Scores};
+use crate::report::frame::{Bootstrap, Cell, Interval, Point, Quantity, Scores};
 use crate::report::table::show;
 use panel::Area;
 
@@ -76,6 +76,13 @@ impl Evidence {
             points.extend(found.map(point));
         }
         Ok(Series { label, color, points })
+    }
+
+    /// The pass rate of an arm in the target domain, sampled at temperature 1; `None` where it was not run.
+    fn in_target(&self, arm: &str, stage: &str) -> Result<Option<f64>> {
+        let cell = Cell { stage: stage.to_owned(), ..Cell::at_end(arm, Set::CompositeB) };
+        let bootstrap = Bootstrap { draws: 1, ..self.bootstrap };
+        Ok(self.scores.if_run(&Quantity::Rate(cell), &bootstrap)?.map(|found| found.value))
     }
 
     /// How many steps of `arm` were logged.

@@ -19,9 +19,20 @@ pub(super) fn draw(moved: &[Moved], source: &str, area: &Area<'_>) -> Result<()>
         return Err(Error::Figure("no run measured its distance from the base model".to_owned()));
     }
     let seeds = moved.iter().map(|of| of.seed).unique().count();
-    let title = "How far an arm has moved from the base model, and what it forgot of wild code";
+    let by_arm = moved.iter().into_group_map_by(|of| of.arm.as_str());
+    let mean = |of: fn(&Moved) -> f64| {
+        let means = by_arm.iter().sorted_by_key(|(arm, _)| **arm);
+        means.map(|(_, runs)| runs.iter().map(|run| of(run)).sum::<f64>() / runs.len() as f64).collect_vec()
+    };
+    let forgot = mean(|of| of.forgot);
+    let [own, base] = [mean(|of| of.drift.kl_to_base), mean(|of| of.drift.kl_from_base)];
+    let title = format!(
+        "What an arm forgot, by how far it has moved: rank correlation over arms {:+.2} and {:+.2}",
+        rank_correlation(&own, &forgot),
+        rank_correlation(&base, &forgot)
+    );
     let subtitle = format!("{seeds} seeds: small dots; means: large ones; nats a token, logarithmic axes");
-    let room = page(area, title, &subtitle, source)?;
+    let room = page(area, &title, &subtitle, source)?;
     let (left, right) = room.split_horizontally(50.percent_width());
     let directions: [(&str, &str, fn(&Moved) -> f64); 2] = [
         ("Measured on the arm's own answers", "KL from the arm to the base model", |of| of.drift.kl_to_base),
@@ -73,4 +84,26 @@ pub(super) fn draw(moved: &[Moved], source: &str, area: &Area<'_>) -> Result<()>
 /// Where the vertical axis begins.
 fn chart_floor(moved: &[Moved]) -> f64 {
     moved.iter().map(|of| of.forgot.max(LEAST)).fold(f64::INFINITY, f64::min) / 1.3
+}
+
+/// Spearman's: Pearson's correlation of the ranks. NaN of fewer than two arms.
+fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
+    let ranks =
+        |of: &[f64]| -> Vec<f64> { of.iter().map(|x| of.iter().filter(|y| *y < x).count() as f64).collect() };
+    let (a, b) = (ranks(a), ranks(b));
+    let mean = (a.len() as f64 - 1.0) / 2.0; // of ranks without ties
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>();
+    product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rank_correlation;
+
+    #[test]
+    fn ranks_that_agree_correlate_fully() {
+        let found = [[1.0, 4.0, 9.0], [9.0, 4.0, 1.0], [4.0, 1.0, 9.0]]
+            .map(|b| rank_correlation(&[0.1, 0.2, 0.5], &b));
+        assert_eq!(found, [1.0, -1.0, 0.5]);
+    }
 }
