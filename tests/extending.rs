@@ -6,7 +6,7 @@
 mod common;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use common::project;
 
@@ -119,6 +119,17 @@ fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
     let readme = std::fs::read_to_string(&readme).unwrap();
     assert!(readme.starts_with("# Ours\n<!-- verdicts") && readme.ends_with("verdicts -->\nThe end\n"));
     assert!(readme.contains("| **not judged yet** |") && !readme.contains("old"), "{readme}");
+}
+
+/// `claims | head -1`: the reader leaves, which is no failure.
+#[test]
+fn a_reader_that_leaves_is_no_panic() {
+    let mut words = Command::new(env!("CARGO_BIN_EXE_sft-vs-rl"));
+    words.args(["claims", "--records", "data/records/version1/quick"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let mut kit = words.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(kit.stdout.take());
+    let output = kit.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub fn output_is_closed() -> bool {
 pub fn catalog_check(sandbox: &SandboxConfig) -> Result<bool> {
     let catalog = Catalog::load(&project_root().join("data/catalog"))?;
     let report = check_catalog(&catalog, &Sandbox::start(sandbox)?)?;
-    println!("{report}");
+    say!("{report}");
     Ok(report.passed())
 }
 
@@ -55,16 +55,16 @@ pub fn synth(args: &SynthArgs, sandbox: &SandboxConfig) -> Result<bool> {
     let sandbox = Sandbox::start(sandbox)?;
     let problems = synthesize(&catalog, &sandbox, &request, Seed::new(args.seed))?;
     write_problems(&args.out, &problems)?;
-    println!("{} problems in {}", problems.len(), args.out.display());
+    say!("{} problems in {}", problems.len(), args.out.display());
     Ok(true)
 }
 
 /// The leak audit: of training parts, and of the corpus that pretraining at `args.seed` reads.
 pub fn audit(study: &Study, args: &AuditArgs) -> Result<bool> {
     let report = leak_audit(&study.dataset.splits, &study.catalog, &study.sandbox)?;
-    println!("{report}\n");
+    say!("{report}\n");
     let corpus = study.audit_corpus(args.seed, args.steps.unwrap_or(study.tier.pretrain_steps))?;
-    println!("{corpus}");
+    say!("{corpus}");
     Ok(report.is_clean() && corpus.is_clean())
 }
 
@@ -108,7 +108,7 @@ pub fn audit_mutants(study: &Study, args: &AuditArgs) -> Result<bool> {
     let watch = |done: usize, all: usize| progress.at(done, || format!("of {all} problems"));
     let report = hidden_case_audit(tier, splits, &study.catalog, &study.sandbox, &config, args.seed, watch)?;
     progress.done("all problems audited");
-    println!("{report}");
+    say!("{report}");
     let name = if tier == "quick" { "mutants.json".to_owned() } else { format!("mutants-{tier}.json") };
     let folder = study.root.join("data/records");
     let record = folder.join(name);
@@ -117,7 +117,7 @@ pub fn audit_mutants(study: &Study, args: &AuditArgs) -> Result<bool> {
     let figures = if tier == "quick" { study.root.join("figures") } else { local_figures(&study.root, tier) };
     let picture = figures.join("mutants.svg");
     mutant_figure(&report)?.save(&picture)?;
-    println!("{}\n{}", record.display(), picture.display());
+    say!("{}\n{}", record.display(), picture.display());
     Ok(report.passed())
 }
 
@@ -143,7 +143,7 @@ pub fn study(study: &Study, arms: &[String], seeds: &[u64], jobs: usize) -> Resu
     let folder = local_figures(&study.root, &tier.name);
     dataset_figure(&tier.name, study.dataset.splits.iter())?.save(folder.join("dataset.svg"))?;
     for path in Runs::own(&study.root, &tier.name)?.draw(&folder)? {
-        println!("{}", path.display());
+        say!("{}", path.display());
     }
     claims(&study.root, tier, &[], None)?;
     compare(&study.root, tier)?;
@@ -155,13 +155,13 @@ pub fn study(study: &Study, arms: &[String], seeds: &[u64], jobs: usize) -> Resu
 pub fn compare(root: &Path, tier: &Tier) -> Result<bool> {
     let (own, committed) = (Runs::own(root, &tier.name)?, Runs::committed(root, &tier.name));
     let Ok(committed) = committed else {
-        println!("tier {}: there are no committed records to compare with", tier.name);
+        say!("tier {}: there are no committed records to compare with", tier.name);
         return Ok(true);
     };
     let rows = own.compare(&committed)?;
-    println!("{} of {} own runs have a committed record of their arm and seed", rows.len(), own.runs.len());
+    say!("{} of {} own runs have a committed record of their arm and seed", rows.len(), own.runs.len());
     for row in &rows {
-        println!("{row}");
+        say!("{row}");
     }
     Ok(rows.iter().all(|row| !row.same_settings || (row.same_weights && row.same_outcomes)))
 }
@@ -170,7 +170,7 @@ pub fn compare(root: &Path, tier: &Tier) -> Result<bool> {
 pub fn figures(root: &Path, tier: &Tier) -> Result<bool> {
     let folder = root.join("figures");
     for path in Runs::committed(root, &tier.name)?.draw(&folder)? {
-        println!("{}", path.display());
+        say!("{}", path.display());
     }
     let audit: HiddenCaseReport = read_json(&root.join("data/records/mutants.json"))?;
     mutant_figure(&audit)?.save(folder.join("mutants.svg"))?;
@@ -196,7 +196,7 @@ pub fn results(root: &Path, tier: &Tier) -> Result<bool> {
     write_between(&readme, "verdicts", &runs.verdicts()?)?;
     write_between(&rows, "measured rows", &ledger(root)?.markdown())?;
     write_atomically(&page, runs.results()?.as_bytes())?;
-    println!("{}\n{}\n{}", page.display(), readme.display(), rows.display());
+    say!("{}\n{}\n{}", page.display(), readme.display(), rows.display());
     Ok(true)
 }
 
@@ -206,8 +206,8 @@ pub fn claims(root: &Path, tier: &Tier, power: &[usize], records: Option<&Path>)
     let runs =
         records.map_or_else(|| Runs::open(root, &tier.name), |of| Runs::of_folder(root, &tier.name, of))?;
     match power {
-        [n_seeds, n_problems] => print!("{}", runs.power(*n_seeds, *n_problems)?),
-        _ => println!("{}", runs.claims()?),
+        [n_seeds, n_problems] => say!("{}", runs.power(*n_seeds, *n_problems)?.trim_end()),
+        _ => say!("{}", runs.claims()?),
     }
     Ok(true)
 }
@@ -216,7 +216,7 @@ pub fn export(root: &Path, tier: &Tier) -> Result<bool> {
     let to = root.join("data/records").join(&tier.name);
     let runs = Runs::own(root, &tier.name)?;
     runs.export(&to)?;
-    println!("{} records in {}", runs.runs.len(), to.display());
+    say!("{} records in {}", runs.runs.len(), to.display());
     Ok(true)
 }
 
@@ -279,28 +279,28 @@ pub fn eval(args: &EvalArgs, sandbox: SandboxConfig) -> Result<bool> {
     let rows: Vec<OutcomeRow> = answers.into_iter().map(|answer| answer.outcome).collect();
     if args.json {
         for row in &rows {
-            println!("{}", serde_json::to_string(row)?);
+            say!("{}", serde_json::to_string(row)?);
         }
         return Ok(true);
     }
     let greedy: Vec<f64> = rows.iter().filter_map(OutcomeRow::greedy_rate).collect();
-    println!("{}, {} problems", set.name(), rows.len());
-    println!("greedy pass@1  {:.3}", greedy.iter().sum::<f64>() / greedy.len().max(1) as f64);
+    say!("{}, {} problems", set.name(), rows.len());
+    say!("greedy pass@1  {:.3}", greedy.iter().sum::<f64>() / greedy.len().max(1) as f64);
     for k in &args.k {
         let rates: Vec<f64> =
             rows.iter().filter_map(|row| pass_at_k(row.samples(), row.passed(), *k)).collect();
-        println!("sampled pass@{k}  {:.3}", rates.iter().sum::<f64>() / rates.len().max(1) as f64);
+        say!("sampled pass@{k}  {:.3}", rates.iter().sum::<f64>() / rates.len().max(1) as f64);
     }
     Ok(true)
 }
 
 pub fn doctor(sandbox: &SandboxConfig) -> Result<bool> {
     let root = project_root();
-    println!("project    {}", root.display());
-    println!("device     {}", device::describe(&device::choose("auto")?));
-    println!("kernels    {} (every instruction set gives the same bits)", device::instructions()?);
-    println!("{}", Sandbox::start(sandbox)?.isolation());
+    say!("project    {}", root.display());
+    say!("device     {}", device::describe(&device::choose("auto")?));
+    say!("kernels    {} (every instruction set gives the same bits)", device::instructions()?);
+    say!("{}", Sandbox::start(sandbox)?.isolation());
     let catalog = Catalog::load(&root.join("data/catalog"))?;
-    println!("catalog    {} atoms", catalog.atoms().len());
+    say!("catalog    {} atoms", catalog.atoms().len());
     Ok(true)
 }

@@ -1,9 +1,17 @@
 //! The command line. Exit codes: 0 fine, 1 the thing checked does not hold, 2 wrong usage or input.
 
+/// `println!` that ends the command where nobody reads it any more (`| head`), without a panic.
+macro_rules! say {
+    ($($part:tt)*) => {
+        crate::write_line(format_args!($($part)*))?
+    };
+}
+
 mod commands;
 mod plan;
 
-use std::io::{BufReader, BufWriter};
+use std::fmt::Arguments;
+use std::io::{BufReader, BufWriter, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -166,6 +174,15 @@ impl StudyArgs {
     }
 }
 
+/// # Errors
+/// `Error::Io` where standard output cannot be written. A reader that has left ends the process.
+fn write_line(line: Arguments<'_>) -> Result<()> {
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        written => written.map_err(Error::io("standard output")),
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match dispatch(cli) {
@@ -199,7 +216,7 @@ fn dispatch(cli: Cli) -> Result<bool> {
             eprintln!("tier {}: {}", study.tier.name, commands::expected_memory(&study.tier, 1));
             for arm in study.arms.select(&what)? {
                 let run = study.run(arm, seed)?;
-                println!("{} seed {seed}: {}", arm.name, run.folder().display());
+                say!("{} seed {seed}: {}", arm.name, run.folder().display());
             }
             Ok(true)
         }

@@ -58,7 +58,7 @@ pub fn plan(study: &Study, args: &PlanArgs, options: &[String]) -> Result<bool> 
         value["tier"] = study.tier.name.clone().into();
         value["memory_mb"] = (StageMemory::largest(&study.tier).peak() >> 20).into(); // of each run
         value["options"] = json!(options);
-        println!("{value:#}");
+        say!("{value:#}");
         return Ok(true);
     }
     for PlannedRun { arm, seed, hash, steps, finished, seconds, basis, .. } in &plan.runs {
@@ -67,9 +67,9 @@ pub fn plan(study: &Study, args: &PlanArgs, options: &[String]) -> Result<bool> 
             Some(seconds) => format!("{:.1} minutes, from {basis}", seconds / 60.0),
             None => "nothing says how long".to_owned(),
         };
-        println!("{arm:20} seed {seed:<5} {}  {steps:>5} steps  {time}", &hash[..12]);
+        say!("{arm:20} seed {seed:<5} {}  {steps:>5} steps  {time}", &hash[..12]);
     }
-    println!("{}", summary(&plan));
+    say!("{}", summary(&plan));
     Ok(true)
 }
 
