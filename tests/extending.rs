@@ -125,7 +125,9 @@ fn an_atom_an_arm_and_a_claim_are_an_entry_each() {
 #[test]
 fn a_reader_that_leaves_is_no_panic() {
     let mut words = Command::new(env!("CARGO_BIN_EXE_sft-vs-rl"));
-    words.args(["claims", "--records", "data/records/version1/quick"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    words
+        .args(["claims", "--records", "data/records/version1/quick"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
     let mut kit = words.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(kit.stdout.take());
     let output = kit.wait_with_output().unwrap();

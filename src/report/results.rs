@@ -50,7 +50,7 @@ impl Runs {
     /// # Errors
     /// As [`Runs::claims`].
     pub fn verdicts(&self) -> Result<String> {
-        let report = self.claims()?;
+        let report = self.judged()?;
         let row = |JudgedFinding { finding, ruling, .. }: &JudgedFinding| {
             let required =
                 report.of_finding(finding.number).filter(|judged| judged.clause.role == Role::Required);
@@ -74,7 +74,7 @@ impl Runs {
     /// # Errors
     /// `Error::MissingRuns` where there is no run.
     pub fn results(&self) -> Result<String> {
-        let report = self.claims()?;
+        let report = self.judged()?;
         let part = |title: &str, text: &str, table: Result<Table>| -> Result<String> {
             match table {
                 Err(Error::MissingRuns { .. }) => Ok(String::new()),

@@ -28,14 +28,14 @@ const ARMS: [&str; 12] = [
 /// A kind of fault, the two lines above its column, and what the title says of it.
 const KINDS: [(&str, [&str; 2], &str); 9] = [
     (PASS, ["passes", ""], ""),
-    ("helper", ["another", "helper"], "a step is another function of the catalog"),
-    ("altered", ["altered", "helper"], "a step is no function of the catalog"),
-    ("order", ["other", "order"], "the steps stand in another order"),
-    ("missing", ["step", "missing"], "a step is missing"),
-    ("extra", ["step", "too many"], "there is a step too many"),
-    ("glue", ["wrong", "call"], "the right steps are called wrongly"),
-    ("several", ["several", "faults"], "several things are wrong at once"),
-    ("form", ["not the", "form"], "the answer has not the form of a chain"),
+    ("helper", ["another", "helper"], "take a wrong helper"),
+    ("altered", ["altered", "helper"], "alter a helper"),
+    ("order", ["other", "order"], "change the order"),
+    ("missing", ["step", "missing"], "leave a step out"),
+    ("extra", ["step", "too many"], "add a step"),
+    ("glue", ["wrong", "call"], "call the helpers wrongly"),
+    ("several", ["several", "faults"], "are wrong in several ways"),
+    ("form", ["not the", "form"], "lack the form of a chain"),
 ];
 const STEPS: [&str; 5] = ["1 of 2", "2 of 2", "1 of 3", "2 of 3", "3 of 3"];
 
@@ -52,7 +52,7 @@ pub(super) fn draw(anatomy: &Anatomy, catalog: &Catalog, source: &str, area: &Ar
     };
     let mean = |kind: &str| arms.iter().map(|arm| of(&faults, arm, kind)).sum::<f64>();
     let most = KINDS[1..].iter().max_by(|a, b| mean(a.0).total_cmp(&mean(b.0))).map_or("", |kind| kind.2);
-    let title = format!("Where an answer in the target domain is wrong, most often {most}");
+    let title = format!("In the target domain wrong answers most often {most}");
     let subtitle = "Percent of the answers at temperature 1 of the seed whose answers are kept; the first fault that is found counts";
     let room = page(area, &title, subtitle, source)?;
     let (left, right) = room.split_horizontally(58.percent_width());
@@ -71,7 +71,12 @@ pub(super) fn draw(anatomy: &Anatomy, catalog: &Catalog, source: &str, area: &Ar
     let nameless = vec![""; arms.len()];
     let mut columns = STEPS.map(|step| (&steps, step, SKY)).to_vec();
     columns.extend(names.iter().map(|topic| (&topics, *topic, PURPLE)));
-    let heads = columns.iter().map(|(_, name, color)| ([*name, ""], *color)).collect_vec();
+    // Names of topics are long: they take turns between two lines.
+    let heads = columns.iter().enumerate().map(|(at, (_, name, color))| {
+        let first = at < STEPS.len() || at % 2 == 0;
+        (if first { [*name, ""] } else { ["", *name] }, *color)
+    });
+    let heads = heads.collect_vec();
     let cell = |row: usize, column: usize| {
         let (shares, name, color) = columns[column];
         let share = of(shares, arms[row], name);

@@ -39,7 +39,7 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
     let rates = [in_target("sft-mix-64")?, in_target("sft-atoms")?, in_target("sft-composites")?];
     let title = match rates {
         [Some(mixed), Some(atoms), Some(composites)] => format!(
-            "Finding 1: in the target domain SFT on atoms passes {}%, on composites {}%, on both {}%",
+            "Finding 1: of the target domain, atoms pass {}%, composites {}%, both {}%",
             percent(atoms),
             percent(composites),
             percent(mixed)

@@ -41,7 +41,7 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
     let in_target = |arm: &str| evidence.in_target(arm, FINAL_STAGE);
     let title = match [in_target("sft-start")?, in_target("sft-tuned")?, in_target("sft-rl")?] {
         [Some(start), Some(tuned), Some(rl)] => format!(
-            "Finding 2: RL takes SFT from {}% to {}% of the target domain, SFT of the best length to {}%",
+            "Finding 2: RL takes the target domain from {}% to {}%, tuned SFT to {}%",
             percent(start),
             percent(rl),
             percent(tuned)

@@ -15,7 +15,8 @@ use crate::data::Set;
 use crate::report::frame::{Cell, Quantity, stage_number};
 use crate::study::{FINAL_STAGE, Prompts};
 
-const SFT: &str = "sft-more";
+/// One after the other.
+const SFT: [&str; 2] = ["sft-start", "sft-more"];
 const RL: &str = "rl-base";
 const TRAIN: Set = Set::CompositeATrain;
 /// Where the gap goes to, and what it is called.
@@ -26,22 +27,30 @@ const TEST: [(Set, &str); 2] =
 /// logarithm: its middle and half its width.
 const STRIP: (f64, f64) = (1.22, 0.12);
 
-/// A place on the horizontal axis, and what stands there of SFT: steps, and the stage's name.
-type Tick<'a> = (f64, u64, &'a str);
+/// A place on the horizontal axis, and what stands there of SFT: steps, arm and stage.
+type Tick<'a> = (f64, u64, &'a str, &'a str);
 
 /// Draws both panels. What was not run is left out; an error where none of it was.
 pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
-    let stages = evidence.scores.stages(SFT).into_iter().map(|stage| (stage_number(stage), stage));
-    let stages = stages.filter(|(steps, _)| *steps > 0).collect_vec();
-    let first = stages.first().map_or(1, |(steps, _)| *steps);
-    let last = stages.last().map_or(2, |(steps, _)| (*steps).max(first + 1));
+    let (mut stages, mut before) = (Vec::new(), 0);
+    for arm in SFT {
+        let trained = evidence.steps(arm)?;
+        let steps = |stage| if stage == FINAL_STAGE { before + trained } else { stage_number(stage) };
+        stages.extend(evidence.scores.stages(arm).into_iter().map(|stage| (steps(stage), arm, stage)));
+        before += trained;
+    }
+    stages.retain(|(steps, ..)| *steps > 0);
+    let first = stages.first().map_or(1, |(steps, ..)| *steps);
+    let last = stages.last().map_or(2, |(steps, ..)| (*steps).max(first + 1));
     let place = |steps: u64| (steps as f64 / first as f64).log(last as f64 / first as f64);
-    let ticks: Vec<Tick> = stages.iter().map(|(steps, stage)| (place(*steps), *steps, *stage)).collect();
+    let ticks: Vec<Tick> =
+        stages.iter().map(|(steps, arm, stage)| (place(*steps), *steps, *arm, *stage)).collect();
     // At every evaluation of SFT; and at the end of RL, `aside` from the middle of the strip.
     let lines = |set, label: &str, aside: f64, quantity: &dyn Fn(Cell) -> Quantity| {
         let style = (label.to_owned(), set_style(set, Prompts::Train).1);
         let at_end = |arm| Cell::at_end(arm, set);
-        let sft = ticks.iter().map(|(x, _, stage)| (*x, Cell { stage: (*stage).to_owned(), ..at_end(SFT) }));
+        let sft =
+            ticks.iter().map(|(x, _, arm, stage)| (*x, Cell { stage: (*stage).to_owned(), ..at_end(arm) }));
         let sft = evidence.series(style.clone(), sft.map(|(x, cell)| (x, quantity(cell))))?;
         Ok([sft, evidence.series(style, [(STRIP.0 + aside, quantity(at_end(RL)))])?])
     };
@@ -51,11 +60,12 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
     };
     let gaps = [gap(TEST[0], -0.04)?, gap(TEST[1], 0.04)?].concat();
     let rates = [rate(TRAIN, -0.06)?, rate(TEST[0].0, 0.0)?, rate(TEST[1].0, 0.06)?].concat();
-    let path = stages.iter().map(|(_, stage)| evidence.in_target(SFT, stage)).collect::<Result<Vec<_>>>()?;
-    let best = path.into_iter().flatten().reduce(f64::max);
-    let title = match (best, evidence.in_target(SFT, FINAL_STAGE)?, evidence.in_target(RL, FINAL_STAGE)?) {
-        (Some(best), Some(end), Some(rl)) => format!(
-            "Finding 3: long SFT goes from {}% to {}% of the target domain; RL from the base ends at {}%",
+    let path = stages.iter().map(|(_, arm, stage)| evidence.in_target(arm, stage));
+    let path = path.flatten_ok().collect::<Result<Vec<f64>>>()?;
+    let best = path.iter().copied().reduce(f64::max);
+    let title = match (best, path.last(), evidence.in_target(RL, FINAL_STAGE)?) {
+        (Some(best), Some(&end), Some(rl)) => format!(
+            "Finding 3: SFT goes from {}% to {}% of the target domain, RL alone to {}%",
             percent(best),
             percent(end),
             percent(rl)
@@ -87,7 +97,7 @@ fn draw_lines(
     panel.y_axis(y_title, 6, percent)?;
     panel.level(0.0, SOFT_INK, 1)?;
     let mut free_from = f64::NEG_INFINITY;
-    for (x, steps, _) in ticks {
+    for (x, steps, ..) in ticks {
         // Labels of steps close together would touch: only the first of them is written.
         if *x >= free_from {
             panel.x_tick(*x, &[&steps.to_string()])?;
@@ -95,7 +105,7 @@ fn draw_lines(
         }
     }
     panel.x_tick(middle, &["RL from", "the base"])?;
-    panel.x_title("SFT steps beyond the start of RL (log scale)")?;
+    panel.x_title("SFT steps (log scale)")?;
     lines.iter().try_for_each(|line| panel.estimates(line))?;
     // Named where RL ends or, without RL, SFT.
     let ends = lines.chunks(2).flat_map(|both| both.iter().rev().find(|line| !line.points.is_empty()));

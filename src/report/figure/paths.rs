@@ -4,11 +4,11 @@ use itertools::Itertools;
 use plotters::prelude::*;
 
 use super::panel::{Area, panel, percent};
-use super::style::{GRAY, LABEL, SOFT_INK, arm_style, dark, ink};
+use super::style::{GRAY, SOFT_INK, arm_style};
 use super::{Evidence, Series};
 use crate::base::Result;
 use crate::data::Set;
-use crate::report::frame::{Cell, Decode, Quantity, stage_number};
+use crate::report::frame::{Cell, Decode, Point, Quantity, stage_number};
 use crate::study::FINAL_STAGE;
 
 const ARMS: [&str; 6] =
@@ -65,12 +65,15 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
         chart.x_title("steps of SFT (doubling)")?;
         if let Some(base) = base {
             chart.level(base.value, GRAY, 2)?;
-            let above = (4, chart.at(first, base.value).1 - 10);
-            chart.text("base model", above, &ink(LABEL, dark(GRAY)))?;
         }
         chart.level(0.0, SOFT_INK, 1)?;
         lines.iter().try_for_each(|line| chart.estimates(line))?;
-        chart.end_labels(lines, 14)?;
+        let of_base = base.iter().map(|base| {
+            let end =
+                Point { x: last, value: base.value, low: base.low, high: base.high, n_seeds: base.n_seeds };
+            Series { label: arm_style("base").0, color: GRAY, points: vec![end] }
+        });
+        chart.end_labels(lines.iter().chain(&of_base.collect_vec()), 14)?;
     }
     Ok(())
 }

@@ -27,11 +27,14 @@ pub(super) fn draw(moved: &[Moved], source: &str, area: &Area<'_>) -> Result<()>
     let forgot = mean(|of| of.forgot);
     let [own, base] = [mean(|of| of.drift.kl_to_base), mean(|of| of.drift.kl_from_base)];
     let title = format!(
-        "What an arm forgot, by how far it has moved: rank correlation over arms {:+.2} and {:+.2}",
+        "What an arm forgot, by how far it has moved (rank correlations {:+.2}, {:+.2})",
         rank_correlation(&own, &forgot),
         rank_correlation(&base, &forgot)
     );
-    let subtitle = format!("{seeds} seeds: small dots; means: large ones; nats a token, logarithmic axes");
+    let subtitle = format!(
+        "{seeds} seed{}: small dots; means: large ones; nats a token, logarithmic axes",
+        if seeds == 1 { "" } else { "s" }
+    );
     let room = page(area, &title, &subtitle, source)?;
     let (left, right) = room.split_horizontally(50.percent_width());
     let directions: [(&str, &str, fn(&Moved) -> f64); 2] = [

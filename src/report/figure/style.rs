@@ -103,7 +103,16 @@ pub(super) fn arm_style(arm: &str) -> (String, RGBColor) {
         "rl-format" => ("RL, reward for form", tint(PURPLE, 0.8)),
         "rl-kl-only" => ("RL, no reward", tint(PURPLE, 0.6)),
         other => match other.strip_prefix("sft-mix-") {
-            Some(count) => return (format!("SFT: atoms + {count} composites"), GREEN),
+            // The more composites, the darker.
+            Some(count) => {
+                let color = match count {
+                    "4" => tint(GREEN, 0.45),
+                    "16" => tint(GREEN, 0.7),
+                    "256" => dark(GREEN),
+                    _ => GREEN,
+                };
+                return (format!("SFT: atoms + {count}"), color);
+            }
             None => (other, GREEN),
         },
     };

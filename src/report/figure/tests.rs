@@ -162,7 +162,7 @@ fn finding_1() {
         let data = evidence(&ARMS, seeds);
         let svg = check(&format!("finding1-{seeds}"), || finding(1, &data));
         assert!(svg.contains(if seeds == 1 { "1 seed; error bars" } else { "3 seeds" }));
-        assert!(svg.contains("SFT: atoms + 64 composites") && svg.contains("made-up numbers"));
+        assert!(svg.contains("SFT: atoms + 64") && svg.contains("made-up numbers"));
         // The ground and 4 key squares; 4 arms on 5 sets and 4 lines of 5 dots; a diamond an arm and set.
         assert_eq!(count(&svg, "<rect"), 1 + 4);
         assert_eq!(count(&svg, "<circle"), DOT * (4 * 5 + 4 * 5));
@@ -225,7 +225,7 @@ fn faults() {
         .unwrap(),
     };
     let svg = check("anatomy", || anatomy_figure(&anatomy, &catalog, "made up"));
-    assert!(svg.contains("most often a step is another function of the catalog") && svg.contains(topic));
+    assert!(svg.contains("wrong answers most often take a wrong helper") && svg.contains(topic));
     // Passes, wrong helper; second of two; the topic has one wrong step in four.
     assert_eq!((count(&svg, "\n50\n"), count(&svg, "\n25\n")), (3, 1));
     let nothing = Anatomy { answers: anatomy.answers.clear(), steps: anatomy.steps.clear() };
