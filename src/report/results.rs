@@ -6,7 +6,7 @@ use super::Table;
 use crate::base::{Error, Result};
 use crate::data::Set;
 use crate::report::claims::{ClaimsReport, JudgedClause, JudgedFinding, Measured, Role, Ruling};
-use crate::report::frame::{Decode, Interval};
+use crate::report::frame::{Bootstrap, Cell, Decode, Interval, Quantity, Scores};
 use crate::study::{Connective, Prompts, Runs};
 
 /// The question that a reader asks first, and how it is answered.
@@ -105,38 +105,51 @@ impl Runs {
              programs to be run; RL's are in the table of costs.",
             self.budgets(),
         )?;
-        page += &part(
-            "What goes wrong",
-            "Percent of the answers at temperature 1 in the target domain, of the seed whose answers are kept, by the first \
-             fault that is found.\n\n![Kinds of faults by arm, and which step goes wrong first](../figures/anatomy.svg)",
-            self.faults(),
-        )?;
+        page += "\n## What goes wrong\n\n![Kinds of faults by arm, and which step goes wrong first](../figures/anatomy.svg)\n\n\
+                 The numbers: `Runs::faults`, in a notebook.\n";
         page += &part(
             "Who solves what others never do",
             "Problems of the target domain that the arm of a row solves, in any answer at any seed, and the arm of a column \
              never.",
             self.solved_by_one(&SOLVERS),
         )?;
+        page += "\n## How far an arm has moved, and what it forgot\n\n![What was forgotten against the distance from the base \
+                 model](../figures/razor.svg)\n\nThe numbers: `Runs::drift`.\n";
         page += &part(
-            "How far an arm has moved, and what it forgot",
-            "Nats a token, means over seeds.\n\n![What was forgotten against the distance from the base \
-             model](../figures/razor.svg)",
-            self.drift(),
+            "By what joins the steps of a question",
+            "Pass rates in the target domain, likeliest answer / sampled, in percent. The base model has read \"then\" only.",
+            self.by_connective(),
         )?;
-        for connective in [Connective::Then, Connective::Next, Connective::AfterThat] {
-            let text = match connective {
-                Connective::Then => "The only connective that the base model has read.",
-                _ => "The base model has not read it.",
-            };
-            let title = format!("Target domain, steps joined by \"{}\"", connective.name());
-            page += &part(&title, text, self.pass_rates_in(Set::CompositeB, connective))?;
-        }
         page += &part(
             "What it took",
             "Training only, means over seeds, each arm without its parent.",
             self.costs(2),
         )?;
         Ok(page)
+    }
+}
+
+impl Runs {
+    /// Pass rates in the target domain by connective, greedy / sampled, of the arms that solve problems.
+    fn by_connective(&self) -> Result<Table> {
+        let scores = Scores(self.outcomes()?);
+        let bootstrap = Bootstrap { draws: 1, ..Bootstrap::standard() };
+        let connectives = [Connective::Then, Connective::Next, Connective::AfterThat];
+        let asked = connectives.map(|connective| scores.only(|row| row.connective == Some(connective)));
+        let mut rows = Vec::new();
+        for arm in SOLVERS {
+            let mut cells = vec![arm.to_owned()];
+            for asked in &asked {
+                let rate = |decode| Quantity::Rate(Cell { decode, ..Cell::at_end(arm, Set::CompositeB) });
+                let found =
+                    [Decode::Greedy, Decode::Sampled].map(|decode| asked.if_run(&rate(decode), &bootstrap));
+                let found: Vec<Interval> = found.into_iter().flatten_ok().collect::<Result<_>>()?;
+                cells.push(found.iter().map(|found| format!("{:.0}", 100.0 * found.value)).join(" / "));
+            }
+            rows.push(cells);
+        }
+        let names = ["arm"].into_iter().chain(connectives.map(Connective::name)).map(str::to_owned).collect();
+        Ok(Table { caption: String::new(), names, rows })
     }
 }
 
