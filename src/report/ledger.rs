@@ -133,7 +133,7 @@ mod tests {
         let claims = Claims::parse(&text, Path::new("claims.toml")).unwrap();
         let scores = |rl: u32, sft: u32| {
             let arm = |arm: &str, passed: u32| {
-                let of_seed = |seed| answers(arm, seed, Set::CompositeB, &[passed, passed, passed, 4]);
+                let of_seed = |seed| answers(arm, seed, Set::CompositeB, &[passed; 4]);
                 [of_seed(30), of_seed(31)].concat()
             };
             Scores([arm("base", 0), arm("rl", rl), arm("sft", sft)].concat())

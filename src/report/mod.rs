@@ -35,14 +35,19 @@ pub use tables::arms_table;
 impl Runs {
     /// Tier, seeds, whose runs they are, and the beginning of the hash of all their records.
     pub fn source(&self) -> String {
-        let seeds = self.runs.iter().map(|run| run.record.seed).sorted().dedup().join(", ");
+        let seeds = self.runs.iter().map(|run| run.record.seed).sorted().dedup().collect_vec();
+        let (plural, seeds) = (if seeds.len() == 1 { "" } else { "s" }, seeds.iter().join(", "));
         let of = |origin: PathBuf| {
             let own = origin.starts_with("data/runs");
             let whose = if own { "runs of this machine" } else { "committed records" };
             format!("{whose} ({})", origin.display())
         };
         let (tier, origins) = (&self.tier, self.origins().into_iter().map(of).join(" and "));
-        format!("tier {tier}, seeds {seeds}: {} {origins}, hash {}", self.runs.len(), &self.seal()[..8])
+        format!(
+            "tier {tier}, seed{plural} {seeds}: {} {origins}, hash {}",
+            self.runs.len(),
+            &self.seal()[..8]
+        )
     }
 
     fn seal(&self) -> String {

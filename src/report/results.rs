@@ -55,7 +55,11 @@ impl Runs {
             let required =
                 report.of_finding(finding.number).filter(|judged| judged.clause.role == Role::Required);
             let mut clauses = required.map(|judged| {
-                format!("{}: {} ({})", judged.clause.label(), differences(judged.deciding()), judged.ruling)
+                let ruling = match judged.ruling {
+                    Ruling::NotJudged => String::new(),
+                    ruling => format!(" ({ruling})"),
+                };
+                format!("{}: {}{ruling}", judged.clause.label(), differences(judged.deciding()))
             });
             let cells = [
                 format!("{}. {}", finding.number, finding.text),
@@ -92,7 +96,12 @@ impl Runs {
             page += &format!("- **{}** ({}).\n", first_answer(first.ruling), differences(first.deciding()));
         }
         for JudgedFinding { finding, ruling, reason } in &report.findings {
-            let reason = reason.strip_prefix(&format!("{ruling}: ")).unwrap_or(reason);
+            let required =
+                report.of_finding(finding.number).find(|judged| judged.clause.role == Role::Required);
+            let reason = match required {
+                Some(judged) if *ruling == Ruling::NotJudged => &judged.reason, // how many seeds there are
+                _ => reason.strip_prefix(&format!("{ruling}: ")).unwrap_or(reason),
+            };
             page += &format!("- **Finding {}: {ruling}** ({reason}). \"{}\"\n", finding.number, finding.text);
         }
         page += "\n![All clauses with their intervals, thresholds and verdicts](../figures/forest.svg)\n";
@@ -241,7 +250,7 @@ mod tests {
     #[test]
     fn a_page_names_each_finding_its_clauses_and_what_is_nearest() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let runs = Runs::committed(root, "quick").unwrap();
+        let runs = Runs::of_folder(root, "quick", &root.join("data/records/version1/quick")).unwrap();
         let (page, report) = (runs.results().unwrap(), runs.claims().unwrap());
         for judged in &report.findings {
             assert!(

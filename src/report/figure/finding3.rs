@@ -101,7 +101,7 @@ fn draw_lines(
         // Labels of steps close together would touch: only the first of them is written.
         if *x >= free_from {
             panel.x_tick(*x, &[&steps.to_string()])?;
-            free_from = x + 0.09;
+            free_from = x + 0.12;
         }
     }
     panel.x_tick(middle, &["RL from", "the base"])?;

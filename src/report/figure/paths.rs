@@ -57,7 +57,7 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
         let high = points().map(|point| point.high).fold(0.2, f64::max);
         let (first, last) = points().map(|point| point.x).minmax().into_option().unwrap_or((0.0, 1.0));
         let axes = (first - 0.3..last + 0.2, 0.0..(high + 0.03).min(1.0));
-        let mut chart = panel(area, name, [42, 184, 54, 80], axes)?;
+        let mut chart = panel(area, name, [42, 198, 54, 80], axes)?;
         chart.y_axis("pass rate in the target domain (%)", 8, percent)?;
         for x in points().map(|point| point.x).sorted_by(f64::total_cmp).dedup() {
             chart.x_tick(x, &[&format!("{:.0}", x.exp2())])?;

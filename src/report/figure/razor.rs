@@ -26,14 +26,17 @@ pub(super) fn draw(moved: &[Moved], source: &str, area: &Area<'_>) -> Result<()>
     };
     let forgot = mean(|of| of.forgot);
     let [own, base] = [mean(|of| of.drift.kl_to_base), mean(|of| of.drift.kl_from_base)];
-    let title = format!(
-        "What an arm forgot, by how far it has moved (rank correlations {:+.2}, {:+.2})",
+    let title = match ["sft-rl", "sft-more"].map(|arm| by_arm.get(arm).map(|runs| mean_of(runs))) {
+        [Some(rl), Some(sft)] => {
+            format!("RL forgot {rl:.3} nats a token of wild code, SFT on as many samples {sft:.3}")
+        }
+        _ => "What an arm forgot of wild code, by how far it has moved".to_owned(),
+    };
+    let subtitle = format!(
+        "{seeds} seed{}: small dots; means: large ones; nats a token, logarithmic axes; rank correlations {:+.2}, {:+.2}",
+        if seeds == 1 { "" } else { "s" },
         rank_correlation(&own, &forgot),
         rank_correlation(&base, &forgot)
-    );
-    let subtitle = format!(
-        "{seeds} seed{}: small dots; means: large ones; nats a token, logarithmic axes",
-        if seeds == 1 { "" } else { "s" }
     );
     let room = page(area, &title, &subtitle, source)?;
     let (left, right) = room.split_horizontally(50.percent_width());
@@ -51,7 +54,7 @@ pub(super) fn draw(moved: &[Moved], source: &str, area: &Area<'_>) -> Result<()>
             (low / 1.3..high * 1.3).log_scale()
         };
         let mut chart =
-            panel(area, title, [42, 190, 54, 86], (ends(|place| place.0), ends(|place| place.1)))?;
+            panel(area, title, [42, 202, 54, 86], (ends(|place| place.0), ends(|place| place.1)))?;
         let show = |value: f64| format!("{value}");
         chart.y_axis("forgotten: loss on wild code less the base model's", 8, show)?;
         for tick in [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0] {
@@ -82,6 +85,11 @@ pub(super) fn draw(moved: &[Moved], source: &str, area: &Area<'_>) -> Result<()>
         chart.end_labels(&means, 14)?;
     }
     Ok(())
+}
+
+/// What runs forgot, on average.
+fn mean_of(runs: &[&Moved]) -> f64 {
+    runs.iter().map(|run| run.forgot).sum::<f64>() / runs.len() as f64
 }
 
 /// Where the vertical axis begins.
