@@ -78,7 +78,7 @@ fn runs_side_by_side_are_those_one_after_the_other_and_a_failure_takes_only_its_
     // The plan: seeds as asked for, parents first, nothing left; and time is that of the finished runs.
     let after = study.schedule(&names, &seeds, 1, false).unwrap();
     let listed: Vec<(u64, &str)> = after.runs.iter().map(|run| (run.seed, run.arm.as_str())).collect();
-    let arms = ["base", "sft-start", "sft-more", "sft-rl"];
+    let arms = ["base", "sft-start", "sft-more", "sft-tuned", "sft-rl"];
     assert_eq!(listed, [1, 0].into_iter().flat_map(|seed| arms.map(|arm| (seed, arm))).collect::<Vec<_>>());
     assert!(after.runs.iter().all(|run| run.finished) && after.hours == Some(0.0));
     let more = study.schedule(&["sft-rl".to_owned(), "rl-format".to_owned()], &[2], 1, false).unwrap();
@@ -101,7 +101,7 @@ fn runs_side_by_side_are_those_one_after_the_other_and_a_failure_takes_only_its_
         assert!((0.0..20.0).contains(&drift.wild_loss), "{drift:?}");
     }
     let forgot = own.drift().unwrap();
-    assert_eq!(forgot.rows.len(), 3);
+    assert_eq!(forgot.rows.len(), 4);
     assert!(forgot.rows.iter().all(|row| row[1] == "2"), "{forgot:?}");
     // SFT on as many samples reads whole programs at each step, RL writes and reads them: SFT reaches RL's tokens.
     let budgets = own.budgets().unwrap();
@@ -120,13 +120,16 @@ fn runs_side_by_side_are_those_one_after_the_other_and_a_failure_takes_only_its_
     assert!(message.contains("sft-start/1-"), "{message}");
     let finished = study.planned(&names, &seeds).unwrap().into_iter().filter(|run| run.finished);
     let finished: Vec<String> = finished.map(|run| format!("{} {}", run.arm, run.seed)).collect();
-    assert_eq!(finished, ["base 1", "base 0", "sft-start 0", "sft-more 0", "sft-rl 0"]);
+    assert_eq!(
+        finished,
+        ["base 1", "sft-tuned 1", "base 0", "sft-start 0", "sft-more 0", "sft-tuned 0", "sft-rl 0"]
+    );
 
     // Without it, the rest; and all of it has the bits of the runs one after the other.
     fs::remove_file(&in_the_way).unwrap();
     study.train_all(&runs, 2).unwrap();
     let compared = Runs::own(two.path(), &study.tier.name).unwrap().compare(&own).unwrap();
-    assert_eq!(compared.len(), 8);
+    assert_eq!(compared.len(), 10);
     assert!(compared.iter().all(|row| row.same_settings && row.same_weights && row.same_outcomes));
     assert!(study.train_all(&runs, 0).is_err());
 }

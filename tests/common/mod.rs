@@ -11,7 +11,7 @@ pub fn project() -> tempfile::TempDir {
     fs::create_dir_all(to.join("catalog")).expect("a folder");
     let topics = fs::read_dir(from.join("catalog")).expect("the catalog").flatten();
     let topics = topics.map(|entry| Path::new("catalog").join(entry.file_name()));
-    for name in topics.chain(["arms.toml", "claims.toml", "tiers.toml"].map(Into::into)) {
+    for name in topics.chain(["arms.toml", "claims.toml", "ledger.toml", "tiers.toml"].map(Into::into)) {
         fs::copy(from.join(&name), to.join(&name)).expect("a copy");
     }
     folder
