@@ -19,7 +19,7 @@ struct Training {
     /// Its table.
     name: &'static str,
     /// What `run` is asked to train; their parents come with them.
-    arms: [&'static str; 2],
+    arms: &'static [&'static str],
     settings: &'static [&'static str],
 }
 
@@ -27,7 +27,7 @@ struct Training {
 /// call of the C library.
 const SMALL: Training = Training {
     name: "small",
-    arms: ["sft-rl", "rl-base"],
+    arms: &["sft-rl", "rl-base"],
     settings: &[
         "pretrain_steps=4",
         "pretrain.batch_size=8",
@@ -46,7 +46,7 @@ const SMALL: Training = Training {
 /// First steps of every arm, with the network of the judged tier.
 const JUDGED: Training = Training {
     name: "judged",
-    arms: ["study", "controls"],
+    arms: &["study", "controls", "ledger"],
     settings: &[
         "model.hidden_size=128",
         "model.intermediate_size=344",
@@ -74,7 +74,9 @@ fn train(project: &Path, training: &Training, set: InstructionSet) -> Table {
     let mut hashes = BTreeMap::new();
     for arm in training.arms {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sft-vs-rl"));
-        command.args(["run", arm, "--tier", "smoke", "--isolation", "process"]).current_dir(project);
+        command
+            .args(["run", arm, "--seed", "0", "--tier", "smoke", "--isolation", "process"])
+            .current_dir(project);
         command.args(training.settings.iter().flat_map(|setting| ["--set", setting]));
         command.env("SFT_VS_RL_INSTRUCTIONS", set.to_string());
         if set == Portable {
