@@ -155,7 +155,7 @@ fn level_matched(scores: &Scores, arm: &str, decode: Decode) -> Quantity {
 fn tile(scores: &Scores, of: impl Fn(Decode) -> Quantity) -> Result<Tile> {
     let bootstrap = Bootstrap { draws: 1, ..Bootstrap::standard() };
     let found = [Decode::Greedy, Decode::Sampled].map(|decode| scores.if_run(&of(decode), &bootstrap));
-    Ok(found.into_iter().flatten_ok().collect::<Result<Tile>>()?)
+    found.into_iter().flatten_ok().collect()
 }
 
 /// Whether the difference is beyond the margin in all metrics, or short of it in one; `None` where that is not known.

@@ -13,6 +13,9 @@ use crate::report::frame::Point;
 /// The least that has a place on the axes, in nats a token.
 const LEAST: f64 = 1e-3;
 
+/// What is measured, what the axis says, and the KL divergence.
+type Direction = (&'static str, &'static str, fn(&Moved) -> f64);
+
 /// Draws two panels, one for each direction of the KL divergence. Both axes are logarithmic.
 pub(super) fn draw(moved: &[Moved], source: &str, area: &Area<'_>) -> Result<()> {
     if moved.is_empty() {
@@ -40,7 +43,7 @@ pub(super) fn draw(moved: &[Moved], source: &str, area: &Area<'_>) -> Result<()>
     );
     let room = page(area, &title, &subtitle, source)?;
     let (left, right) = room.split_horizontally(50.percent_width());
-    let directions: [(&str, &str, fn(&Moved) -> f64); 2] = [
+    let directions: [Direction; 2] = [
         ("Measured on the arm's own answers", "KL from the arm to the base model", |of| of.drift.kl_to_base),
         ("Measured on the base model's answers", "KL from the base model to the arm", |of| {
             of.drift.kl_from_base
