@@ -26,6 +26,7 @@
 //! | `train` | optimizer, pretraining and SFT (`supervised`), PPO (`ppo`), the reward |
 //! | `study` | arms, tiers, one run from its first step to its record, the run store |
 //! | `report` | frames of runs, claims, figures, tables |
+//! | `lesson` | what cells of the notebooks do with one model and a few problems |
 //! | `src/bin/sft-vs-rl` | the command line |
 //!
 //! # Invariants
@@ -65,6 +66,7 @@ mod model;
 mod train;
 mod study;
 mod report;
+mod lesson;
 
 pub use base::{Error, Progress, Result, Seed, device, read_json, write_atomically};
 pub use data::{
@@ -74,6 +76,7 @@ pub use data::{
     Set, Side, Sizes, SplitConfig, Splits, Survivor, Topics, Value, ValueType, check_catalog, connective,
     hidden_case_audit, leak_audit, read_problems, synthesize, write_problems,
 };
+pub use lesson::{Answer, Answers, TokenLosses, predict};
 pub use model::{Batch, Completion, Config, Decoder, Kernels, Sampling, ValueHead, sample};
 pub use report::{
     Claims, ClaimsReport, Components, Contributions, Interval, JudgedClause, JudgedFinding, Labeled,

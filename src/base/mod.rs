@@ -8,5 +8,5 @@ pub mod device;
 
 pub use error::{Error, Result};
 pub use files::*;
-pub use progress::Progress;
+pub use progress::{Progress, say};
 pub use seed::{ChaCha8Rng, Seed};

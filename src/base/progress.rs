@@ -1,5 +1,7 @@
-//! Progress on stderr: a bar where stderr is a terminal, now and then a plain line elsewhere.
+//! Progress: a bar where stderr is a terminal, now and then a plain line elsewhere. In a cell of a notebook, for which
+//! what comes on stderr is an error, lines go to stdout.
 
+use std::env;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,24 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// How often a plain line is written.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);
+
+/// In a notebook a line comes after every so manieth part of the whole, so that two executions of a cell say the same but
+/// for the time that is left.
+const LINES_IN_A_NOTEBOOK: usize = 40;
+
+/// Is this the process of the notebooks' kernel? evcxr tells it.
+fn in_notebook() -> bool {
+    env::var_os("EVCXR_IS_RUNTIME").is_some()
+}
+
+/// A line about what is going on.
+pub fn say(line: &str) {
+    if in_notebook() {
+        println!("{line}");
+    } else {
+        BARS.suspend(|| eprintln!("{line}"));
+    }
+}
 
 /// How far a long command is: a bar on a terminal, else plain lines.
 pub struct Progress {
@@ -37,21 +57,32 @@ impl Progress {
             return;
         }
         let first = *self.first_step.get_or_insert(done.saturating_sub(1));
-        if self.last_line.elapsed() < PLAIN_EVERY {
+        let total = self.bar.length().unwrap_or_default() as usize;
+        let due = match in_notebook() {
+            true => done.is_multiple_of((total / LINES_IN_A_NOTEBOOK).max(1)),
+            false => self.last_line.elapsed() >= PLAIN_EVERY,
+        };
+        if !due {
             return;
         }
         self.last_line = Instant::now();
         let per_step = self.bar.elapsed().as_secs_f64() / (done.saturating_sub(first)).max(1) as f64;
-        let total = self.bar.length().unwrap_or_default();
-        let left = per_step * total.saturating_sub(done as u64) as f64;
-        eprintln!("{}: {done}/{total}, about {left:.0} s left; {}", self.bar.prefix(), message());
+        let left = per_step * total.saturating_sub(done) as f64;
+        let (label, message) = (self.bar.prefix(), message());
+        let message = if message.is_empty() { message } else { format!("; {message}") };
+        say(&format!("{label}: {done}/{total}, about {left:.0} s left{message}"));
     }
 
     /// Ends the bar, or writes the last line.
     pub fn done(self, message: &str) {
+        let (label, seconds) = (self.bar.prefix(), self.bar.elapsed().as_secs_f64());
+        self.clear();
+        say(&format!("{label}: {message} ({seconds:.0} s)"));
+    }
+
+    /// Ends the bar without a word.
+    pub fn clear(self) {
         self.bar.finish_and_clear();
         BARS.remove(&self.bar);
-        let seconds = self.bar.elapsed().as_secs_f64();
-        BARS.suspend(|| eprintln!("{}: {message} ({seconds:.0} s)", self.bar.prefix()));
     }
 }

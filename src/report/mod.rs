@@ -15,18 +15,21 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use itertools::Itertools;
+use polars::prelude::DataFrame;
 
 use crate::base::{Error, Result, hash_bytes};
 use crate::data::Catalog;
 use crate::report::figure::{Evidence, FIGURES, anatomy_figure, forest_figure, map_figure, razor_figure};
-use crate::report::frame::{Bootstrap, Scores, metric_frame};
+use crate::report::frame::{Bootstrap, Scores, atom_frame, metric_frame};
 use crate::study::{FinishedRun, MetricRow, OutcomeRow, Runs};
 
 pub use claims::{Claims, ClaimsReport, JudgedClause, JudgedFinding, Measured, Ruling};
 pub use figure::{Svg, dataset_figure, mutant_figure, panel, style};
 pub use frame::{Components, Contributions, Interval, Labeled, SetComponents, Spread, pass_at_k};
 pub use ledger::ledger;
+pub(crate) use results::differences;
 pub use table::Table;
+pub(crate) use table::{escape, show};
 pub use tables::arms_table;
 
 /// What is asked of finished runs. They stay files and are read anew for each question: a polars frame
@@ -70,6 +73,14 @@ impl Runs {
         self.rows(FinishedRun::outcomes)
     }
 
+    /// The last evaluation as a polars frame with a row for each atom of each question: see its columns.
+    ///
+    /// # Errors
+    /// As [`Runs::outcomes`].
+    pub fn atoms(&self) -> Result<DataFrame> {
+        atom_frame(&self.outcomes()?)
+    }
+
     /// What was logged while training.
     pub fn metrics(&self) -> Result<Vec<Labeled<MetricRow>>> {
         self.rows(FinishedRun::metrics)
@@ -83,6 +94,25 @@ impl Runs {
         self.drawn(name, &OnceCell::new())
     }
 
+    /// The frontier with a star where the arm of `mine` ends, which the reader trained with settings of their own.
+    ///
+    /// # Errors
+    /// As [`Runs::figure`], and where `mine` holds runs of several arms.
+    pub fn frontier_with(&self, mine: &Runs) -> Result<Svg> {
+        let arms = mine.runs.iter().map(|run| run.record.arm.clone()).unique();
+        let [arm] = &arms.collect_vec()[..] else {
+            return Err(Error::Figure("a star is of one arm".to_owned()));
+        };
+        let mut evidence = self.evidence()?;
+        evidence.star = Some((arm.clone(), Scores(mine.outcomes()?)));
+        Svg::draw(|area| figure::frontier::draw(&evidence, area))
+    }
+
+    fn evidence(&self) -> Result<Evidence> {
+        let (scores, metrics) = (Scores(self.outcomes()?), metric_frame(&self.metrics()?)?);
+        Ok(Evidence { scores, metrics, bootstrap: Bootstrap::standard(), source: self.source(), star: None })
+    }
+
     /// `evidence` is read where it is needed, once for all figures.
     fn drawn(&self, name: &str, evidence: &OnceCell<Evidence>) -> Result<Svg> {
         match name {
@@ -93,9 +123,8 @@ impl Runs {
             _ => match FIGURES.iter().find(|(figure, _)| *figure == name) {
                 Some((_, draw)) => {
                     if evidence.get().is_none() {
-                        let (scores, metrics) = (Scores(self.outcomes()?), metric_frame(&self.metrics()?)?);
-                        let (bootstrap, source) = (Bootstrap::standard(), self.source());
-                        evidence.get_or_init(|| Evidence { scores, metrics, bootstrap, source });
+                        let read = self.evidence()?;
+                        evidence.get_or_init(|| read);
                     }
                     Svg::draw(|area| evidence.get().map_or(Ok(()), |evidence| draw(evidence, area)))
                 }

@@ -37,7 +37,7 @@ fn points(found: &Interval) -> String {
 }
 
 /// The differences of a clause in its metrics: `+3.1 [...] greedy, +1.0 [...] sampled`.
-fn differences<'a>(measured: impl IntoIterator<Item = &'a Measured>) -> String {
+pub(crate) fn differences<'a>(measured: impl IntoIterator<Item = &'a Measured>) -> String {
     let found = measured
         .into_iter()
         .filter_map(|of| Some(format!("{} {}", points(of.interval.as_ref().ok()?), of.metric)));

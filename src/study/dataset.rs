@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rand::seq::SliceRandom;
 
-use crate::base::{Result, Seed, hash_bytes, read_json, write_atomically, write_json};
+use crate::base::{Result, Seed, hash_bytes, read_json, say, write_atomically, write_json};
 use crate::data::{Catalog, Codec, Corpus, Problem, Set, Side, Splits, withheld};
 use crate::sandbox::Sandbox;
 use crate::study::arms::{Atoms, Chains, Pool};
@@ -35,13 +35,13 @@ pub struct Dataset {
 impl Dataset {
     /// Reads the data of `tier`, or builds it: about a minute for the quick tier.
     pub fn open(root: &Path, tier: &Tier, catalog: &Catalog, sandbox: &Sandbox) -> Result<Dataset> {
-        let folder =
-            root.join(format!("data/generated/{}-{}", tier.name, &settings_hash(tier, catalog)?[..12]));
+        let name = tier.plain.as_ref().map_or(&tier.name, |plain| &plain.name); // the hash tells them apart
+        let folder = root.join(format!("data/generated/{name}-{}", &settings_hash(tier, catalog)?[..12]));
         let [splits_path, withheld_path, codec_path] =
             ["splits.jsonl", "withheld.json", "tokenizer.json"].map(|name| folder.join(name));
         if ![&splits_path, &withheld_path, &codec_path].into_iter().all(|path| path.exists()) {
             let shown = folder.strip_prefix(root).unwrap_or(&folder);
-            eprintln!("data: synthesizing problems into {}", shown.display());
+            say(&format!("data: synthesizing problems into {} (a minute)", shown.display()));
             let splits = Splits::build(catalog, sandbox, &tier.splits, Seed::new(tier.data_seed))?;
             splits.save(&splits_path)?;
             let withheld = withheld(catalog, sandbox, &splits)?;
@@ -98,7 +98,7 @@ fn train_codec(
     Codec::train(&texts, tier.vocabulary)
 }
 
-fn settings_hash(tier: &Tier, catalog: &Catalog) -> Result<String> {
+pub(super) fn settings_hash(tier: &Tier, catalog: &Catalog) -> Result<String> {
     let settings = serde_json::json!({
         "recipe": RECIPE_VERSION,
         "catalog": catalog.content_hash(),

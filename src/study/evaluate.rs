@@ -13,7 +13,7 @@ use itertools::Itertools;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Result, Seed};
+use crate::base::{Error, Progress, Result, Seed};
 use crate::data::{Problem, Set};
 use crate::model::{Completion, Decoder, Sampling, sample};
 use crate::sandbox::Verdict;
@@ -162,6 +162,7 @@ pub fn evaluate(
     let greedy = Sampling { temperature: 0.0, max_new_tokens, end_token: court.codec.end() };
     let sampled = Sampling { temperature: config.temperature, ..greedy.clone() };
     let (mut likeliest, mut drawn) = (Vec::new(), Vec::new());
+    let mut progress = Progress::new(&format!("evaluation, {stage}"), questions.len());
     for (index, questions) in questions.chunks(QUESTIONS_TOGETHER).enumerate() {
         let encode = |question: &Question| court.codec.encode(question.prompt()?);
         let prompts: Vec<Vec<u32>> = questions.iter().map(encode).try_collect()?;
@@ -170,7 +171,10 @@ pub fn evaluate(
         let seed = seed.child_index(index as u64);
         likeliest.extend(sample(model, None, &prompts, &greedy, seed.child("greedy"))?);
         drawn.extend(sample(model, None, &repeated.collect_vec(), &sampled, seed.child("sampled"))?);
+        progress.at(likeliest.len(), String::new);
     }
+
+    progress.clear();
 
     // ---- Verdicts. One number a problem, however it is asked: equal answers to it are judged once.
     let problems = questions.iter().map(|question| question.problem).unique_by(|problem| &problem.key);

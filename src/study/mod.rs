@@ -101,6 +101,8 @@ pub struct Study {
     pub dataset: Dataset,
     /// What judges programs.
     pub sandbox: Sandbox,
+    /// What a custom tier was made from, where both have the same data.
+    plain: Option<Tier>,
     store: RunStore,
     known: KnownVerdicts,
     device: Device,
@@ -117,25 +119,43 @@ impl Study {
     pub fn with(options: Options) -> Result<Study> {
         device::instructions()?;
         let Options { root, tier, device, kernels, sandbox } = options;
+        Study::assemble(root, tier, device, kernels, Sandbox::start(&sandbox)?)
+    }
+
+    /// This study with another tier.
+    pub(crate) fn of_tier(self, tier: Tier) -> Result<Study> {
+        Study::assemble(self.root, tier, self.device, self.kernels, self.sandbox)
+    }
+
+    fn assemble(
+        root: PathBuf,
+        tier: Tier,
+        device: Device,
+        kernels: Kernels,
+        sandbox: Sandbox,
+    ) -> Result<Study> {
         let arms = Arms::load(&root)?;
         let catalog = tier.catalog(&root)?;
-        let sandbox = Sandbox::start(&sandbox)?;
         let dataset = Dataset::open(&root, &tier, &catalog, &sandbox)?;
+        let data = |tier: &Tier| dataset::settings_hash(tier, &tier.catalog(&root)?);
+        let plain = match tier.plain.as_deref() {
+            Some(plain) if data(plain)? == data(&tier)? => Some(plain.clone()),
+            _ => None,
+        };
         let store = RunStore::new(root.join("data/runs"));
         let known = KnownVerdicts::default();
-        Ok(Study { tier, root, arms, catalog, dataset, sandbox, store, known, device, kernels })
+        Ok(Study { tier, root, arms, catalog, dataset, sandbox, plain, store, known, device, kernels })
     }
 
     /// The finished runs of `what` (see [`Arms::select`]) at `seeds`: this machine's, else committed
     /// records with the same settings and data, else trained now.
     pub fn train(&self, what: &str, seeds: impl IntoIterator<Item = u64>) -> Result<Runs> {
-        let records = RunStore::new(self.root.join("data/records").join(&self.tier.name));
         let arms = self.arms.select(what)?;
         let mut runs = Vec::new();
         for (seed, arm) in seeds.into_iter().cartesian_product(arms) {
             let spec = self.spec(arm, seed)?;
             let own = self.store.find(&spec)?;
-            let found = own.map_or_else(|| records.find(&spec), |own| Ok(Some(own)))?;
+            let found = own.map_or_else(|| self.committed(&spec), |own| Ok(Some(own)))?;
             runs.push(found.map_or_else(|| self.run(arm, seed), Ok)?);
         }
         runs.sort_by_key(|run| (run.record.arm.clone(), run.record.seed));
@@ -154,38 +174,72 @@ impl Study {
         if let Some(run) = self.store.find(&spec)? {
             return Ok(run);
         }
-        arm.parent.as_ref().map(|name| self.run(self.arms.arm(name)?, seed)).transpose()?;
+        arm.parent.as_ref().map(|name| self.origin(self.arms.arm(name)?, seed)).transpose()?;
         match self.store.begin(&spec, PATIENCE)? {
             Begin::Complete(run) => Ok(*run),
             Begin::Ready(handle) => self.train_run(arm, seed, label, *handle),
         }
     }
 
-    /// Everything that decides the content of a run.
+    /// The finished run of `arm` at `seed` with its model, for another that starts from it: this machine's, else a
+    /// committed record that has its model, else trained now.
+    fn origin(&self, arm: &Arm, seed: u64) -> Result<FinishedRun> {
+        let spec = self.spec(arm, seed)?;
+        if let Some(own) = self.store.find(&spec)? {
+            return Ok(own);
+        }
+        match self.committed(&spec)?.filter(|run| run.model_dir().is_some()) {
+            Some(committed) => committed.verify().map(|()| committed),
+            None => self.run(arm, seed),
+        }
+    }
+
+    /// The record that the project ships of the run.
+    fn committed(&self, spec: &RunSpec) -> Result<Option<FinishedRun>> {
+        RunStore::new(self.root.join("data/records").join(&spec.tier)).find(spec)
+    }
+
+    /// The model of `arm` at `seed`, trained now if it is neither in the store nor committed.
+    pub fn model(&self, arm: &str, seed: u64) -> Result<Decoder> {
+        self.load_model(&self.origin(self.arms.arm(arm)?, seed)?)
+    }
+
+    /// Everything that decides the content of a run. What the settings of a custom tier do not touch is a run of the
+    /// tier that it was made from.
     fn spec(&self, arm: &Arm, seed: u64) -> Result<RunSpec> {
-        let plan = self.plan(arm);
-        let mut eval = serde_json::json!(self.tier.eval);
+        let parent = arm.parent.as_ref().map(|name| self.spec(self.arms.arm(name)?, seed)).transpose()?;
+        let config = self.config_in(&self.tier, arm, seed);
+        let untouched = |plain: &&Tier| {
+            config == self.config_in(plain, arm, seed)
+                && parent.as_ref().is_none_or(|parent| parent.tier == plain.name)
+        };
+        let tier = self.plain.as_ref().filter(untouched).unwrap_or(&self.tier).name.clone();
+        Ok(RunSpec {
+            arm: arm.name.clone(),
+            seed,
+            tier,
+            config,
+            data_hash: self.dataset.hash.clone(),
+            parent: parent.map(|spec| spec.hash()),
+        })
+    }
+
+    /// An arm's whole configuration.
+    fn config_in(&self, tier: &Tier, arm: &Arm, seed: u64) -> serde_json::Value {
+        let plan = self.plan_in(tier, arm);
+        let mut eval = serde_json::json!(tier.eval);
         // Which other seeds keep their answers is no setting of this run.
-        eval["keep_answers"] = self.tier.eval.keep_answers.contains(&seed).into();
+        eval["keep_answers"] = tier.eval.keep_answers.contains(&seed).into();
         // Where it is 1, runs were made before there was this setting.
-        if let Some(eval) = eval.as_object_mut().filter(|_| self.tier.eval.temperature == 1.0) {
+        if let Some(eval) = eval.as_object_mut().filter(|_| tier.eval.temperature == 1.0) {
             eval.remove("temperature");
         }
-        let config = serde_json::json!({
+        serde_json::json!({
             "recipe": arm.recipe,
             "training": plan.settings,
             "eval": eval,
             "stages": plan.stages.keys().collect_vec(),
             "kernels": <&str>::from(self.kernels),
-        });
-        let parent = arm.parent.as_ref().map(|name| self.spec(self.arms.arm(name)?, seed)).transpose()?;
-        Ok(RunSpec {
-            arm: arm.name.clone(),
-            seed,
-            tier: self.tier.name.clone(),
-            config,
-            data_hash: self.dataset.hash.clone(),
-            parent: parent.map(|spec| spec.hash()),
         })
     }
 

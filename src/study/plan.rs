@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::fan_out::{pool, threads_of_a_run};
 use super::{Arm, Cost, FinishedRun, Study};
-use crate::base::{Result, Seed};
+use crate::base::{Result, Seed, say};
 use crate::study::evaluate::{evaluate, questions};
 use crate::study::store::FINAL_STAGE;
 
@@ -116,7 +116,7 @@ impl Study {
 
     /// Seconds of a step of `arm` and of an evaluation, with a model that has learned nothing.
     fn time(&self, arm: &Arm) -> Result<[f64; 2]> {
-        eprintln!("plan: timing a few steps of {}", arm.name);
+        say(&format!("plan: timing a few steps of {}", arm.name));
         let (config, seed) = (&self.tier.eval, Seed::new(0).child("timing"));
         let start = |_| self.new_model(seed);
         let mut method = (self.plan(arm).start)(start(1)?, &start, None)?;

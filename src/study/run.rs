@@ -21,6 +21,7 @@ use crate::study::memory::StageMemory;
 use crate::study::store::{
     AnswerRow, Cost, FINAL_STAGE, FinishedRun, MetricRow, OutcomeRow, RunFacts, RunHandle,
 };
+use crate::study::tier::Tier;
 use crate::train::{
     Cooled, Decay, Example, ExamplePool, Judge, Learner, LearningRate, Method, Mixture, Ppo, Reward, Rft,
     Supervised, Task,
@@ -61,9 +62,15 @@ fn named(stages: &[usize], offset: usize, steps: usize) -> BTreeMap<usize, Strin
 }
 
 impl Study {
-    /// The only place that tells methods apart: a new one is one more arm of this `match`.
+    /// How `arm` is trained in this study.
     pub(super) fn plan(&self, arm: &Arm) -> Plan<'_> {
-        let (tier, often) = (&self.tier, self.tier.checkpoint_every);
+        self.plan_in(&self.tier, arm)
+    }
+
+    /// And with the settings of another tier: the only place that tells methods apart. A new one is one more arm of
+    /// this `match`.
+    pub(super) fn plan_in<'a>(&'a self, tier: &'a Tier, arm: &Arm) -> Plan<'a> {
+        let often = tier.checkpoint_every;
         match arm.recipe {
             Recipe::Pretrain => Plan {
                 kind: PRETRAIN,
@@ -242,7 +249,7 @@ impl Study {
         let codec = &self.dataset.codec;
         let ancestor = |generation: usize| match self.arms.lineage(arm).nth(generation) {
             None => self.new_model(seed),
-            Some(arm) => self.load_model(&self.run(arm, number)?), // finished long since: parents come first
+            Some(arm) => self.load_model(&self.origin(arm, number)?), // finished long since: parents come first
         };
         let load = |folder| Decoder::load(folder, &self.device, self.kernels);
         let model = folder.map_or_else(|| ancestor(1), load)?;
@@ -293,7 +300,7 @@ impl Study {
             |(set, [greedy, sampled]): (Set, [f64; 2])| format!("{} {greedy:.2}/{sampled:.2}", set.name());
         let shown = pass_rates(&rows).into_iter().map(rate).join(", ");
         let base = self.arms.lineage(arm).last().filter(|base| base.name != arm.name);
-        let base = base.map(|base| self.load_model(&self.run(base, number)?)).transpose()?;
+        let base = base.map(|base| self.load_model(&self.origin(base, number)?)).transpose()?;
         let facts = RunFacts {
             cost,
             evaluation,

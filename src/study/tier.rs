@@ -21,6 +21,9 @@ use crate::train::{PpoConfig, SupervisedConfig};
 pub struct Tier {
     /// That of `data/tiers.toml`, or with `-custom` behind.
     pub name: String,
+    /// What a custom tier was before it was changed.
+    #[serde(skip)]
+    pub plain: Option<Box<Tier>>,
     /// For one seed of the whole study on two cores, said before it starts: measured, but for `full`,
     /// which is reckoned from `quick`.
     pub expected_minutes: f64,
@@ -130,7 +133,7 @@ impl Tier {
 
     /// This tier with some settings changed, each given as `field=value`, for example
     /// `rl_steps=20` or `ppo.kl_coefficient=0.1`; values are JSON. It is named `<tier>-custom`, so
-    /// that its runs never count as the tier's.
+    /// that runs that the changes touch never count as the tier's.
     ///
     /// # Errors
     /// `Error::Config` naming the field that does not exist or does not take the value.
@@ -146,7 +149,11 @@ impl Tier {
             *place = serde_json::from_str(value)
                 .map_err(|error| Error::config(field, format!("`{value}` is not JSON: {error}")))?;
             tier = serde_json::from_value(changed).map_err(|error| Error::config(field, error))?;
-            tier.name = format!("{}-custom", self.name);
+        }
+        if !settings.is_empty() {
+            let plain = self.plain.clone().unwrap_or_else(|| Box::new(self.clone()));
+            tier.name = format!("{}-custom", plain.name);
+            tier.plain = Some(plain);
         }
         Ok(tier)
     }

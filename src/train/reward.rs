@@ -175,7 +175,7 @@ impl<'a> Judge<'a> {
     }
 
     /// One verdict a program, run or remembered.
-    fn judge_programs(&self, programs: &[(&Problem, String)]) -> Vec<Verdict> {
+    pub fn judge_programs(&self, programs: &[(&Problem, String)]) -> Vec<Verdict> {
         let Court { known, sandbox, .. } = self.court;
         // What is remembered ends at the first failure.
         let whole = self.reward == Reward::Share;

@@ -77,7 +77,7 @@ pub struct JudgedFinding {
 
 impl JudgedClause {
     /// In the metrics that decide.
-    pub(super) fn deciding(&self) -> impl Iterator<Item = &Measured> {
+    pub(crate) fn deciding(&self) -> impl Iterator<Item = &Measured> {
         self.measured.iter().filter(|of| of.prompts == Prompts::Train)
     }
 

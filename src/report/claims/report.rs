@@ -78,7 +78,7 @@ impl ClaimsReport {
         judged.measured.iter().enumerate().map(row).collect()
     }
 
-    pub(in crate::report) fn of_finding(&self, number: u32) -> impl Iterator<Item = &JudgedClause> {
+    pub(crate) fn of_finding(&self, number: u32) -> impl Iterator<Item = &JudgedClause> {
         self.clauses.iter().filter(move |judged| judged.clause.finding == number)
     }
 

@@ -8,7 +8,7 @@ use super::style::*;
 use super::{Evidence, Series};
 use crate::base::Result;
 use crate::data::Set;
-use crate::report::frame::{Bootstrap, Cell, Decode, Interval, Point, Quantity};
+use crate::report::frame::{Bootstrap, Cell, Decode, Interval, Point, Quantity, Scores};
 use crate::study::FINAL_STAGE;
 
 /// Arms one after another, whose evaluations are a path.
@@ -22,19 +22,20 @@ const PATHS: [&[&str]; 4] = [
 const POINTS: [&str; 5] = ["sft-mix-64", "sft-tuned", "start-cooled", "rl-shuffled", "rl-group"];
 
 /// Draws two panels: likeliest answers, and sampled ones.
-pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
+pub(in crate::report) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
     let panels = [(Decode::Greedy, "Likeliest answer"), (Decode::Sampled, "Sampled at temperature 1")];
     let mut drawn = Vec::new();
     for (decode, _) in panels {
         let mut lines: Vec<(&str, Vec<Place>)> = Vec::new();
         for arms in PATHS {
             let last = arms[arms.len() - 1];
-            if place(evidence, last, FINAL_STAGE, decode)?.is_some() {
+            if place(evidence, &evidence.scores, last, FINAL_STAGE, decode)?.is_some() {
                 lines.push((last, path(evidence, arms, decode)?));
             }
         }
         for arm in POINTS {
-            lines.push((arm, place(evidence, arm, FINAL_STAGE, decode)?.into_iter().collect()));
+            let place = place(evidence, &evidence.scores, arm, FINAL_STAGE, decode)?;
+            lines.push((arm, place.into_iter().collect()));
         }
         lines.retain(|(_, path)| !path.is_empty());
         drawn.push(lines);
@@ -69,7 +70,7 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
     let room =
         evidence.page(area, title, "dots: evaluations in the course of training", &[&ends(&drawn[0])])?;
     let (left, right) = room.split_horizontally(50.percent_width());
-    for (area, ((_, name), lines)) in [left, right].iter().zip(panels.iter().zip(&drawn)) {
+    for (area, ((decode, name), lines)) in [left, right].iter().zip(panels.iter().zip(&drawn)) {
         let high = lines.iter().flat_map(|(_, path)| path).map(|[_, y]| y.high).fold(0.2, f64::max);
         let mut chart = panel(area, name, [42, 176, 54, 80], (0.0..1.0, 0.0..(high + 0.04).min(1.0)))?;
         chart.y_axis("pass rate in the target domain (%)", 8, percent)?;
@@ -90,7 +91,19 @@ pub(super) fn draw(evidence: &Evidence, area: &Area<'_>) -> Result<()> {
                 chart.dot(x.value, y.value, 6, color)?;
             }
         }
-        chart.end_labels(&ends(lines), 14)?;
+        let mut labels = ends(lines);
+        if let Some((arm, scores)) = &evidence.star
+            && let Some([x, y]) = place(evidence, scores, arm, FINAL_STAGE, *decode)?
+        {
+            let color = arm_style(arm).1;
+            chart.star(x.value, y.value, color)?;
+            labels.extend(
+                ends(&[(arm.as_str(), vec![[x, y]])])
+                    .into_iter()
+                    .map(|mine| Series { label: format!("yours: {}", mine.label), ..mine }),
+            );
+        }
+        chart.end_labels(&labels, 14)?;
     }
     Ok(())
 }
@@ -105,7 +118,7 @@ fn path(evidence: &Evidence, arms: &[&str], decode: Decode) -> Result<Vec<Place>
     for (index, arm) in arms.iter().enumerate() {
         for stage in evidence.scores.stages(arm) {
             if index > 0 || stage == FINAL_STAGE {
-                found.extend(place(evidence, arm, stage, decode)?);
+                found.extend(place(evidence, &evidence.scores, arm, stage, decode)?);
             }
         }
     }
@@ -113,11 +126,17 @@ fn path(evidence: &Evidence, arms: &[&str], decode: Decode) -> Result<Vec<Place>
 }
 
 /// Where an arm was at a stage; `None` where that was not run.
-fn place(evidence: &Evidence, arm: &str, stage: &str, decode: Decode) -> Result<Option<Place>> {
+fn place(
+    evidence: &Evidence,
+    scores: &Scores,
+    arm: &str,
+    stage: &str,
+    decode: Decode,
+) -> Result<Option<Place>> {
     let bootstrap = Bootstrap { draws: 1, ..evidence.bootstrap }; // it is not shown
     let of = |set| {
         let cell = Cell { stage: stage.to_owned(), decode, ..Cell::at_end(arm, set) };
-        evidence.scores.if_run(&Quantity::Rate(cell), &bootstrap)
+        scores.if_run(&Quantity::Rate(cell), &bootstrap)
     };
     Ok(of(Set::CompositeATrain)?.zip(of(Set::CompositeB)?).map(Into::into))
 }

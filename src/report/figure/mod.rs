@@ -1,4 +1,4 @@
-//! The figures, drawn with plotters as SVG.
+//! The figures, drawn with plotters as SVG, with a twin in pixels.
 //!
 //! A finding's figure is one function in a file of its own, which asks the [`Evidence`] what it
 //! needs and draws it; [`FIGURES`] lists them. The others take what they show.
@@ -11,7 +11,7 @@ mod finding1;
 mod finding2;
 mod finding3;
 mod forest;
-mod frontier;
+pub(super) mod frontier;
 mod labels;
 mod map;
 mod mutants;
@@ -19,26 +19,27 @@ pub mod panel;
 mod paths;
 mod razor;
 pub mod style;
+mod svg;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
 use itertools::Itertools;
-use plotters::prelude::{IntoDrawingArea, RGBColor, SVGBackend};
+use plotters::prelude::RGBColor;
 use polars::prelude::{DataFrame, IntoLazy, col, lit};
 
-use crate::base::{Error, Result, write_atomically};
+use crate::base::{Error, Result};
 use crate::data::{Catalog, Set};
 use crate::report::anatomy::Anatomy;
 use crate::report::claims::ClaimsReport;
 use crate::report::drift::Moved;
 use crate::report::frame::{Bootstrap, Cell, Interval, Point, Quantity, Scores};
-use crate::report::table::show;
 use panel::Area;
 
 pub use dataset::dataset_figure;
 pub use mutants::mutant_figure;
+pub use svg::Svg;
 
 type Draw = fn(&Evidence, &Area<'_>) -> Result<()>;
 
@@ -60,6 +61,8 @@ pub(super) struct Evidence {
     pub bootstrap: Bootstrap,
     /// Whose runs they are, for the footer.
     pub source: String,
+    /// Of runs that the reader made: name of the arm, and outcomes.
+    pub star: Option<(String, Scores)>,
 }
 
 impl Evidence {
@@ -136,42 +139,4 @@ struct Series {
     label: String,
     color: RGBColor,
     points: Vec<Point>,
-}
-
-/// A drawn figure. A notebook shows it inline.
-#[derive(Debug, Clone)]
-pub struct Svg(pub String);
-
-impl Svg {
-    /// Draws a figure of the common size.
-    ///
-    /// ```
-    /// use sft_vs_rl::{Svg, panel};
-    /// let svg = Svg::draw(|area| panel::page(area, "Title", "subtitle", "footer").map(|_| ())).unwrap();
-    /// assert!(svg.0.contains("<svg") && svg.0.contains("Title"));
-    /// ```
-    pub fn draw(draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<Svg> {
-        Svg::of_height(style::SIZE.1, draw)
-    }
-
-    /// The same of another height, in pixels.
-    fn of_height(height: u32, draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<Svg> {
-        let mut text = String::new();
-        {
-            let area = SVGBackend::with_string(&mut text, (style::SIZE.0, height)).into_drawing_area();
-            draw(&area)?;
-            area.present()?;
-        }
-        Ok(Svg(text))
-    }
-
-    /// Writes the figure, whole or not at all, and creates its folder.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        write_atomically(path.as_ref(), self.0.as_bytes())
-    }
-
-    /// Called by a notebook to show the value of a cell.
-    pub fn evcxr_display(&self) {
-        show("image/svg+xml", &self.0);
-    }
 }

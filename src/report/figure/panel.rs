@@ -140,6 +140,19 @@ impl<'a, CT: CoordTranslate<From = (f64, f64)>> Panel<'a, CT> {
         self.draw(EmptyElement::at((x, y)) + rim + Circle::new((0, 0), radius, color.filled()))
     }
 
+    /// A star of five rays, for what the reader made.
+    pub fn star(&self, x: f64, y: f64, color: RGBColor) -> Result<()> {
+        let ray = |corner: usize, scale: f64| {
+            let (sine, cosine) = (corner as f64 * std::f64::consts::PI / 5.0).sin_cos();
+            let radius = scale * if corner.is_multiple_of(2) { 12.0 } else { 5.0 };
+            ((radius * sine).round() as i32, (-radius * cosine).round() as i32)
+        };
+        let star = |scale: f64, color: RGBColor| {
+            Polygon::new((0..10).map(|corner| ray(corner, scale)).collect::<Vec<_>>(), color.filled())
+        };
+        self.draw(EmptyElement::at((x, y)) + star(1.35, INK) + star(1.0, color))
+    }
+
     /// A dot with its interval.
     pub(super) fn estimate(&self, Point { x, value, low, high, .. }: &Point, color: RGBColor) -> Result<()> {
         self.draw(ErrorBar::new_vertical(*x, *low, *value, *high, color.stroke_width(2), 9))?;

@@ -136,6 +136,7 @@ fn evidence(arms: &[(&str, &str, [f64; 6])], seeds: u64) -> Evidence {
         metrics: metric_frame(&metrics).unwrap(),
         bootstrap: Bootstrap { draws: 300, level: 0.95 },
         source: "made-up numbers".to_owned(),
+        star: None,
     }
 }
 
@@ -270,5 +271,17 @@ fn a_failed_drawing_leaves_the_old_file() {
     let failed = Svg::draw(|_| Err(Error::Figure("no".to_owned()))).and_then(|svg| svg.save(&path));
     assert!(failed.is_err());
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 2, "the figure and its twin");
+}
+
+#[test]
+fn frontier_has_a_star_where_the_reader_ended() {
+    let data = evidence(&ARMS, 2);
+    let plain = check("frontier", || named("frontier", &data));
+    let mine = made_up_outcomes(&[("sft-mix-64", "final", [0.9, 0.6, 0.5, 0.4, 0.4, 0.1])], 1);
+    let data = Evidence { star: Some(("sft-mix-64".to_owned(), Scores(mine))), ..data };
+    let svg = check("frontier-star", || named("frontier", &data));
+    // A rim and a star in each panel.
+    assert_eq!(count(&svg, "<polygon"), count(&plain, "<polygon") + 4);
+    assert_eq!((count(&plain, "yours: "), count(&svg, "yours: SFT: atoms + 64")), (0, 2));
 }

@@ -255,3 +255,18 @@ fn curves_average_seeds_and_smooth_within_them() {
     assert_eq!(smooth.iter().map(|point| point.value).collect::<Vec<_>>(), [1.0, 1.5, 1.5]);
     assert!(curve(&metrics, "rl", "sft", "loss", 1).unwrap().is_empty());
 }
+
+#[test]
+fn atoms_are_counted_in_each_chain_they_are_part_of() {
+    let mut rows = answers("a", 0, Set::CompositeB, &[4, 0]);
+    for ((.., row), key) in rows.iter_mut().zip(["x > y", "y > z"]) {
+        row.problem = key.to_owned();
+    }
+    rows.push(("a".to_owned(), 0, OutcomeRow { stage: "step-1".to_owned(), ..rows[0].2.clone() }));
+    let rate = |atom: &str| {
+        let of_atom = atom_frame(&rows).unwrap().lazy().filter(col("atom").eq(lit(atom)));
+        let mean = of_atom.select([col("greedy").mean(), col("sampled").mean()]).collect().unwrap();
+        [0, 1].map(|at| mean.columns()[at].f64().unwrap().get(0).unwrap())
+    };
+    assert_eq!([rate("x"), rate("y"), rate("z")], [[1.0; 2], [0.5; 2], [0.0; 2]]);
+}
